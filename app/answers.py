@@ -1,0 +1,396 @@
+"""What goes out: the public shapes of answers and of messages to agencies. All times are UTC with `Z`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.lifecycle import HandoffStatus, RequestStatus
+from app.receipts import RECEIPT_PATTERN
+from app.routing.rules import Role
+from app.schemas import Channel
+
+
+class Outbound(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldProblem(Outbound):
+    pointer: str = Field(description="JSON pointer into the body, or the name of a parameter.")
+    code: str
+    detail: str
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457. `allowed` and `waiting_for` come with the codes that speak of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/v1/problems/validation_failed",
+                    "title": "Some fields are wrong; nothing was stored",
+                    "status": 422,
+                    "detail": "Correct each item of `errors` and send again.",
+                    "code": "validation_failed",
+                    "errors": [
+                        {
+                            "pointer": "/needs/0/code",
+                            "code": "unknown_need",
+                            "detail": "There is no need code `food`; GET /v1/needs lists them, "
+                            "`undetermined` is for when nobody can tell.",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] | None = None
+    allowed: list[str] | None = None
+    waiting_for: list[UUID] | None = None
+
+
+class Warned(Outbound):
+    pointer: str
+    code: str
+    detail_zh: str
+    detail_en: str
+
+
+class Named(Outbound):
+    code: str
+    name_zh: str
+    name_en: str
+
+
+class Partner(Outbound):
+    agency: str
+    name_zh: str
+    name_en: str
+    phone: str | None
+    role: Role
+    step: int
+
+
+class HandoffSummary(Outbound):
+    handoff_id: UUID
+    need: str
+    agency: str
+    agency_name_zh: str
+    agency_name_en: str
+    agency_phone: str | None
+    role: Role
+    step: int
+    mandatory: bool
+    status: HandoffStatus
+    suspended_for: Literal["applicant", "verification", "court"] | None
+    outcome: Literal["granted", "partly_granted", "not_granted", "referred"] | None
+    reason: str | None
+    replaced_by: UUID | None
+    dispatched_at: datetime | None
+    sign_in_due: datetime | None
+    accept_due: datetime | None
+    complete_due: datetime | None
+    due_provisional: bool = Field(description="The due times rest on working days that nobody has published yet.")
+    closed_at: datetime | None
+
+
+class Fired(Outbound):
+    rule: int
+    department: str
+    agency: str
+    role: Role
+    step: int
+    prerequisites: list[str]
+    sign_in_limit: str | None
+    accept_limit: str | None
+    complete_limit: str | None
+    complete_certainty: str
+    legal_basis: str
+    why: str
+    why_zh: str
+    why_en: str
+
+
+class NotFired(Outbound):
+    rule: int
+    department: str
+    why: str
+    why_zh: str
+    why_en: str
+
+
+class NeedRouted(Outbound):
+    need: str
+    undetermined: bool = Field(description="Nobody leads by rule, or by the person's own words: it is looked into.")
+    fired: list[Fired]
+    passed_over: list[NotFired]
+
+
+class Decision(Outbound):
+    """What the table said: each rule that fired, each that did not and why, the version, the legal basis."""
+
+    version: int
+    needs: list[NeedRouted]
+
+
+class RequestReceipt(Outbound):
+    request_id: UUID
+    receipt_number: str = Field(pattern=RECEIPT_PATTERN, examples=["482109375521"])
+    receipt_number_spoken: str = Field(examples=["4821 0937 5521"])
+    tracking_token: str = Field(description="The secret of the QR code; shown here once, kept only as a hash.")
+    status: RequestStatus
+    registered_at: datetime
+    handoffs: list[HandoffSummary]
+    decision: Decision
+    missing_materials: list[Named] = Field(description="What is still to be brought; data sharing supplies the rest.")
+    warnings: list[Warned]
+
+
+class RequestSummary(Outbound):
+    request_id: UUID
+    receipt_number: str
+    channel: Channel
+    division_code: str
+    status: RequestStatus
+    routing_version: int
+    registered_at: datetime
+    closed_at: datetime | None
+
+
+class RequestView(RequestSummary):
+    handoffs: list[HandoffSummary]
+    person: dict[str, Any] | None = Field(description="As taken in; null for those who may not see it.")
+
+
+class Event(Outbound):
+    sequence: int
+    at: datetime
+    kind: str
+    actor: str
+    handoff_id: UUID | None
+    data: dict[str, Any]
+    note: dict[str, Any] | None
+    hash: str = Field(description="SHA-256 chained over all earlier events, in hex.")
+
+
+class Timeline(Outbound):
+    request_id: UUID
+    events: list[Event]
+    intact: bool = Field(description="Whether the hash chain verifies up to the head that the request names.")
+
+
+class HandoffSeen(Outbound):
+    """A handoff as its agency sees it."""
+
+    handoff_id: UUID
+    request_id: UUID
+    receipt_number: str
+    need: Named
+    division_code: str
+    role: Role
+    step: int
+    status: HandoffStatus
+    dispatched_at: datetime | None
+    sign_in_due: datetime | None
+    accept_due: datetime | None
+    complete_due: datetime | None
+    due_provisional: bool
+    legal_basis: str
+    callback_path: str
+    callback_url: str | None
+
+
+class HandoffDisclosed(HandoffSeen):
+    agency: str
+    partners: list[Partner]
+    discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
+    person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
+    allowed: list[str] = Field(description="The callback types that are allowed now.")
+
+
+class HandoffListed(HandoffSeen):
+    agency: str
+
+
+class CallbackAnswer(Outbound):
+    handoff_id: UUID
+    applied: bool
+    reason: Literal["older_than_last_applied"] | None = None
+    status: HandoffStatus
+    request_status: RequestStatus
+    allowed: list[str]
+
+
+class DeliverySummary(Outbound):
+    delivery_id: UUID
+    agency: str
+    agency_phone: str | None
+    handoff_id: UUID
+    type: str
+    status: Literal["pending", "delivered", "exhausted"]
+    attempts: int
+    created_at: datetime
+    next_try_at: datetime | None
+    ended_at: datetime | None
+    digest: str = Field(description="SHA-256 of the body's bytes, in hex.")
+
+
+class AttemptSeen(Outbound):
+    number: int
+    started_at: datetime
+    milliseconds: int
+    status_code: int | None
+    fault: str | None
+    answer: str = Field(description="The beginning of what the endpoint answered.")
+
+
+class DeliveryView(DeliverySummary):
+    tries: list[AttemptSeen]
+
+
+class Page(Outbound):
+    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last.")
+
+
+class RequestPage(Page):
+    items: list[RequestSummary]
+
+
+class HandoffPage(Page):
+    items: list[HandoffListed]
+
+
+class DeliveryPage(Page):
+    items: list[DeliverySummary]
+
+
+class NeedSeen(Named):
+    law_class: str
+    eligibility_zh: str
+    eligibility_en: str
+    entry_point_zh: str
+    entry_point_en: str
+    flow_mode: str
+    materials: list[Named]
+    waived: list[Named]
+    publicity_zh: str
+    publicity_en: str
+    consent: str
+    emergency_variant: str | None
+    legal_basis: str
+
+
+class NeedList(Outbound):
+    items: list[NeedSeen]
+
+
+class DivisionSeen(Outbound):
+    code: str
+    name: str
+    level: Literal["province", "prefecture", "county", "township"]
+    parent_code: str | None
+
+
+class DivisionPage(Page):
+    items: list[DivisionSeen]
+
+
+class TrackedStep(Outbound):
+    need: Named
+    agency_name_zh: str
+    agency_name_en: str
+    agency_phone: str | None
+    role: Role
+    status: HandoffStatus
+    outcome: str | None
+    due_at: datetime | None
+    waits_for_you: bool
+
+
+class TrackedEvent(Outbound):
+    at: datetime
+    text_zh: str
+    text_en: str
+
+
+class Tracked(Outbound):
+    """The person's own view: where it is, who has it, by when; no personal data beyond it."""
+
+    receipt_number: str
+    receipt_number_spoken: str
+    status: RequestStatus
+    status_zh: str
+    status_en: str
+    registered_at: datetime
+    closed_at: datetime | None
+    steps: list[TrackedStep]
+    events: list[TrackedEvent]
+
+
+class Live(Outbound):
+    status: Literal["ok"]
+
+
+class Ready(Outbound):
+    database: bool
+    migrations: bool
+    worker: bool
+
+
+class ProblemExplained(Outbound):
+    code: str
+    status: int
+    title_zh: str
+    title_en: str
+    advice_zh: str
+    advice_en: str
+
+
+class Message(Outbound):
+    """The envelope of every message out; `webhook-id` is the delivery's id, the bytes are the same at every attempt."""
+
+    type: str
+    timestamp: datetime
+
+
+class HandoffTold(HandoffSeen):
+    pass
+
+
+class DispatchedData(HandoffSeen):
+    partners: list[Partner]
+    discloses: list[str]
+    person: dict[str, Any]
+
+
+class DispatchedMessage(Message):
+    type: Literal["handoff.dispatched"]
+    data: DispatchedData
+
+
+class SupplementedData(HandoffSeen):
+    supplement: dict[str, Any]
+
+
+class SupplementedMessage(Message):
+    type: Literal["handoff.supplemented"]
+    data: SupplementedData
+
+
+class CancelledData(HandoffSeen):
+    reason: str
+
+
+class CancelledMessage(Message):
+    type: Literal["handoff.cancelled"]
+    data: CancelledData

@@ -1,0 +1,1 @@
+"""The HTTP face, a file per resource: parse, authorise, call one verb, answer."""

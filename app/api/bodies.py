@@ -1,0 +1,139 @@
+"""Bodies in and out: read within limits, validated whole, every fault in a plain sentence that points to its field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, to_json
+
+from app.problems import FieldError, Problem, Text, invalid
+
+MOST_BYTES = 256 * 1024
+_JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_bytes(request: Request) -> bytes:
+    """The body, at most 256 KiB. Raises `unsupported_media_type`, `body_too_large`."""
+    if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+        raise Problem("unsupported_media_type")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > MOST_BYTES:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def parse(model: type[Model], body: bytes) -> Model:
+    """Raises `malformed_json`, or `validation_failed` with every fault."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+    if faults[0]["type"] == "json_invalid":
+        raise Problem("malformed_json")
+    raise invalid(*(_field_error(fault) for fault in faults))
+
+
+def answer(content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    body = content if isinstance(content, bytes) else to_json(content)
+    return Response(body, status_code, headers, media_type="application/json")
+
+
+def takes(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` for a route that reads `model` itself; `main` puts the model among the components."""
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}
+
+
+def parameter_errors(faults: list[Any]) -> Problem:
+    """Faults of path, query and header parameters, as FastAPI tells them."""
+    return invalid(*(_field_error({**fault, "loc": fault["loc"][1:]}, separator="") for fault in faults))
+
+
+def _too_large() -> Problem:
+    text = Text(f"正文不得超过 {MOST_BYTES // 1024} KiB。", f"The body may have at most {MOST_BYTES // 1024} KiB.")
+    return Problem("body_too_large", text, headers={"Connection": "close"})
+
+
+def _field_error(fault: ErrorDetails | Any, separator: str = "/") -> FieldError:
+    pointer = "".join(f"{separator}{_escaped(part)}" for part in fault["loc"])
+    context = dict(fault.get("ctx") or {})
+    kind = str(fault["type"])
+    if kind == "callback_fields_missing":
+        pointer = f"/data/{context['first']}"
+    zh, en = _SENTENCES.get(kind, _OTHERWISE)
+    return FieldError(pointer, kind, Text(zh.format_map(_Blank(context)), en.format_map(_Blank(context))))
+
+
+def _escaped(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+_OTHERWISE = ("此项填写有误,请对照接口说明。", "This field is wrong; compare it with the API's description.")
+_SENTENCES: dict[str, tuple[str, str]] = {
+    "missing": ("此项必填。", "This field is required."),
+    "extra_forbidden": (
+        "没有这个字段,请检查拼写或删去。",
+        "There is no such field; check its spelling or leave it out.",
+    ),
+    "model_type": ("应为 JSON 对象。", "This must be a JSON object."),
+    "model_attributes_type": ("应为 JSON 对象。", "This must be a JSON object."),
+    "string_type": ("应为文本。", "This must be text."),
+    "string_too_short": ("至少 {min_length} 个字。", "Write at least {min_length} character(s)."),
+    "string_too_long": ("最多 {max_length} 个字。", "Write at most {max_length} characters."),
+    "string_pattern_mismatch": (
+        "格式不对,应符合 {pattern};不得含控制字符。",
+        "The form is wrong: it must match {pattern}; control characters are refused.",
+    ),
+    "string_unicode": ("不是有效的 Unicode 文本。", "This is not valid Unicode text."),
+    "enum": ("应为以下之一:{expected}。", "Write one of {expected}."),
+    "literal_error": ("应为以下之一:{expected}。", "Write one of {expected}."),
+    "int_type": ("应为整数。", "This must be a whole number."),
+    "int_parsing": ("应为整数。", "This must be a whole number."),
+    "int_from_float": ("应为整数,没有小数。", "This must be a whole number without a fraction."),
+    "int_parsing_size": ("数字过大。", "The number is too large."),
+    "greater_than_equal": ("不得小于 {ge}。", "This must be at least {ge}."),
+    "less_than_equal": ("不得大于 {le}。", "This must be at most {le}."),
+    "list_type": ("应为列表。", "This must be a list."),
+    "too_long": (
+        "最多 {max_length} 项,现有 {actual_length} 项。",
+        "At most {max_length} items; there are {actual_length}.",
+    ),
+    "too_short": ("至少 {min_length} 项。", "Give at least {min_length} item(s)."),
+    "date_type": ("应为日期,如 1950-01-31。", "Write a date such as 1950-01-31."),
+    "date_parsing": ("应为日期,如 1950-01-31。", "Write a date such as 1950-01-31."),
+    "date_from_datetime_parsing": ("应为日期,如 1950-01-31。", "Write a date such as 1950-01-31."),
+    "date_from_datetime_inexact": ("应为日期,如 1950-01-31。", "Write a date such as 1950-01-31."),
+    "datetime_type": (
+        "应为带时区的时间,如 2026-11-23T08:00:00Z。",
+        "Write a time with its zone: 2026-11-23T08:00:00Z.",
+    ),
+    "datetime_parsing": (
+        "应为带时区的时间,如 2026-11-23T08:00:00Z。",
+        "Write a time with its zone: 2026-11-23T08:00:00Z.",
+    ),
+    "datetime_from_date_parsing": (
+        "应为带时区的时间,如 2026-11-23T08:00:00Z。",
+        "Write a time with its zone: 2026-11-23T08:00:00Z.",
+    ),
+    "timezone_aware": ("时间须带时区,如末尾加 Z。", "The time needs its zone; end it with Z for UTC."),
+    "implausible_time": ("年份应在 1900 到 2200 之间。", "The year must be between 1900 and 2200."),
+    "uuid_type": ("应为 UUID。", "This must be a UUID."),
+    "uuid_parsing": ("应为 UUID。", "This must be a UUID."),
+    "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
+    "callback_fields_missing": ("{type} 需要 data.{field}。", "{type} needs data.{field}."),
+}

@@ -1,0 +1,55 @@
+"""Deliveries: what was sent, what came back, and what has to be sent again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app import reading
+from app.answers import DeliveryPage, DeliveryView
+from app.api.access import Allow, office_of
+from app.api.bodies import answer
+from app.api.documents import answers
+from app.api.handoffs import AgencyCode
+from app.api.paging import Paged, page_answer
+from app.delivery import again
+from app.keys import Key, KeyRole
+
+router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
+Sends = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
+
+
+@router.get("", summary="List deliveries, newest first", responses=answers(DeliveryPage, "validation_failed"))
+async def list_deliveries(
+    request: Request,
+    key: Looks,
+    page: Paged,
+    status: Annotated[Literal["pending", "delivered", "exhausted"] | None, Query()] = None,
+    agency: AgencyCode = None,
+) -> Response:
+    """`status=exhausted` is what three days of tries did not deliver: call the agency, then send it again."""
+    return page_answer(request, await reading.deliveries(office_of(request), page, status, agency))
+
+
+@router.get(
+    "/{delivery_id}",
+    summary="One delivery with its attempts",
+    responses=answers(DeliveryView, "not_found", "validation_failed"),
+)
+async def one_delivery(request: Request, key: Looks, delivery_id: UUID) -> Response:
+    return answer(await reading.one_delivery(office_of(request), delivery_id))
+
+
+@router.post(
+    "/{delivery_id}/redeliver",
+    summary="Send an exhausted delivery again",
+    responses=answers(DeliveryView, "not_found", "delivery_not_exhausted", "validation_failed"),
+)
+async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response:
+    """The same id and the same bytes, for another three days."""
+    office = office_of(request)
+    await again.redeliver(office.database, delivery_id, key.actor)
+    return answer(await reading.one_delivery(office, delivery_id))

@@ -1,0 +1,106 @@
+"""Around every call: its id, its log line, its duration, and an answer for whatever goes wrong."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import metrics
+from app.api.bodies import parameter_errors
+from app.db import is_unavailable
+from app.identifiers import new_id
+from app.logs import describe
+from app.problems import Problem, unavailable
+
+log = structlog.get_logger()
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ENGLISH_FIRST = re.compile(r"\s*en\b", re.IGNORECASE)
+_SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY")]
+
+
+class Edge:
+    """The outermost ASGI layer. Logs the route's template, never the address: it may hold a tracking token."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"] if name in (b"x-request-id", b"accept-language")}
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    *_SECURITY_HEADERS,
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            away = is_unavailable(error)
+            log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
+            if status:
+                raise
+            problem = unavailable() if away else Problem("internal_error")
+            await problem_answer(problem, headers.get(b"accept-language", b"").decode("latin-1"))(
+                scope, receive, send_with_id
+            )
+        finally:
+            seconds = time.perf_counter() - began
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics.ANSWER_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
+            log.debug(
+                "answered", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1)
+            )
+            structlog.contextvars.unbind_contextvars("request_id")
+
+
+def language_of(accept_language: str) -> str:
+    """Chinese unless the caller's first choice is English."""
+    return "en" if _ENGLISH_FIRST.match(accept_language) else "zh"
+
+
+def problem_answer(problem: Problem, accept_language: str) -> Response:
+    language = language_of(accept_language)
+    headers = {"Content-Language": language, **problem.headers}
+    return Response(
+        to_json(problem.body(language)), problem.kind.status, headers, media_type="application/problem+json"
+    )
+
+
+def install(app: FastAPI) -> None:
+    async def on_problem(request: Request, error: Any) -> Response:
+        return problem_answer(error, request.headers.get("accept-language", ""))
+
+    async def on_parameters(request: Request, error: Any) -> Response:
+        return await on_problem(request, parameter_errors(error.errors()))
+
+    async def on_http(request: Request, error: Any) -> Response:
+        codes: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed", 400: "malformed_json"}
+        code = codes.get(error.status_code, "internal_error")
+        return await on_problem(request, Problem(code, headers=dict(error.headers or {})))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_parameters)
+    app.add_exception_handler(HTTPException, on_http)

@@ -1,0 +1,112 @@
+"""Help requests: taken in, looked at, added to, taken back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from app import intake, metrics, reading
+from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
+from app.api.access import Allow, office_of
+from app.api.bodies import answer, parse, read_bytes, takes
+from app.api.documents import answers
+from app.api.paging import Paged, page_answer
+from app.keys import Key, KeyRole
+from app.lifecycle import RequestStatus
+from app.schemas import RequestIn, SupplementIn, WithdrawIn
+
+router = APIRouter(prefix="/v1/requests", tags=["requests"])
+TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="Any unguessable text, new for each new body: a repeat gets the first answer.",
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Take a request in",
+    responses=answers(
+        RequestReceipt, "idempotency_conflict", status=201, body=True, what="Stored, routed, its messages queued."
+    ),
+    openapi_extra=takes(RequestIn),
+)
+async def take_in(request: Request, key: TakesIn, idempotency_key: IdempotencyKey = None) -> Response:
+    """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
+    body = await read_bytes(request)
+    asked = parse(RequestIn, body)
+    repeat = intake.Repeat.of(key, idempotency_key, "/v1/requests", body) if idempotency_key else None
+    receipt = await intake.accept(office_of(request), key, asked, repeat)
+    metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
+    return answer(receipt, 201)
+
+
+@router.get("", summary="List requests, newest first", responses=answers(RequestPage, "validation_failed"))
+async def list_requests(
+    request: Request, key: Looks, page: Paged, status: Annotated[RequestStatus | None, Query()] = None
+) -> Response:
+    """An intake key sees what it took in; coordinators and auditors see all. No personal data here."""
+    return page_answer(request, await reading.requests(office_of(request), key, page, status))
+
+
+@router.get("/{request_id}", summary="One request", responses=answers(RequestView, "not_found", "validation_failed"))
+async def one_request(request: Request, key: Looks, request_id: UUID) -> Response:
+    """`person` is shown to the door that took it in and to coordinators; auditors see null."""
+    return answer(await reading.request(office_of(request), key, request_id))
+
+
+@router.get(
+    "/{request_id}/timeline", summary="What happened", responses=answers(Timeline, "not_found", "validation_failed")
+)
+async def timeline(request: Request, key: Looks, request_id: UUID) -> Response:
+    """The append-only history, hash-chained; `intact` says whether the chain verifies."""
+    return answer(await reading.timeline(office_of(request), key, request_id))
+
+
+@router.get(
+    "/{request_id}/decision",
+    summary="Why it was routed so",
+    responses=answers(Decision, "not_found", "validation_failed"),
+)
+async def decision(request: Request, key: Looks, request_id: UUID) -> Response:
+    """Each rule that fired, each that did not and why, by the routing table version that decided."""
+    return answer(await reading.decision(office_of(request), key, request_id))
+
+
+@router.post(
+    "/{request_id}/supplements",
+    summary="Add what an agency asked for",
+    responses=answers(
+        RequestView, "not_found", "already_closed", "not_waiting_for_applicant", "idempotency_conflict", body=True
+    ),
+    openapi_extra=takes(SupplementIn),
+)
+async def supplement(
+    request: Request, key: Changes, request_id: UUID, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Every agency that waits for the applicant is told, and goes on."""
+    body = await read_bytes(request)
+    asked = parse(SupplementIn, body)
+    repeat = intake.Repeat.of(key, idempotency_key, request.url.path, body) if idempotency_key else None
+    return answer(await intake.supplement(office_of(request), key, request_id, asked, repeat))
+
+
+@router.post(
+    "/{request_id}/withdraw",
+    summary="Take the request back",
+    responses=answers(RequestView, "not_found", "already_closed", body=True),
+    openapi_extra=takes(WithdrawIn),
+)
+async def withdraw(request: Request, key: Changes, request_id: UUID) -> Response:
+    """What is open is cancelled and its agencies are told. Withdrawing again answers the same."""
+    asked = parse(WithdrawIn, await read_bytes(request))
+    return answer(await intake.withdraw(office_of(request), key, request_id, asked))

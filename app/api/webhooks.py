@@ -1,0 +1,42 @@
+"""The messages that go out, for the OpenAPI document's `webhooks`. They are sent by `delivery`, not from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+
+from app.answers import CancelledMessage, DispatchedMessage, SupplementedMessage
+
+router = APIRouter(tags=["messages out"])
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Any 2xx: delivered. Anything else, or no answer in time, is tried again for three days."}
+}
+WebhookId = Annotated[
+    str, Header(description="The delivery's id: the same at every attempt. Use it to drop duplicates.")
+]
+Timestamp = Annotated[str, Header(description="Seconds since 1970 of this attempt.")]
+Signature = Annotated[
+    str, Header(description="Space-separated `v1,<base64 HMAC-SHA256 of id.timestamp.body>`, one per secret in force.")
+]
+
+
+@router.post("handoff.dispatched", responses=_RESPONSES)
+def handoff_dispatched(
+    body: DispatchedMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """A handoff is yours: its clocks run from now. `person` holds what the rule discloses to you."""
+
+
+@router.post("handoff.supplemented", responses=_RESPONSES)
+def handoff_supplemented(
+    body: SupplementedMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """The person added what you had asked for; the completion clock runs again."""
+
+
+@router.post("handoff.cancelled", responses=_RESPONSES)
+def handoff_cancelled(
+    body: CancelledMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """Nothing more is to be done on it."""

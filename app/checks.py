@@ -1,0 +1,134 @@
+"""What a request as taken in is checked for beyond its shape: plain sentences that point to the field; pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from datetime import date
+
+from app.identity import is_phone, normalise_resident_id, resident_id_birth_date, resident_id_fault
+from app.problems import FieldError, Text
+from app.registry import Snapshot
+from app.schemas import Applicant, Helper, Identified, IdType, RequestIn
+
+_OLDEST_AGE = 120
+_CHINESE_ID_TYPES = (IdType.RESIDENT_ID, IdType.HMT_RESIDENCE_PERMIT)
+_ID_FAULTS = {
+    "shape": Text(
+        "身份证号码应为 17 位数字加一位数字或 X;没有证件可以留空。",
+        "An identity number is 17 digits and a digit or X; leave it out if the person has none.",
+    ),
+    "birth_date": Text(
+        "身份证号码第 7 至 14 位不是有效的出生日期,请核对。",
+        "Digits 7 to 14 of the identity number are no date of birth; check them.",
+    ),
+    "check_digit": Text(
+        "身份证号码的校验位不符,多半是抄错了一位,请核对;没有证件可以留空。",
+        "The check digit of the identity number is wrong, most likely one digit was misread; "
+        "leave it out if the person has none.",
+    ),
+}
+_BORN_LATER = Text("出生日期在今天之后,请核对。", "The date of birth is after today; check it.")
+_VERY_OLD = Text("年龄超过 120 岁,请核对。", "The age is over 120; please check it.")
+_DIFFERENT_BIRTH_DATE = Text(
+    "出生日期与身份证号码不一致,请核对。", "The date of birth differs from the identity number; please check them."
+)
+_PHONE = Text(
+    "电话号码打不通:应为手机号、带区号的座机或短号;没有电话可以留空。",
+    "That is no telephone number: give a mobile, a landline with its area code, or leave it out.",
+)
+_TWICE = Text(
+    "同一求助需求已经列出;请合写在一项的说明里。", "This need is listed already; put both into one item's details."
+)
+
+
+def errors_of(asked: RequestIn, snapshot: Snapshot, today: date) -> list[FieldError]:
+    """Every reason why the request can't be stored as it is."""
+    return [
+        *_division_errors(asked, snapshot),
+        *_need_errors(asked, snapshot),
+        *(error for pointer, person in people_of(asked) for error in _person_errors(pointer, person, today)),
+    ]
+
+
+def warnings_of(asked: RequestIn, today: date) -> list[FieldError]:
+    """What a clerk should look at again; the request is stored all the same."""
+    warnings = []
+    for pointer, person in people_of(asked):
+        number = person.id_number
+        in_number = (
+            resident_id_birth_date(normalise_resident_id(number))
+            if number and person.id_type in _CHINESE_ID_TYPES
+            else None
+        )
+        born = person.birth_date or in_number
+        if born and _age(born, today) > _OLDEST_AGE:
+            field = "birth_date" if person.birth_date else "id_number"
+            warnings.append(FieldError(f"{pointer}/{field}", "very_old", _VERY_OLD))
+        if person.birth_date and in_number and person.birth_date != in_number:
+            warnings.append(FieldError(f"{pointer}/birth_date", "birth_date_differs", _DIFFERENT_BIRTH_DATE))
+    return warnings
+
+
+def people_of(asked: RequestIn) -> Iterator[tuple[str, Identified]]:
+    yield "/applicant", asked.applicant
+    if asked.helper:
+        yield "/helper", asked.helper
+    for position, member in enumerate(asked.household):
+        yield f"/household/{position}", member
+
+
+def unknown_division(pointer: str, code: str) -> FieldError:
+    return FieldError(
+        pointer,
+        "unknown_division",
+        Text(
+            f"没有区划代码 {code};请用 GET /v1/divisions 查县(6 位)或乡镇(9 位)代码。",
+            f"There is no division {code}; GET /v1/divisions lists counties (6 digits) and townships (9 digits).",
+        ),
+    )
+
+
+def unknown_code(pointer: str, kind: str, code: str, known: list[str], hint: Text) -> FieldError:
+    close = difflib.get_close_matches(code, known, 1)
+    maybe = Text(f"是否指 {close[0]}?", f"Did you mean {close[0]}? ") if close else Text("", "")
+    return FieldError(
+        pointer,
+        f"unknown_{kind}",
+        Text(f"没有代码 {code}。{maybe.zh}{hint.zh}", f"There is no code {code}. {maybe.en}{hint.en}"),
+    )
+
+
+def _division_errors(asked: RequestIn, snapshot: Snapshot) -> Iterator[FieldError]:
+    if asked.division_code not in snapshot.divisions:
+        yield unknown_division("/division_code", asked.division_code)
+
+
+def _need_errors(asked: RequestIn, snapshot: Snapshot) -> Iterator[FieldError]:
+    hint = Text(
+        "代码见 GET /v1/needs;说不清找谁就用 undetermined。",
+        "GET /v1/needs lists the codes; use undetermined when nobody can tell.",
+    )
+    seen: set[str] = set()
+    for position, need in enumerate(asked.needs):
+        pointer = f"/needs/{position}/code"
+        if need.code not in snapshot.needs:
+            yield unknown_code(pointer, "need", need.code, list(snapshot.needs), hint)
+        elif need.code in seen:
+            yield FieldError(pointer, "need_listed_twice", _TWICE)
+        seen.add(need.code)
+
+
+def _person_errors(pointer: str, person: Identified, today: date) -> Iterator[FieldError]:
+    if person.id_number and person.id_type in _CHINESE_ID_TYPES:
+        fault = resident_id_fault(normalise_resident_id(person.id_number), today)
+        if fault:
+            yield FieldError(f"{pointer}/id_number", f"id_number_{fault}", _ID_FAULTS[fault])
+    if person.birth_date and person.birth_date > today:
+        yield FieldError(f"{pointer}/birth_date", "birth_date_in_future", _BORN_LATER)
+    if isinstance(person, Applicant | Helper) and person.phone and not is_phone(person.phone):
+        yield FieldError(f"{pointer}/phone", "phone_malformed", _PHONE)
+
+
+def _age(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -1,0 +1,170 @@
+"""Settings: every one has the prefix ONE_WINDOW_, a default that works on one machine, and its sentence here.
+
+`docs/operating.md` holds the same table; a guard test compares the two.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "ONE_WINDOW_"
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class WrongSettingError(Exception):
+    """A setting that can't be used; its text says what to write instead."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+
+    database_url: str = Field(
+        "sqlite:///one-window.sqlite3",
+        description="Where the rows are: `sqlite:///file` or `postgresql://user:password@host/database`.",
+        examples=["postgresql://one_window:secret@127.0.0.1/one_window"],
+    )
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="32 or more characters, the same for every process: tracking tokens are derived from it. "
+        "Unset with SQLite: kept in a file beside the database, readable by its owner only.",
+        examples=["the output of: openssl rand -hex 32"],
+    )
+    host: str = Field("127.0.0.1", description="Address that the API listens on.", examples=["0.0.0.0"])  # noqa: S104
+    port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.", examples=[8000])
+    embedded_worker: bool = Field(
+        True, description="Whether `serve` runs the worker inside itself.", examples=["false"]
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        description="The address that agencies reach this service by; then messages hold a full callback_url.",
+        examples=["https://one-window.example.gov.cn"],
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto",
+        description="`console` for people, `json` for machines, `auto`: console in a terminal.",
+        examples=["json"],
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe log line that is written.", examples=["info"]
+    )
+    ledger_group: int = Field(
+        64, ge=1, le=1000, description="At most this many submissions share one transaction.", examples=[64]
+    )
+    database_pool: int = Field(
+        10, ge=3, le=200, description="Database connections per process, at most.", examples=[10]
+    )
+    delivery_concurrency: int = Field(
+        64, ge=1, le=1000, description="Messages in flight per worker, at most.", examples=[64]
+    )
+    delivery_per_agency: int = Field(
+        8, ge=1, le=200, description="Messages in flight to one agency per worker, at most.", examples=[8]
+    )
+    delivery_connect_seconds: float = Field(
+        5, gt=0, le=60, description="Time limit for reaching an endpoint.", examples=[5]
+    )
+    delivery_total_seconds: float = Field(
+        20, gt=0, le=120, description="Time limit for one attempt, whole.", examples=[20]
+    )
+    delivery_lease_seconds: float = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="A delivery claimed by a worker that died is free again after this; longer than an attempt.",
+        examples=[60],
+    )
+    poll_seconds: float = Field(
+        2, gt=0, le=60, description="How often the worker looks even if nobody woke it.", examples=[2]
+    )
+    refresh_seconds: float = Field(
+        2,
+        gt=0,
+        le=60,
+        description="How soon a change of agencies, keys or routing tables is seen by every process.",
+        examples=[2],
+    )
+    callback_tolerance_seconds: int = Field(
+        300, ge=30, le=3600, description="How far a callback's signed time may be from ours.", examples=[300]
+    )
+    stop_seconds: int = Field(
+        10, ge=1, le=300, description="Time for finishing what is in hand when told to stop.", examples=[10]
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the standalone worker's own /metrics, on loopback.", examples=[9100]
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_async_driver(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("is not a database address") from None
+        if url.drivername not in _DRIVERS:
+            raise ValueError("names a database that is not supported; write sqlite:///… or postgresql://…")
+        if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+            raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
+        return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def sqlite_file(self) -> Path:
+        return Path(make_url(self.database_url).database or "")
+
+    def secret_bytes(self) -> bytes:
+        """The secret; with SQLite and none set, the one in `<database file>.secret` (made with mode 0600)."""
+        if self.secret is not None:
+            return self.secret.get_secret_value().encode()
+        if not self.is_sqlite:
+            raise WrongSettingError(
+                f"{PREFIX}SECRET is not set, and every process on this PostgreSQL needs the same one; "
+                f"write {PREFIX}SECRET=<the output of: openssl rand -hex 32>"
+            )
+        file = self.sqlite_file.with_name(self.sqlite_file.name + ".secret")
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_bytes().strip()
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(secrets.token_hex(32).encode())
+        return file.read_bytes().strip()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, `overrides` first. Raises WrongSettingError with a sentence for the operator."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_"):
+            close = difflib.get_close_matches(name, sorted(known), 1)
+            hint = f"did you mean {close[0]}?" if close else "docs/operating.md lists the settings."
+            raise WrongSettingError(f"There is no setting {name}; {hint}")
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        sentences = []
+        for fault in error.errors(include_input=False, include_url=False):
+            name = str(fault["loc"][0])
+            example = (Settings.model_fields[name].examples or ["…"])[0]
+            reason = fault["msg"].removeprefix("Value error, ")
+            reason = reason[:1].lower() + reason[1:]
+            sentences.append(f"{PREFIX}{name.upper()}: {reason}. Write for example {PREFIX}{name.upper()}={example}")
+        raise WrongSettingError("\n".join(sentences)) from None

@@ -1,0 +1,135 @@
+"""Engines and transactions. The only place that commits, besides the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+import asyncpg
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.config import Settings
+
+DELIVERIES_CHANNEL = "one_window_deliveries"
+_BUSY_SECONDS = 15
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
+)
+
+
+class Bell:
+    """Wakes the worker of this process; on PostgreSQL a NOTIFY in the transaction wakes those of the others."""
+
+    def __init__(self, notifies: bool) -> None:
+        self.rung = asyncio.Event()
+        self._notifies = notifies
+
+    async def before_commit(self, connection: AsyncConnection) -> None:
+        if self._notifies:
+            await connection.exec_driver_sql(f"NOTIFY {DELIVERIES_CHANNEL}")
+
+    def after_commit(self) -> None:
+        self.rung.set()
+
+
+class Database:
+    """One engine; `reading()` for queries, `writing()` for a transaction that commits when its block ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.is_sqlite = settings.is_sqlite
+        self.engine = _engine(settings)
+        self.bell = Bell(notifies=not self.is_sqlite)
+        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # SQLite has one writer: waiting here is cheaper than waiting for its lock.
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A short transaction; on SQLite it holds the write lock from its beginning (BEGIN IMMEDIATE)."""
+        async with self._turn, self.engine.connect() as connection:
+            await connection.execution_options(writing=True)
+            async with connection.begin():
+                yield connection
+
+    async def is_reachable(self) -> bool:
+        try:
+            async with asyncio.timeout(2), self.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception as error:
+            if is_unavailable(error):
+                return False
+            raise
+        return True
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _engine(settings: Settings) -> AsyncEngine:
+    common: dict[str, Any] = {
+        "json_serializer": lambda value: to_json(value).decode(),
+        "json_deserializer": from_json,
+        "pool_size": settings.database_pool,
+        "max_overflow": 0,
+        "pool_timeout": 10,
+        "hide_parameters": True,
+    }
+    if not settings.is_sqlite:
+        return create_async_engine(
+            settings.database_url,
+            pool_pre_ping=False,
+            connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"application_name": "one-window"}},
+            **common,
+        )
+    settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(settings.database_url, **common)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; _begin does
+        cursor = connection.cursor()
+        for pragma in _SQLITE_PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("writing")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether `error` says that the database is away, as against a fault of ours or of the caller."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            return True
+        return isinstance(error.orig, BaseException) and is_unavailable(error.orig.__cause__ or error.orig)
+    return isinstance(
+        error,
+        OSError
+        | PoolTimeoutError
+        | TimeoutError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.TooManyConnectionsError
+        | asyncpg.AdminShutdownError
+        | asyncpg.CrashShutdownError
+        | asyncpg.InsufficientResourcesError
+        | asyncpg.ReadOnlySQLTransactionError,
+    ) or (isinstance(error, asyncpg.InterfaceError) and "connection" in str(error))

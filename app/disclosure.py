@@ -1,0 +1,56 @@
+"""What an agency may see of a person: the field groups that its rule names, and no others; pure.
+
+Minimum disclosure: Personal Information Protection Law art. 6, 34; Government Data Sharing Regulation art. 25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_PERSON = {
+    "identity": ("name", "id_type", "id_number", "birth_date"),
+    "contact": ("phone", "address", "household_division_code"),
+}
+_FACTS = {
+    "household": ("household_size", "residence", "recognised_status"),
+    "income": ("monthly_income_yuan", "recognised_status"),
+    "health": ("illness", "out_of_pocket_yuan", "self_care"),
+    "disability": ("disability_kind", "disability_grade"),
+    "schooling": ("schooling",),
+    "dwelling": ("dwelling",),
+    "disaster": ("disaster_date",),
+}
+GROUPS = frozenset(_PERSON) | frozenset(_FACTS) | {"narrative"}
+
+
+def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -> dict[str, Any]:
+    """The part of a request's sealed data that `groups` open, for the handoff of one need.
+
+    `person` has the shape of a request as taken in (`applicant`, `helper`, `household`, `facts`, `needs`,
+    `narrative`, `consents`). Unknown groups open nothing.
+    """
+    opened = set(groups)
+    seen: dict[str, Any] = {}
+    fields = [name for group in ("identity", "contact") if group in opened for name in _PERSON[group]]
+    if fields:
+        seen["applicant"] = _only(person["applicant"], fields)
+    if "contact" in opened and person.get("helper"):
+        seen["helper"] = person["helper"]
+    if "household" in opened:
+        seen["household"] = person.get("household", [])
+        seen["consents"] = person.get("consents", [])
+    fact_names = {name for group in opened & _FACTS.keys() for name in _FACTS[group]}
+    need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
+    facts = _only({**person.get("facts", {}), **need.get("facts", {})}, fact_names)
+    if facts:
+        seen["facts"] = facts
+    if "narrative" in opened:
+        seen["details"] = need.get("details")
+        seen["narrative"] = person.get("narrative")
+    return seen
+
+
+def _only(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    wanted = set(names)
+    return {name: value for name, value in fields.items() if name in wanted and value is not None}

@@ -1,0 +1,238 @@
+"""Handoffs (转办单): opened from a decision, dispatched step by step, joined, returned, cancelled.
+
+Every function changes a `Case` in memory and enqueues what its agencies are told; nothing is stored here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.deadlines import Due, Limit, due
+from app.delivery.outbox import Priority, enqueue
+from app.disclosure import disclose
+from app.identifiers import new_id
+from app.lifecycle import Act, HandoffStatus
+from app.registry import Snapshot
+from app.routing.decide import RoutingDecision
+from app.routing.directory import Agency
+from app.routing.rules import Role, Rule
+from app.sealing import unseal
+from app.timeline import Case, Handoff
+
+SYSTEM = "system"
+FAILED = "not_granted"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a unit of work needs to hand off: the county's snapshot, the time, who acts, where callbacks go."""
+
+    snapshot: Snapshot
+    at: datetime
+    actor: str
+    public_url: str | None = None
+
+
+def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> None:
+    """One handoff per agency and need; each need's first step is dispatched, the later ones wait."""
+    for need in decision.needs:
+        for each in need.assignments:
+            case.handoffs.append(
+                Handoff(
+                    id=new_id(),
+                    request_id=case.id,
+                    need=need.need,
+                    agency_code=each.agency.code,
+                    role=each.role,
+                    step=each.step,
+                    mandatory=each.mandatory,
+                    routing_version=decision.version,
+                    rule_number=each.rule.number,
+                    opened_at=desk.at,
+                )
+            )
+    for need in decision.needs:
+        dispatch_ready(case, need.need, desk)
+
+
+def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
+    """Dispatch the next step of a need once nothing mandatory of the earlier steps is open.
+
+    A mandatory co-handler's step that ended in `not_granted` stops the need: what waits is cancelled with the
+    reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more.
+    """
+    handoffs = [each for each in case.of_need(need) if each.replaced_by is None]
+    waiting = [each for each in handoffs if each.status is HandoffStatus.WAITING]
+    if not waiting:
+        return
+    step = min(each.step for each in waiting)
+    earlier = [each for each in handoffs if each.step < step and each.mandatory]
+    if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
+        return
+    if any(each.outcome == FAILED for each in earlier):
+        for each in waiting:
+            each.reason = "earlier_step_not_granted"
+            case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
+        return
+    for each in waiting:
+        if each.step == step:
+            dispatch(case, each, desk)
+
+
+def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
+    """Start a handoff's clocks and tell its agency."""
+    rule = rule_of(handoff, desk.snapshot)
+    agency = desk.snapshot.directory.agencies[handoff.agency_code]
+    handoff.dispatched_at = desk.at
+    limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
+    clocks = [_clock(limit, desk) for limit in limits]
+    handoff.sign_in_due, handoff.accept_due, handoff.complete_due = (clock.at if clock else None for clock in clocks)
+    handoff.due_provisional = any(clock is not None and clock.provisional for clock in clocks)
+    case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
+    tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+
+
+def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: bool = False, **more: Any) -> None:
+    """Enqueue a message to the handoff's agency, if it has an endpoint; without one it reads its inbox."""
+    agency = desk.snapshot.directory.agencies[handoff.agency_code]
+    if agency.endpoint is None:
+        return
+    enqueue(
+        case.unit,
+        type=type_,
+        agency_code=agency.code,
+        request_id=case.id,
+        handoff_id=handoff.id,
+        data={**view(case.request, handoff, desk, case.handoffs, disclosed=disclosed), **more},
+        at=desk.at,
+        priority=Priority.ORDINARY,
+    )
+
+
+def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
+    """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
+    groups = rule_of(handoff, desk.snapshot).discloses
+    added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
+    opened = disclose(added, handoff.need, groups)
+    told = {"materials": supplement["materials"], "facts": opened.get("facts", {}), "note": opened.get("narrative")}
+    tell(case, handoff, "handoff.supplemented", desk, supplement=told)
+
+
+def view(
+    request: dict[str, Any], handoff: Handoff, desk: Desk, of_request: Iterable[Handoff] = (), *, disclosed: bool
+) -> dict[str, Any]:
+    """A handoff as its agency sees it, in messages and in the inbox; `disclosed` adds what the rule opens."""
+    snapshot = desk.snapshot
+    rule = rule_of(handoff, snapshot)
+    need = snapshot.needs[handoff.need]
+    path = f"/v1/handoffs/{handoff.id}/callbacks"
+    seen: dict[str, Any] = {
+        "handoff_id": handoff.id,
+        "request_id": handoff.request_id,
+        "receipt_number": request["receipt_number"],
+        "need": {"code": need.code, "name_zh": need.name_zh, "name_en": need.name_en},
+        "division_code": request["division_code"],
+        "role": handoff.role,
+        "step": handoff.step,
+        "status": handoff.status,
+        "dispatched_at": handoff.dispatched_at,
+        "sign_in_due": handoff.sign_in_due,
+        "accept_due": handoff.accept_due,
+        "complete_due": handoff.complete_due,
+        "due_provisional": handoff.due_provisional,
+        "legal_basis": rule.legal_basis,
+        "callback_path": path,
+        "callback_url": f"{desk.public_url.rstrip('/')}{path}" if desk.public_url else None,
+    }
+    if disclosed:
+        seen["partners"] = [
+            _partner(each, snapshot.directory.agencies[each.agency_code])
+            for each in of_request
+            if each.need == handoff.need and each.id != handoff.id
+        ]
+        seen["discloses"] = list(rule.discloses)
+        seen["person"] = disclose(unseal(request["sealed"]), handoff.need, rule.discloses)
+    return seen
+
+
+def _partner(handoff: Handoff, agency: Agency) -> dict[str, Any]:
+    return {
+        "agency": agency.code,
+        "name_zh": agency.name_zh,
+        "name_en": agency.name_en,
+        "phone": agency.phone,
+        "role": handoff.role,
+        "step": handoff.step,
+    }
+
+
+def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:
+    """The mandatory co-handlers that a lead has to wait for before it can complete."""
+    return [
+        each
+        for each in case.of_need(lead.need)
+        if each.role is Role.CO_HANDLER
+        and each.mandatory
+        and each.replaced_by is None
+        and (each.is_open or each.status is HandoffStatus.RETURNED)
+    ]
+
+
+def close_leftovers(case: Case, lead: Handoff, desk: Desk) -> None:
+    """When the lead has completed, what still waits of its need is not sent any more. Work under way goes on."""
+    for each in case.of_need(lead.need):
+        if each.status is HandoffStatus.WAITING:
+            each.reason = "lead_completed"
+            case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
+
+
+def pass_on(case: Case, returned: Handoff, suggested_department: str | None, desk: Desk) -> None:
+    """A returned handoff goes to the department that the return names, once; else it waits for a coordinator.
+
+    Nobody gets the same need twice, so a return can't be thrown back and forth.
+    """
+    if suggested_department is None:
+        return
+    agency = desk.snapshot.directory.resolve(suggested_department, case.request["division_code"])
+    had_it = {each.agency_code for each in case.of_need(returned.need)}
+    passed_before = any(each.replaced_by is not None for each in case.of_need(returned.need))
+    if agency is None or agency.code in had_it or passed_before:
+        return
+    replacement = Handoff(
+        id=new_id(),
+        request_id=case.id,
+        need=returned.need,
+        agency_code=agency.code,
+        role=returned.role,
+        step=returned.step,
+        mandatory=returned.mandatory,
+        routing_version=returned.routing_version,
+        rule_number=returned.rule_number,
+        opened_at=desk.at,
+    )
+    returned.replaced_by = replacement.id
+    case.touch(returned)
+    case.open_more(replacement)
+    dispatch(case, replacement, desk)
+
+
+def cancel_open(case: Case, reason: str, desk: Desk) -> None:
+    """Cancel everything open and tell the agencies that had been sent it."""
+    for each in case.handoffs:
+        if each.is_open:
+            was_sent = each.status is not HandoffStatus.WAITING
+            each.reason = reason
+            case.advance(each, Act.CANCELLED, desk.at, desk.actor, data={"reason": reason})
+            if was_sent:
+                tell(case, each, "handoff.cancelled", desk, reason=reason)
+
+
+def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
+    return snapshot.tables[handoff.routing_version].by_number[handoff.rule_number]
+
+
+def _clock(limit: Limit | None, desk: Desk) -> Due | None:
+    return due(desk.at, limit, desk.snapshot.calendar) if limit else None

@@ -1,0 +1,20 @@
+"""UUIDv7 keys (RFC 9562): unguessable enough to name a row, ordered by time so that indexes stay dense."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+__all__ = ["UUID", "new_id", "now"]
+
+
+def new_id() -> UUID:
+    return uuid7()
+
+
+def now() -> datetime:
+    """The present, timezone-aware UTC, in whole milliseconds so that every database keeps it exactly."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

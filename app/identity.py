@@ -1,0 +1,49 @@
+"""Identity numbers of GB 11643-1999 and telephone numbers: is it well-formed; pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import phonenumbers
+from phonenumbers import shortnumberinfo
+from stdnum.cn.ric import calc_check_digit
+
+OLDEST_BIRTH_YEAR = 1900
+_SHAPE = re.compile(r"\d{17}[\dX]", re.ASCII)
+
+
+def normalise_resident_id(number: str) -> str:
+    return number.replace(" ", "").upper()
+
+
+def resident_id_fault(number: str, today: date) -> str | None:
+    """What is wrong with a normalised resident identity number: `shape`, `birth_date`, `check_digit`, or None.
+
+    The region code is not looked at: codes have been redrawn since most elderly people got their number
+    (GB 11643-1999; check digit ISO 7064 MOD 11-2). An age beyond belief is no fault either.
+    """
+    if not _SHAPE.fullmatch(number):
+        return "shape"
+    born = resident_id_birth_date(number)
+    if born is None or born > today:
+        return "birth_date"
+    if calc_check_digit(number) != number[-1]:
+        return "check_digit"
+    return None
+
+
+def resident_id_birth_date(number: str) -> date | None:
+    try:
+        return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    except ValueError:
+        return None
+
+
+def is_phone(text: str) -> bool:
+    """Whether a person in China can be rung there: mobile, landline with its area code, or a public short number."""
+    try:
+        number = phonenumbers.parse(text, "CN")
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.is_possible_number(number) or shortnumberinfo.is_possible_short_number_for_region(number, "CN")

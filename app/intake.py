@@ -1,0 +1,236 @@
+"""Intake: check, route, open the handoffs, store, answer. Also what the person adds later, or takes back."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from pydantic_core import from_json, to_json
+from sqlalchemy import Row, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import checks, presenting, rights
+from app.handoffs import Desk, cancel_open, open_from, tell_supplement
+from app.identifiers import new_id, now
+from app.keys import Key
+from app.ledger import Unit, write_units
+from app.lifecycle import Act, RequestStatus
+from app.office import Office
+from app.problems import Problem, Text, invalid, unavailable
+from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.routing.decide import decide
+from app.routing.facts import Facts
+from app.routing.rules import in_force, local_day
+from app.schemas import RequestIn, SupplementIn, WithdrawIn, plain
+from app.sealing import seal
+from app.tables import idempotency
+from app.timeline import GENESIS, Case, load
+
+_RECEIPT_TRIES = 5
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with."""
+
+    key_id: UUID
+    key_hash: bytes
+    digest: bytes
+
+    @classmethod
+    def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
+        return cls(key.id, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
+
+    def row(self, request_id: UUID, at: datetime, answer: bytes) -> dict[str, Any]:
+        return {
+            "api_key_id": self.key_id,
+            "key_hash": self.key_hash,
+            "digest": self.digest,
+            "request_id": request_id,
+            "created_at": at,
+            "answer": answer,
+        }
+
+
+async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
+    """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued.
+
+    Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
+    """
+    desk = await _desk(office, key)
+    today = local_day(desk.at)
+    errors = checks.errors_of(asked, desk.snapshot, today)
+    if errors:
+        raise invalid(*errors)
+    for _ in range(_RECEIPT_TRIES):
+        answer, unit = _register(office, key, asked, repeat, desk)
+        try:
+            await office.ledger.write(unit)
+        except IntegrityError:
+            # Either the key was used before (or at this very moment), or the receipt number was: draw another.
+            if repeat and (first := await _first_answer(office, repeat)):
+                return first
+        else:
+            return to_json(answer)
+    raise RuntimeError("no free receipt number was found")
+
+
+def _register(
+    office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk
+) -> tuple[dict[str, Any], Unit]:
+    snapshot, at = desk.snapshot, desk.at
+    table = in_force(snapshot.tables.values(), at)
+    if table is None:
+        log.error("no_routing_table_in_force", advice="run `one-window seed` or publish a table")
+        raise unavailable()
+    request_id = new_id()
+    token = tracking_token(office.secret, request_id)
+    facts = Facts(asked.division_code, tuple(need.code for need in asked.needs), plain(asked.facts))
+    decision = decide(facts, table, snapshot.directory, at)
+    case = Case(
+        request={
+            "id": request_id,
+            "receipt_number": new_receipt_number(),
+            "tracking_hash": token_hash(token),
+            "channel": asked.channel.value,
+            "division_code": asked.division_code,
+            "status": RequestStatus.REGISTERED.value,
+            "routing_version": table.version,
+            "decision": decision.record(),
+            "registered_at": at,
+            "registered_by": key.id,
+            "closed_at": None,
+            "events": 0,
+            "head": GENESIS,
+            "sealed": seal(plain(asked)),
+        },
+        handoffs=[],
+        is_new=True,
+    )
+    needs = [need.code for need in asked.needs]
+    case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": needs})
+    open_from(case, decision, desk)
+    case.settle(at, desk.actor)
+    answer = _receipt(case, asked, desk)
+    unit = case.finish()
+    if repeat:
+        unit.insert(idempotency, repeat.row(request_id, at, to_json(answer)))
+    return {**answer, "tracking_token": token}, unit
+
+
+def _receipt(case: Case, asked: RequestIn, desk: Desk) -> dict[str, Any]:
+    number = case.request["receipt_number"]
+    return {
+        "request_id": case.id,
+        "receipt_number": number,
+        "receipt_number_spoken": spoken(number),
+        "status": case.status,
+        "registered_at": case.request["registered_at"],
+        "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
+        "decision": presenting.decision(case.request["decision"], desk.snapshot),
+        "missing_materials": presenting.missing_materials(asked, desk.snapshot),
+        "warnings": [
+            {"pointer": w.pointer, "code": w.code, "detail_zh": w.detail.zh, "detail_en": w.detail.en}
+            for w in checks.warnings_of(asked, local_day(desk.at))
+        ],
+    }
+
+
+async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
+    """The answer that this key got the first time; the token is derived anew, it is not stored."""
+    async with office.database.reading() as connection:
+        row = await _stored(connection, repeat)
+    if row is None:
+        return None
+    return to_json({**from_json(row.answer), "tracking_token": tracking_token(office.secret, row.request_id)})
+
+
+async def _stored(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUID, bytes] | None:
+    stored = select(idempotency.c.digest, idempotency.c.request_id, idempotency.c.answer).where(
+        idempotency.c.api_key_id == repeat.key_id, idempotency.c.key_hash == repeat.key_hash
+    )
+    row = (await connection.execute(stored)).first()
+    if row is not None and row.digest != repeat.digest:
+        raise Problem("idempotency_conflict")
+    return row
+
+
+async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn) -> bytes:
+    """Take the request back: what is open is cancelled and its agencies are told. Withdrawing twice is no error.
+
+    Answers with a `RequestView`, JSON. Raises `not_found`, `already_closed`.
+    """
+    desk = await _desk(office, key)
+    async with office.database.writing() as connection:
+        case = await load(connection, request_id)
+        rights.must_reach(key, case.request)
+        if case.status is not RequestStatus.WITHDRAWN:
+            if case.has_ended:
+                raise Problem("already_closed")
+            cancel_open(case, "withdrawn", desk)
+            case.withdraw(desk.at, key.actor, asked.reason)
+            await write_units(connection, [case.finish()])
+            await office.database.bell.before_commit(connection)
+    office.database.bell.after_commit()
+    return to_json(presenting.request_view(case, desk.snapshot, with_person=False))
+
+
+async def supplement(office: Office, key: Key, request_id: UUID, asked: SupplementIn, repeat: Repeat | None) -> bytes:
+    """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
+
+    Answers with a `RequestView`, JSON. Raises `validation_failed`, `not_found`, `already_closed`,
+    `not_waiting_for_applicant`, `idempotency_conflict`.
+    """
+    desk = await _desk(office, key)
+    _check_materials(asked, desk)
+    async with office.database.writing() as connection:
+        case = await load(connection, request_id)
+        rights.must_reach(key, case.request)
+        if repeat and (first := await _stored(connection, repeat)):
+            answer: bytes = first.answer
+            return answer
+        if case.has_ended:
+            raise Problem("already_closed")
+        waiting = [each for each in case.handoffs if each.suspended_for == "applicant"]
+        if not waiting:
+            raise Problem("not_waiting_for_applicant")
+        content = plain(asked)
+        case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
+        for each in waiting:
+            case.advance(each, Act.RESUMED, desk.at, key.actor)
+            tell_supplement(case, each, content, desk)
+        case.settle(desk.at, key.actor)
+        answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
+        unit = case.finish()
+        if repeat:
+            unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
+        await write_units(connection, [unit])
+        await office.database.bell.before_commit(connection)
+    office.database.bell.after_commit()
+    return answer
+
+
+def _check_materials(asked: SupplementIn, desk: Desk) -> None:
+    known = desk.snapshot.materials
+    hint = Text("代码见 GET /v1/needs。", "GET /v1/needs lists the codes.")
+    unknown = [
+        checks.unknown_code(f"/materials/{position}", "material", code, list(known), hint)
+        for position, code in enumerate(asked.materials)
+        if code not in known
+    ]
+    if unknown:
+        raise invalid(*unknown)
+
+
+async def _desk(office: Office, key: Key) -> Desk:
+    return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

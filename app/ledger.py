@@ -1,0 +1,147 @@
+"""Group commit: units of work that wait at the same moment share one transaction.
+
+A unit computes its rows first; the ledger merges the rows of all waiting units per table, commits once, and
+answers each waiter only after that commit. A unit that the database refuses fails alone: the group is rolled back
+and its units are run one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Table, Update, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import Database, is_unavailable
+from app.problems import unavailable
+from app.tables import metadata
+
+_INSERTS = {table: insert(table) for table in metadata.sorted_tables}
+_ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
+
+
+@dataclass(slots=True)
+class Unit:
+    """Rows that are written together or not at all. Inserts run first, parents before children, then updates."""
+
+    inserts: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
+    updates: list[tuple[Update, dict[str, Any]]] = field(default_factory=list)
+    rings: bool = False
+
+    def insert(self, table: Table, *rows: dict[str, Any]) -> None:
+        if rows:
+            self.inserts.setdefault(table, []).extend(rows)
+
+    def update(self, statement: Update, parameters: dict[str, Any]) -> None:
+        """`statement` must be a module-level constant: equal statements of a group are sent together."""
+        self.updates.append((statement, parameters))
+
+
+async def write_units(connection: AsyncConnection, units: Sequence[Unit]) -> None:
+    """Write units inside the caller's transaction."""
+    rows: dict[Table, list[dict[str, Any]]] = {}
+    updates: dict[int, tuple[Update, list[dict[str, Any]]]] = {}
+    for unit in units:
+        for table, inserted in unit.inserts.items():
+            rows.setdefault(table, []).extend(inserted)
+        for statement, parameters in unit.updates:
+            updates.setdefault(id(statement), (statement, []))[1].append(parameters)
+    for table in sorted(rows, key=_ORDER.__getitem__):
+        await connection.execute(_INSERTS[table], rows[table])
+    for statement, parameter_sets in updates.values():
+        await connection.execute(statement, parameter_sets)
+
+
+class Ledger:
+    """Its own few writer tasks; `write()` from any task of the same loop."""
+
+    def __init__(
+        self, database: Database, *, group: int = 64, observe_group: Callable[[int], None] | None = None
+    ) -> None:
+        self._database = database
+        self._group = group
+        self._observe = observe_group or (lambda size: None)
+        self._waiting: deque[tuple[Unit, asyncio.Future[None]]] = deque()
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._writers: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        writers = 1 if self._database.is_sqlite else 2
+        self._writers = [asyncio.create_task(self._run(), name=f"ledger-{n}") for n in range(writers)]
+
+    async def stop(self) -> None:
+        """Write all that waits, then end; later writes are refused as unavailable."""
+        self._stopping = True
+        self._arrived.set()
+        await asyncio.gather(*self._writers)
+
+    async def write(self, unit: Unit) -> None:
+        """Returns when the unit is on disk.
+
+        Raises the database's error if it refused the unit (IntegrityError for a broken constraint), the
+        `unavailable` problem if the database is away. A waiter cancelled before its group was formed writes nothing.
+        """
+        if self._stopping or not self._writers:
+            raise unavailable()
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, written))
+        self._arrived.set()
+        await written
+
+    async def _run(self) -> None:
+        while True:
+            while not self._waiting:
+                if self._stopping:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+            group = self._take()
+            if group:
+                await self._commit(group)
+
+    def _take(self) -> list[tuple[Unit, asyncio.Future[None]]]:
+        group: list[tuple[Unit, asyncio.Future[None]]] = []
+        while self._waiting and len(group) < self._group:
+            unit, written = self._waiting.popleft()
+            if not written.done():  # else its waiter was cancelled
+                group.append((unit, written))
+        return group
+
+    async def _commit(self, group: list[tuple[Unit, asyncio.Future[None]]]) -> None:
+        try:
+            await self._transaction([unit for unit, _ in group])
+        except Exception as error:
+            if is_unavailable(error):
+                _answer(group, unavailable())
+            elif len(group) == 1:
+                _answer(group, error)
+            else:
+                for each in group:
+                    await self._commit([each])
+        else:
+            self._observe(len(group))
+            _answer(group, None)
+
+    async def _transaction(self, units: list[Unit]) -> None:
+        rings = any(unit.rings for unit in units)
+        async with self._database.writing() as connection:
+            await write_units(connection, units)
+            if rings:
+                await self._database.bell.before_commit(connection)
+        if rings:
+            self._database.bell.after_commit()
+
+
+def _answer(group: list[tuple[Unit, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, written in group:
+        if written.done():
+            continue
+        if error is None:
+            written.set_result(None)
+        else:
+            written.set_exception(error)

@@ -1,0 +1,110 @@
+"""The one table of moves: which callback or act takes a handoff from which status to which; pure.
+
+waiting 待转办 -> dispatched 已转办 -> received 签收 -> in_progress 办理中 <-> suspended 中止计时 -> completed 办结
+returned 退回 and cancelled 撤销 end a handoff too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class HandoffStatus(StrEnum):
+    WAITING = "waiting"  # opened, its step not reached
+    DISPATCHED = "dispatched"  # waiting -> sent to its agency, clocks run
+    RECEIVED = "received"  # dispatched -> the agency signed for it
+    IN_PROGRESS = "in_progress"  # received -> the agency works on it
+    SUSPENDED = "suspended"  # in_progress -> waits for somebody, completion clock stands
+    COMPLETED = "completed"  # in_progress -> has an outcome
+    RETURNED = "returned"  # any open -> not this agency's duty
+    CANCELLED = "cancelled"  # any open -> withdrawn, replaced or stopped
+
+
+class RequestStatus(StrEnum):
+    REGISTERED = "registered"  # taken in, nobody found to handle it yet: a coordinator must look
+    ROUTED = "routed"  # registered -> handed off, nobody has signed yet
+    IN_PROGRESS = "in_progress"  # routed -> at least one agency has signed
+    AWAITING_APPLICANT = "awaiting_applicant"  # in_progress <-> an agency waits for the person
+    DISPUTED = "disputed"  # a return that found no other agency: a coordinator must rule
+    CLOSED = "closed"  # every handoff has ended
+    WITHDRAWN = "withdrawn"  # the person took it back
+
+
+class Act(StrEnum):
+    """What moves a handoff; those of an agency arrive as callbacks `handoff.<act>`."""
+
+    DISPATCHED = "dispatched"
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    INFORMATION_REQUESTED = "information_requested"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    RETURNED = "returned"
+    EXTENDED = "extended"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+H = HandoffStatus
+MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
+    H.WAITING: {Act.DISPATCHED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},
+    H.DISPATCHED: {
+        Act.RECEIVED: H.RECEIVED,
+        Act.ACCEPTED: H.IN_PROGRESS,
+        Act.RETURNED: H.RETURNED,
+        Act.CANCELLED: H.CANCELLED,
+    },
+    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, Act.CANCELLED: H.CANCELLED},
+    H.IN_PROGRESS: {
+        Act.INFORMATION_REQUESTED: H.SUSPENDED,
+        Act.SUSPENDED: H.SUSPENDED,
+        Act.EXTENDED: H.IN_PROGRESS,
+        Act.RETURNED: H.RETURNED,
+        Act.COMPLETED: H.COMPLETED,
+        Act.CANCELLED: H.CANCELLED,
+    },
+    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, Act.CANCELLED: H.CANCELLED},
+    H.COMPLETED: {},
+    H.RETURNED: {},
+    H.CANCELLED: {},
+}
+AGENCY_ACTS = frozenset(Act) - {Act.DISPATCHED, Act.CANCELLED}
+ENDED = frozenset(status for status, moves in MOVES.items() if not moves)
+SIGNED_FOR = frozenset({H.RECEIVED, H.IN_PROGRESS, H.SUSPENDED, H.COMPLETED})
+
+
+def target(status: HandoffStatus, act: Act) -> HandoffStatus | None:
+    """Where `act` takes a handoff that is in `status`; None when the move is forbidden."""
+    return MOVES[status].get(act)
+
+
+def allowed(status: HandoffStatus) -> list[str]:
+    """The callback types an agency may send for a handoff in `status`."""
+    return [f"handoff.{act}" for act in MOVES[status] if act in AGENCY_ACTS]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a request's status depends on, of one handoff."""
+
+    status: HandoffStatus
+    waits_for_applicant: bool
+    replaced: bool
+
+
+def request_status(handoffs: Iterable[Standing]) -> RequestStatus:
+    """The status of a request that has these handoffs and was not withdrawn."""
+    standings = list(handoffs)
+    if not standings:
+        return RequestStatus.REGISTERED
+    if any(each.status is H.RETURNED and not each.replaced for each in standings):
+        return RequestStatus.DISPUTED
+    if all(each.status in ENDED for each in standings):
+        return RequestStatus.CLOSED
+    if any(each.waits_for_applicant for each in standings):
+        return RequestStatus.AWAITING_APPLICANT
+    if any(each.status in SIGNED_FOR for each in standings):
+        return RequestStatus.IN_PROGRESS
+    return RequestStatus.ROUTED

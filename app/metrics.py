@@ -1,0 +1,31 @@
+"""What an operator watches. Names of things and counts; never a person, a number or a token."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+REQUESTS_TAKEN_IN = Counter("one_window_requests_total", "Help requests stored, by channel.", ["channel"])
+CALLBACKS = Counter("one_window_callbacks_total", "Callbacks answered, by type and outcome.", ["type", "outcome"])
+ATTEMPTS = Counter("one_window_delivery_attempts_total", "Attempts to deliver, by outcome.", ["outcome"])
+EXHAUSTED = Counter("one_window_deliveries_exhausted_total", "Deliveries given up after three days.")
+FIRST_ATTEMPT_SECONDS = Histogram(
+    "one_window_delivery_first_attempt_seconds", "From the message's creation to its first attempt.", buckets=_SECONDS
+)
+DELIVERY_SECONDS = Histogram("one_window_delivery_attempt_seconds", "How long an attempt took.", buckets=_SECONDS)
+ANSWER_SECONDS = Histogram(
+    "one_window_http_seconds", "How long an answer took, by route.", ["method", "route", "status"], buckets=_SECONDS
+)
+LEDGER_GROUP = Histogram(
+    "one_window_ledger_group_size", "Units that shared one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+)
+BACKLOG = Gauge(
+    "one_window_delivery_backlog", "Deliveries that wait or are in flight (counted to 10,000).", multiprocess_mode="max"
+)
+BACKLOG_AGE = Gauge(
+    "one_window_delivery_backlog_age_seconds",
+    "How long the most overdue delivery has been due.",
+    multiprocess_mode="max",
+)
+WORKERS = Gauge("one_window_workers_alive", "Workers seen within the last 15 seconds.", multiprocess_mode="max")

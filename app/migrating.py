@@ -1,0 +1,53 @@
+"""Migrations, forward only, on both databases."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import app
+from app.db import Database
+
+# Beside the package, in a checkout as in an installation.
+_SCRIPTS = Path(app.__file__).parent.parent / "migrations"
+_ONE_AT_A_TIME = 3608031
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    return config
+
+
+async def migrate(database: Database) -> None:
+    """Bring the database to the newest revision; several at once wait for each other."""
+    async with database.writing() as connection:
+        if not database.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def is_at_head(connection: AsyncConnection) -> bool:
+    return await connection.run_sync(_is_at_head)
+
+
+@lru_cache(1)
+def newest() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _is_at_head(connection: Connection) -> bool:
+    return MigrationContext.configure(connection).get_current_revision() == newest()

@@ -1,0 +1,42 @@
+"""Readiness and the backlog, as an operator sees them."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from app import metrics
+from app.db import Database, is_unavailable
+from app.delivery.outbox import next_due
+from app.identifiers import now
+from app.migrating import is_at_head
+from app.tables import delivery
+from app.worker import workers_alive
+
+_COUNTED = 10_000
+
+
+async def readiness(database: Database) -> dict[str, bool]:
+    state = {"database": await database.is_reachable(), "migrations": False, "worker": False}
+    if state["database"]:
+        try:
+            async with database.reading() as connection:
+                state["migrations"] = await is_at_head(connection)
+            if state["migrations"]:
+                state["worker"] = await workers_alive(database) > 0
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            state["database"] = False
+    return state
+
+
+async def measure_backlog(database: Database) -> None:
+    """Set the gauges that come from rows; the count stops at 10,000, so it costs the same on a bad day."""
+    at = now()
+    waiting = select(delivery.c.id).where(delivery.c.status == "pending").limit(_COUNTED).subquery()
+    async with database.reading() as connection:
+        count = await connection.scalar(select(func.count()).select_from(waiting))
+        oldest = await next_due(connection)
+    metrics.BACKLOG.set(count or 0)
+    metrics.BACKLOG_AGE.set(max((at - oldest).total_seconds(), 0) if oldest else 0)
+    metrics.WORKERS.set(await workers_alive(database))

@@ -1,0 +1,186 @@
+"""Rows as answers: the dictionaries behind the shapes of `answers.py`. No query, no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.lifecycle import HandoffStatus, RequestStatus
+from app.receipts import spoken
+from app.registry import Named, Need, Snapshot
+from app.routing.decide import REASONS
+from app.routing.rules import Rule
+from app.schemas import RequestIn
+from app.sealing import unseal
+from app.timeline import Case, Handoff
+
+
+def named(thing: Named | Need) -> dict[str, str]:
+    return {"code": thing.code, "name_zh": thing.name_zh, "name_en": thing.name_en}
+
+
+def handoff_summary(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
+    agency = snapshot.directory.agencies[handoff.agency_code]
+    return {
+        "handoff_id": handoff.id,
+        "need": handoff.need,
+        "agency": agency.code,
+        "agency_name_zh": agency.name_zh,
+        "agency_name_en": agency.name_en,
+        "agency_phone": agency.phone,
+        "role": handoff.role,
+        "step": handoff.step,
+        "mandatory": handoff.mandatory,
+        "status": handoff.status,
+        "suspended_for": handoff.suspended_for,
+        "outcome": handoff.outcome,
+        "reason": handoff.reason,
+        "replaced_by": handoff.replaced_by,
+        "dispatched_at": handoff.dispatched_at,
+        "sign_in_due": handoff.sign_in_due,
+        "accept_due": handoff.accept_due,
+        "complete_due": handoff.complete_due,
+        "due_provisional": handoff.due_provisional,
+        "closed_at": handoff.closed_at,
+    }
+
+
+def decision(record: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+    """A stored decision with what the routing table version that it names says of each rule."""
+    rules = snapshot.tables[record["version"]].by_number
+    return {
+        "version": record["version"],
+        "needs": [
+            {
+                "need": need["need"],
+                "undetermined": need["undetermined"],
+                "fired": [_fired(each, rules[each["rule"]]) for each in need["fired"]],
+                "passed_over": [
+                    {"rule": each["rule"], "department": rules[each["rule"]].department, **_why(each["why"])}
+                    for each in need["passed_over"]
+                ],
+            }
+            for need in record["needs"]
+        ],
+    }
+
+
+def _fired(each: Mapping[str, Any], rule: Rule) -> dict[str, Any]:
+    return {
+        "rule": rule.number,
+        "department": rule.department,
+        "agency": each["agency"],
+        "role": each["role"],
+        "step": each["step"],
+        "prerequisites": list(rule.prerequisites),
+        "sign_in_limit": str(rule.sign_in_limit) if rule.sign_in_limit else None,
+        "accept_limit": str(rule.accept_limit) if rule.accept_limit else None,
+        "complete_limit": str(rule.complete_limit) if rule.complete_limit else None,
+        "complete_certainty": rule.complete_certainty,
+        "legal_basis": rule.legal_basis,
+        **_why(each["why"]),
+    }
+
+
+def _why(reason: str) -> dict[str, str]:
+    zh, en = REASONS[reason]
+    return {"why": reason, "why_zh": zh, "why_en": en}
+
+
+def missing_materials(asked: RequestIn, snapshot: Snapshot) -> list[dict[str, str]]:
+    """What the needs ask for and the request did not bring; what data sharing supplies is never asked for."""
+    brought = set()
+    if any(consent.purpose == "economic_verification" for consent in asked.consents):
+        brought.add("verification_authorization")
+    if asked.applicant.id_number:
+        brought.add("identity_document")
+    wanted: dict[str, None] = {}
+    for need in asked.needs:
+        wanted.update(dict.fromkeys(snapshot.needs[need.code].catalogue["materials"]))
+    return [named(snapshot.materials[code]) for code in wanted if code not in brought]
+
+
+def request_summary(request: Mapping[Any, Any]) -> dict[str, Any]:
+    names = ("receipt_number", "channel", "division_code", "status", "routing_version", "registered_at", "closed_at")
+    return {"request_id": request["id"], **{name: request[name] for name in names}}
+
+
+def request_view(case: Case, snapshot: Snapshot, *, with_person: bool) -> dict[str, Any]:
+    return {
+        **request_summary(case.request),
+        "handoffs": [handoff_summary(each, snapshot) for each in case.handoffs],
+        "person": unseal(case.request["sealed"]) if with_person else None,
+    }
+
+
+def need_seen(need: Need, snapshot: Snapshot) -> dict[str, Any]:
+    catalogue = dict(need.catalogue)
+    for column in ("materials", "waived"):
+        catalogue[column] = [named(snapshot.materials[code]) for code in catalogue[column]]
+    return {**named(need), "law_class": need.law_class, **catalogue}
+
+
+_STATUS_WORDS: dict[RequestStatus, tuple[str, str]] = {
+    RequestStatus.REGISTERED: ("已登记,正在确定由谁办理", "Registered; we are finding out who handles it"),
+    RequestStatus.ROUTED: ("已转给承办单位,等待签收", "Handed to the agencies, waiting for them to sign for it"),
+    RequestStatus.IN_PROGRESS: ("正在办理", "Being handled"),
+    RequestStatus.AWAITING_APPLICANT: ("需要您补充材料", "Waiting for something from you"),
+    RequestStatus.DISPUTED: ("承办单位有不同意见,由协调员裁定", "The agencies differ; a coordinator is deciding"),
+    RequestStatus.CLOSED: ("已办结", "Closed"),
+    RequestStatus.WITHDRAWN: ("已撤回", "Withdrawn"),
+}
+_EVENT_WORDS: dict[str, tuple[str, str]] = {
+    "request.registered": ("已登记", "Registered"),
+    "request.supplemented": ("补充材料已收到", "What you added was received"),
+    "handoff.dispatched": ("已转办", "Handed off"),
+    "handoff.received": ("已签收", "Signed for"),
+    "handoff.accepted": ("已受理", "Accepted"),
+    "handoff.information_requested": ("需要补充材料", "More is needed from you"),
+    "handoff.suspended": ("暂停,等待核实", "Paused while something is verified"),
+    "handoff.resumed": ("继续办理", "Resumed"),
+    "handoff.returned": ("退回,改由其他单位办理", "Passed back, another agency is being found"),
+    "handoff.extended": ("办理时限延长", "The time limit was extended"),
+    "handoff.completed": ("已办结", "Completed"),
+    "handoff.cancelled": ("不再需要办理", "No longer needed"),
+}
+
+
+def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot) -> dict[str, Any]:
+    """The person's own view. It names agencies and needs, never what the person told us."""
+    number = case.request["receipt_number"]
+    zh, en = _STATUS_WORDS[case.status]
+    return {
+        "receipt_number": number,
+        "receipt_number_spoken": spoken(number),
+        "status": case.status,
+        "status_zh": zh,
+        "status_en": en,
+        "registered_at": case.request["registered_at"],
+        "closed_at": case.request["closed_at"],
+        "steps": [_tracked_step(each, snapshot) for each in case.handoffs],
+        "events": [_tracked_event(each, case, snapshot) for each in events if each["kind"] in _EVENT_WORDS],
+    }
+
+
+def _tracked_step(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
+    agency = snapshot.directory.agencies[handoff.agency_code]
+    return {
+        "need": named(snapshot.needs[handoff.need]),
+        "agency_name_zh": agency.name_zh,
+        "agency_name_en": agency.name_en,
+        "agency_phone": agency.phone,
+        "role": handoff.role,
+        "status": handoff.status,
+        "outcome": handoff.outcome,
+        "due_at": handoff.complete_due,
+        "waits_for_you": handoff.status is HandoffStatus.SUSPENDED and handoff.suspended_for == "applicant",
+    }
+
+
+def _tracked_event(event: Mapping[Any, Any], case: Case, snapshot: Snapshot) -> dict[str, Any]:
+    zh, en = _EVENT_WORDS[event["kind"]]
+    if event["handoff_id"]:
+        handoff = case.handoff(event["handoff_id"])
+        agency, need = snapshot.directory.agencies[handoff.agency_code], snapshot.needs[handoff.need]
+        zh, en = f"{need.name_zh}:{agency.name_zh}{zh}", f"{need.name_en}: {agency.name_en}: {en[0].lower()}{en[1:]}"
+    return {"at": event["at"], "text_zh": zh, "text_en": en}

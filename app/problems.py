@@ -1,0 +1,191 @@
+"""Errors that a caller can be told of: one catalogue, one envelope (RFC 9457), each text in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Text(NamedTuple):
+    """One sentence for a person, in both languages."""
+
+    zh: str
+    en: str
+
+    def pick(self, language: str) -> str:
+        return self.en if language == "en" else self.zh
+
+
+class Kind(NamedTuple):
+    status: int
+    title: Text
+    advice: Text
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field: a JSON pointer (RFC 6901) or a parameter's name, a code, a sentence."""
+
+    pointer: str
+    code: str
+    detail: Text
+
+
+@dataclass(eq=False)
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """Raised by verbs, answered by the API as `application/problem+json`."""
+
+    code: str
+    detail: Text | None = None
+    errors: Sequence[FieldError] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.code]
+
+    def body(self, language: str) -> dict[str, Any]:
+        kind = self.kind
+        answer: dict[str, Any] = {
+            "type": f"/v1/problems/{self.code}",
+            "title": kind.title.pick(language),
+            "status": kind.status,
+            "detail": (self.detail or kind.advice).pick(language),
+            "code": self.code,
+            **self.extra,
+        }
+        if self.errors:
+            answer["errors"] = [
+                {"pointer": error.pointer, "code": error.code, "detail": error.detail.pick(language)}
+                for error in self.errors
+            ]
+        return answer
+
+    def __str__(self) -> str:
+        return self.code
+
+
+KINDS: dict[str, Kind] = {
+    "malformed_json": Kind(
+        400,
+        Text("正文不是有效的 JSON", "The body is not valid JSON"),
+        Text("请发送 UTF-8 编码的 JSON 对象。", "Send one JSON object in UTF-8."),
+    ),
+    "malformed_header": Kind(
+        400,
+        Text("请求头格式不对", "A header is malformed"),
+        Text("请按说明改正所指的请求头。", "Correct the header that the detail names."),
+    ),
+    "unauthenticated": Kind(
+        401,
+        Text("需要密钥", "A key is needed"),
+        Text(
+            "请在 Authorization 请求头中写 Bearer 加有效密钥;密钥由管理员发放。",
+            "Send `Authorization: Bearer <key>` with a valid key; an administrator issues keys.",
+        ),
+    ),
+    "signature_invalid": Kind(
+        401,
+        Text("签名不符", "The signature does not match"),
+        Text(
+            "请用本单位的签名密钥,对 webhook-id.webhook-timestamp.正文 原样字节计算签名。",
+            "Sign `webhook-id.webhook-timestamp.body` over the exact bytes with your agency's secret.",
+        ),
+    ),
+    "timestamp_out_of_tolerance": Kind(
+        401,
+        Text("签名时间相差过大", "The signed time is too far from ours"),
+        Text("请校准时钟后重新签名发送。", "Set your clock, sign again and send."),
+    ),
+    "forbidden": Kind(
+        403,
+        Text("此密钥无权这样做", "This key may not do that"),
+        Text("请使用有相应角色的密钥。", "Use a key that has one of the roles that may."),
+    ),
+    "not_found": Kind(
+        404,
+        Text("没有找到", "Not found"),
+        Text(
+            "请核对编号;不属于您的内容同样显示为没有找到。",
+            "Check the identifier; what is not yours is not found either.",
+        ),
+    ),
+    "method_not_allowed": Kind(
+        405,
+        Text("此地址不支持该方法", "This address does not take that method"),
+        Text("请使用 Allow 响应头中列出的方法。", "Use a method that the Allow header lists."),
+    ),
+    "idempotency_conflict": Kind(
+        409,
+        Text("同一幂等键已用于另一内容", "This Idempotency-Key was used with another body"),
+        Text(
+            "新的内容请用新的幂等键;重发则内容须一字不差。",
+            "Use a new key for a new body; a repeat must be the same bytes.",
+        ),
+    ),
+    "move_not_allowed": Kind(
+        409,
+        Text("当前状态不允许此操作", "The present status does not allow this move"),
+        Text("允许的操作见 allowed。", "The moves that are allowed are listed in `allowed`."),
+    ),
+    "co_handlers_open": Kind(
+        409,
+        Text("协办尚未办结,牵头单位不能办结", "The lead can't complete while a mandatory co-handler is open"),
+        Text("请等所列协办单位办结后再回告。", "Report again when the co-handlers listed in `waiting_for` are done."),
+    ),
+    "already_closed": Kind(
+        409,
+        Text("此求助事项已经结束", "This help request has ended"),
+        Text("需要新的帮助,请另行登记。", "For new help, register a new request."),
+    ),
+    "not_waiting_for_applicant": Kind(
+        409,
+        Text("目前没有单位在等补充材料", "No agency is waiting for the applicant"),
+        Text("有单位要求补充材料时才能补充。", "Supplements are taken while an agency asks for them."),
+    ),
+    "delivery_not_exhausted": Kind(
+        409,
+        Text("此送达仍在进行或已送达", "This delivery is under way or delivered"),
+        Text("只有已停止尝试的送达可以重发。", "Only an exhausted delivery can be sent again."),
+    ),
+    "body_too_large": Kind(
+        413,
+        Text("正文过大", "The body is too large"),
+        Text("请求正文不得超过上限。", "Keep the body within the limit."),
+    ),
+    "unsupported_media_type": Kind(
+        415,
+        Text("正文须为 JSON", "The body must be JSON"),
+        Text("请写 Content-Type: application/json。", "Send `Content-Type: application/json`."),
+    ),
+    "validation_failed": Kind(
+        422,
+        Text("填写有误,未登记任何内容", "Some fields are wrong; nothing was stored"),
+        Text("请按 errors 逐项改正后重发。", "Correct each item of `errors` and send again."),
+    ),
+    "internal_error": Kind(
+        500,
+        Text("系统内部出错", "Something failed inside"),
+        Text(
+            "请带上 X-Request-ID 联系管理员;可用同一幂等键重发。",
+            "Give the X-Request-ID to the operator; it is safe to repeat with the same Idempotency-Key.",
+        ),
+    ),
+    "unavailable": Kind(
+        503,
+        Text("暂时无法保存", "Nothing can be stored at the moment"),
+        Text(
+            "请按 Retry-After 稍后用同一幂等键重发。", "Repeat after Retry-After seconds with the same Idempotency-Key."
+        ),
+    ),
+}
+
+
+def unavailable() -> Problem:
+    return Problem("unavailable", headers={"Retry-After": "2"})
+
+
+def invalid(*errors: FieldError) -> Problem:
+    return Problem("validation_failed", errors=errors)

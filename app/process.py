@@ -1,0 +1,49 @@
+"""The standalone worker process: starts, works until it is told to stop, stops gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import prometheus_client
+import structlog
+
+from app.config import Settings
+from app.db import is_unavailable
+from app.logs import describe
+from app.office import Office
+from app.worker import Worker
+
+log = structlog.get_logger()
+
+
+async def run_worker(settings: Settings) -> None:
+    """Returns after SIGTERM or SIGINT. A database that is away is waited for."""
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    if settings.metrics_port:
+        prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
+    office = Office.of(settings)
+    office.ledger.start()
+    fresh = asyncio.create_task(office.registry.keep_fresh())
+    worker = Worker(settings, office.database, office.ledger, office.registry)
+    starting = asyncio.create_task(start_when_possible(worker))
+    await told_to_stop.wait()
+    starting.cancel()
+    await worker.stop()
+    fresh.cancel()
+    await office.ledger.stop()
+    await office.database.close()
+
+
+async def start_when_possible(worker: Worker) -> None:
+    """A database that is not there yet is waited for; the API answers 503 meanwhile."""
+    while True:
+        try:
+            await worker.start()
+        except Exception as error:
+            log.warning("worker_waits_for_database", **describe(error))
+            await asyncio.sleep(1 if is_unavailable(error) else 5)
+        else:
+            return

@@ -1,0 +1,252 @@
+"""Queries: what happened, why it was routed so, what was sent. A page at a time, newest first, by right."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import presenting, rights
+from app.db import Database
+from app.handoffs import Desk, view
+from app.keys import Key, KeyRole
+from app.lifecycle import allowed
+from app.office import Office
+from app.problems import FieldError, Problem, Text, invalid
+from app.receipts import token_hash
+from app.registry import Snapshot
+from app.sealing import unseal
+from app.tables import delivery, delivery_attempt, event, handoff, help_request
+from app.timeline import Case, first_break, from_row
+
+_NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
+
+
+@dataclass(frozen=True, slots=True)
+class PageAsked:
+    limit: int
+    cursor: str | None
+
+    def after_id(self) -> UUID | None:
+        if self.cursor is None:
+            return None
+        try:
+            return UUID(bytes=urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
+        except ValueError:
+            raise bad_cursor() from None
+
+
+def cursor_of(row_id: UUID) -> str:
+    return urlsafe_b64encode(row_id.bytes).decode().rstrip("=")
+
+
+def bad_cursor() -> Problem:
+    text = Text("游标无效;请用上一页的 next_cursor。", "That is no cursor; use the last page's next_cursor.")
+    return invalid(FieldError("cursor", "cursor_invalid", text))
+
+
+async def requests(office: Office, key: Key, page: PageAsked, status: str | None) -> dict[str, Any]:
+    query = select(*_NO_PERSON)
+    if key.role is KeyRole.INTAKE:
+        query = query.where(help_request.c.registered_by == key.id)
+    if status is not None:
+        query = query.where(help_request.c.status == status)
+    rows, next_cursor = await _page(office.database, query, help_request.c.id, page)
+    return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
+
+
+async def request(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+    snapshot = await office.registry.current()
+    async with office.database.reading() as connection:
+        case = await _case(connection, key, help_request.c.id == request_id)
+    return presenting.request_view(case, snapshot, with_person=rights.sees_people(key))
+
+
+async def timeline(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+    async with office.database.reading() as connection:
+        case = await _case(connection, key, help_request.c.id == request_id)
+        events = await _events(connection, request_id)
+    # Events may have been added between the two queries; the head that was read ends the part that is checked.
+    events = events[: case.request["events"]]
+    with_notes = rights.sees_people(key)
+    return {
+        "request_id": request_id,
+        "events": [
+            {
+                **{name: row[name] for name in ("sequence", "at", "kind", "actor", "handoff_id", "data")},
+                "note": unseal(row["sealed"]) if row["sealed"] is not None and with_notes else None,
+                "hash": row["hash"].hex(),
+            }
+            for row in events
+        ],
+        "intact": first_break(events, case.request["head"]) is None,
+    }
+
+
+async def decision(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+    snapshot = await office.registry.current()
+    async with office.database.reading() as connection:
+        case = await _case(connection, key, help_request.c.id == request_id)
+    return presenting.decision(case.request["decision"], snapshot)
+
+
+async def tracked(office: Office, token: str) -> dict[str, Any]:
+    snapshot = await office.registry.current()
+    async with office.database.reading() as connection:
+        case = await _case(connection, None, help_request.c.tracking_hash == token_hash(token))
+        events = await _events(connection, case.id)
+    return presenting.tracked(case, events[: case.request["events"]], snapshot)
+
+
+async def handoffs(
+    office: Office, key: Key, page: PageAsked, status: str | None, agency_code: str | None
+) -> dict[str, Any]:
+    """An agency's inbox holds what was dispatched to it; coordinators and auditors see all."""
+    if key.role is KeyRole.AGENCY:
+        if agency_code not in (None, key.agency_code):
+            return {"items": [], "next_cursor": None}
+        agency_code = key.agency_code
+    snapshot = await office.registry.current()
+    query = select(handoff, help_request.c.receipt_number, help_request.c.division_code).join_from(
+        handoff, help_request, handoff.c.request_id == help_request.c.id
+    )
+    if agency_code is not None:
+        query = query.where(handoff.c.agency_code == agency_code)
+    if key.role is KeyRole.AGENCY:
+        query = query.where(handoff.c.dispatched_at.is_not(None))
+    if status is not None:
+        query = query.where(handoff.c.status == status)
+    rows, next_cursor = await _page(office.database, query, handoff.c.id, page)
+    return {"items": [_listed(dict(row), snapshot) for row in rows], "next_cursor": next_cursor}
+
+
+async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: str | None) -> dict[str, Any]:
+    """A handoff with what its rule discloses; only its own agency is shown the person."""
+    snapshot = await office.registry.current()
+    async with office.database.reading() as connection:
+        request_id = await connection.scalar(select(handoff.c.request_id).where(handoff.c.id == handoff_id))
+        if request_id is None:
+            raise Problem("not_found")
+        case = await _case(connection, None, help_request.c.id == request_id)
+    found = case.handoff(handoff_id)
+    own = key.agency_code == found.agency_code
+    if key.role is KeyRole.AGENCY and (not own or found.dispatched_at is None):
+        raise Problem("not_found")
+    desk = Desk(snapshot, case.request["registered_at"], key.actor, public_url)
+    seen = view(case.request, found, desk, case.handoffs, disclosed=True)
+    if not own:
+        seen["person"] = None
+    return {**seen, "agency": found.agency_code, "allowed": allowed(found.status)}
+
+
+async def deliveries(office: Office, page: PageAsked, status: str | None, agency_code: str | None) -> dict[str, Any]:
+    snapshot = await office.registry.current()
+    query = select(*_delivery_columns())
+    if status is not None:
+        query = query.where(delivery.c.status == status)
+    if agency_code is not None:
+        query = query.where(delivery.c.agency_code == agency_code)
+    rows, next_cursor = await _page(office.database, query, delivery.c.id, page)
+    return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
+
+
+async def one_delivery(office: Office, delivery_id: UUID) -> dict[str, Any]:
+    snapshot = await office.registry.current()
+    tries = (
+        select(delivery_attempt)
+        .where(delivery_attempt.c.delivery_id == delivery_id)
+        .order_by(delivery_attempt.c.started_at)
+    )
+    async with office.database.reading() as connection:
+        found = select(*_delivery_columns()).where(delivery.c.id == delivery_id)
+        row = (await connection.execute(found)).mappings().first()
+        if row is None:
+            raise Problem("not_found")
+        attempts = (await connection.execute(tries)).mappings().all()
+    return {**_delivery(row, snapshot), "tries": [_attempt(each) for each in attempts]}
+
+
+async def divisions(office: Office, page: PageAsked, parent: str | None, level: str | None) -> dict[str, Any]:
+    """In the order of their codes; the cursor is the last code of the page."""
+    snapshot = await office.registry.current()
+    after = page.cursor or ""
+    if not after.isascii() or (after and not after.isdigit()):
+        raise bad_cursor()
+    chosen = [
+        each
+        for code, each in sorted(snapshot.divisions.items())
+        if code > after and parent in (None, each.parent_code) and level in (None, each.level)
+    ][: page.limit + 1]
+    items = [
+        {"code": d.code, "name": d.name, "level": d.level, "parent_code": d.parent_code} for d in chosen[: page.limit]
+    ]
+    return {"items": items, "next_cursor": items[-1]["code"] if len(chosen) > page.limit else None}
+
+
+async def needs(office: Office) -> dict[str, Any]:
+    snapshot = await office.registry.current()
+    return {"items": [presenting.need_seen(each, snapshot) for each in snapshot.needs.values()]}
+
+
+async def _page(
+    database: Database, query: Select[Any], by: ColumnElement[UUID], page: PageAsked
+) -> tuple[list[Mapping[Any, Any]], str | None]:
+    after = page.after_id()
+    if after is not None:
+        query = query.where(by < after)
+    query = query.order_by(by.desc()).limit(page.limit + 1)
+    async with database.reading() as connection:
+        rows: list[Mapping[Any, Any]] = list((await connection.execute(query)).mappings())
+    more = len(rows) > page.limit
+    return rows[: page.limit], cursor_of(rows[page.limit - 1]["id"]) if more else None
+
+
+async def _case(connection: AsyncConnection, key: Key | None, which: ColumnElement[bool]) -> Case:
+    row = (await connection.execute(select(help_request).where(which))).mappings().first()
+    if row is None or (key is not None and not rights.reaches(key, row)):
+        raise Problem("not_found")
+    of_request = select(handoff).where(handoff.c.request_id == row["id"]).order_by(handoff.c.step, handoff.c.id)
+    rows = (await connection.execute(of_request)).mappings()
+    return Case(dict(row), [from_row(each) for each in rows], is_new=False)
+
+
+async def _events(connection: AsyncConnection, request_id: UUID) -> list[Mapping[Any, Any]]:
+    of_request = select(event).where(event.c.request_id == request_id).order_by(event.c.sequence)
+    return list((await connection.execute(of_request)).mappings())
+
+
+def _listed(row: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+    request = {"receipt_number": row.pop("receipt_number"), "division_code": row.pop("division_code")}
+    found = from_row(row)
+    desk = Desk(snapshot, found.opened_at, "")
+    return {**view(request, found, desk, disclosed=False), "agency": found.agency_code}
+
+
+def _delivery_columns() -> list[ColumnElement[Any]]:
+    return [column for column in delivery.c if column.name != "sealed"]
+
+
+def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "delivery_id": row["id"],
+        "agency": row["agency_code"],
+        "agency_phone": snapshot.directory.agencies[row["agency_code"]].phone,
+        "handoff_id": row["handoff_id"],
+        "type": row["type"],
+        "status": row["status"],
+        "attempts": row["attempts"],
+        "created_at": row["created_at"],
+        "next_try_at": row["due_at"] if row["status"] == "pending" else None,
+        "ended_at": row["ended_at"],
+        "digest": row["digest"].hex(),
+    }
+
+
+def _attempt(row: Mapping[Any, Any]) -> dict[str, Any]:
+    names = ("number", "started_at", "milliseconds", "status_code", "fault")
+    return {**{name: row[name] for name in names}, "answer": row["answer"].decode("utf-8", "replace")}

@@ -1,0 +1,164 @@
+"""What the county has set, as one immutable snapshot in memory: divisions, needs, agencies, tables, calendar.
+
+Whoever changes any of it moves the revision in the same transaction; every process looks at the revision every
+`refresh_seconds` and swaps the whole snapshot, so a request sees the old table or the new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import Database, is_unavailable
+from app.deadlines import WorkingCalendar, parse_limit
+from app.identifiers import now
+from app.logs import describe
+from app.routing.directory import Agency, Directory
+from app.routing.rules import Role, RoutingTable, Rule
+from app.sealing import unseal
+from app.tables import (
+    agency,
+    agency_secret,
+    department,
+    division,
+    material,
+    need,
+    revision,
+    routing_table,
+    rule,
+    working_day,
+)
+
+REVISION = "registry"
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    code: str
+    name: str
+    level: str
+    parent_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    code: str
+    name_zh: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    code: str
+    position: int
+    name_zh: str
+    name_en: str
+    law_class: str
+    catalogue: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    revision: int
+    divisions: Mapping[str, Division]
+    needs: Mapping[str, Need]
+    materials: Mapping[str, Named]
+    departments: Mapping[str, Named]
+    tables: Mapping[int, RoutingTable]
+    directory: Directory
+    calendar: WorkingCalendar
+
+
+class Registry:
+    def __init__(self, database: Database, refresh_seconds: float) -> None:
+        self._database = database
+        self._refresh_seconds = refresh_seconds
+        self._snapshot: Snapshot | None = None
+        self._loading = asyncio.Lock()
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._snapshot is not None
+
+    async def current(self) -> Snapshot:
+        """The snapshot; waits only for the very first one."""
+        return self._snapshot or await self.refresh()
+
+    async def refresh(self) -> Snapshot:
+        """Load anew if the revision has moved."""
+        async with self._loading, self._database.reading() as connection:
+            value = await connection.scalar(select(revision.c.value).where(revision.c.name == REVISION))
+            if self._snapshot is None or self._snapshot.revision != (value or 0):
+                self._snapshot = await _load(connection, value or 0)
+            return self._snapshot
+
+    async def keep_fresh(self) -> None:
+        """Runs until cancelled. A database that is away leaves the last snapshot in force."""
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.error("registry_refresh_failed", **describe(error))
+            await asyncio.sleep(self._refresh_seconds)
+
+
+async def moved(connection: AsyncConnection) -> None:
+    """Tell every process that what the county has set was changed in this transaction."""
+    await connection.execute(update(revision).where(revision.c.name == REVISION).values(value=revision.c.value + 1))
+
+
+async def _load(connection: AsyncConnection, value: int) -> Snapshot:
+    async def rows(table: Any) -> list[dict[str, Any]]:
+        return [dict(row) for row in (await connection.execute(select(table))).mappings()]
+
+    rules: dict[int, list[Rule]] = {}
+    for row in await rows(rule):
+        rules.setdefault(row.pop("version"), []).append(_rule(row))
+    published = [row for row in await rows(routing_table) if row["state"] != "draft"]
+    days = {row["day"]: row["working"] for row in await rows(working_day)}
+    return Snapshot(
+        revision=value,
+        divisions={row["code"]: Division(**row) for row in await rows(division)},
+        needs={row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])},
+        materials={row["code"]: Named(**row) for row in await rows(material)},
+        departments={row["code"]: Named(**row) for row in await rows(department)},
+        tables={
+            row["version"]: RoutingTable(row["version"], row["effective_from"], tuple(rules.get(row["version"], ())))
+            for row in published
+        },
+        directory=Directory.of(_agencies(await rows(agency), await rows(agency_secret))),
+        calendar=WorkingCalendar(days, max(days, default=date.min)),
+    )
+
+
+def _rule(row: dict[str, Any]) -> Rule:
+    for name in ("sign_in_limit", "accept_limit", "complete_limit"):
+        row[name] = parse_limit(row[name] or "")
+    for name in ("prerequisites", "discloses"):
+        row[name] = tuple(row[name])
+    return Rule(**{**row, "role": Role(row["role"])})
+
+
+def _agencies(agencies: list[dict[str, Any]], secrets: list[dict[str, Any]]) -> list[Agency]:
+    at = now()
+    held: dict[str, list[str]] = {}
+    # The newest secret first: it is the one that an agency that knows only one signs with.
+    for row in sorted(secrets, key=lambda r: r["created_at"], reverse=True):
+        if row["ends_at"] is None or row["ends_at"] > at:
+            held.setdefault(row["agency_code"], []).append(unseal(row["sealed"]))
+    return [
+        Agency(
+            **{name: value for name, value in row.items() if name != "created_at"},
+            secrets=tuple(held.get(row["code"], ())),
+        )
+        for row in agencies
+    ]

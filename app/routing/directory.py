@@ -1,0 +1,61 @@
+"""The directory of agencies: from a department and a place to the concrete office that answers there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+# Statistical codes: province 2 digits, prefecture 4, county 6, township 9.
+_LEVELS = (9, 6, 4, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    code: str
+    department: str
+    division_code: str
+    name_zh: str
+    name_en: str
+    phone: str | None
+    endpoint: str | None
+    active: bool
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Directory:
+    agencies: Mapping[str, Agency]
+
+    @classmethod
+    def of(cls, agencies: Iterable[Agency]) -> Directory:
+        return cls({agency.code: agency for agency in agencies})
+
+    @cached_property
+    def _seats(self) -> Mapping[tuple[str, str], Agency]:
+        seats: dict[tuple[str, str], Agency] = {}
+        for agency in sorted(self.agencies.values(), key=lambda a: a.code, reverse=True):
+            if agency.active:
+                seats[agency.department, agency.division_code] = agency
+        return seats
+
+    def resolve(self, department: str, division_code: str) -> Agency | None:
+        """The active agency of `department` whose jurisdiction is nearest above `division_code`, or None."""
+        return next(
+            (self._seats[department, place] for place in upward(division_code) if (department, place) in self._seats),
+            None,
+        )
+
+    def of_county(self, division_code: str) -> list[Agency]:
+        """Every agency, active or not, of the county that `division_code` lies in or above it."""
+        county = division_code[:6]
+        return [
+            agency
+            for agency in self.agencies.values()
+            if agency.division_code.startswith(county) or county.startswith(agency.division_code)
+        ]
+
+
+def upward(division_code: str) -> Iterator[str]:
+    """A division and every division that it lies in: `360803101`, `360803`, `3608`, `36`."""
+    return (division_code[:length] for length in _LEVELS if length <= len(division_code))

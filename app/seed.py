@@ -1,0 +1,121 @@
+"""The first content of an empty database: Jiangxi's divisions, departments, the need catalogue, the routing table,
+the working days, and one county's agencies. What is there already is left as it is."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TextIO
+
+import chinese_calendar
+from sqlalchemy import Table, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import registry
+from app.identifiers import now
+from app.routing.sheets import COLUMNS, read_rules, row_of
+from app.tables import agency, department, division, material, need, revision, routing_table, rule, working_day
+
+FIRST_KNOWN_DAY, LAST_KNOWN_DAY = date(2017, 1, 1), date(2026, 12, 31)
+COUNTIES = ("360803",)
+DATA = Path(__file__).parent / "data"
+Tell = Callable[[str, int], None]
+
+
+async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lambda what, rows: None) -> None:
+    """Fill what is empty; `tell` hears of each table and its rows. Raises ValueError for an unknown county."""
+    if county is not None and county not in COUNTIES:
+        raise ValueError(f"there is no directory of county {county}; there is one of {', '.join(COUNTIES)}")
+    if await connection.scalar(select(func.count()).select_from(revision)) == 0:
+        await connection.execute(insert(revision), {"name": registry.REVISION, "value": 0})
+    await _fill(connection, division, _divisions(), tell)
+    await _fill(connection, department, _pick(department, _rows("departments.csv")), tell)
+    await _fill(connection, material, _pick(material, _rows("materials.csv")), tell)
+    await _fill(connection, need, _needs(), tell)
+    await _fill(connection, working_day, _working_days(), tell)
+    if await connection.scalar(select(func.count()).select_from(routing_table)) == 0:
+        await _publish_first_table(connection, tell)
+    if county is not None:
+        await _fill(connection, agency, county_agencies(county), tell)
+    await registry.moved(connection)
+
+
+async def _fill(connection: AsyncConnection, table: Table, rows: Iterator[dict[str, Any]], tell: Tell) -> None:
+    if await connection.scalar(select(func.count()).select_from(table)) == 0:
+        content = list(rows)
+        await connection.execute(insert(table), content)
+        tell(table.name, len(content))
+
+
+async def _publish_first_table(connection: AsyncConnection, tell: Tell) -> None:
+    with _open("routing.csv") as lines:
+        rules = read_rules(lines)
+    written = "\n".join("\t".join(row_of(each)[column] for column in COLUMNS) for each in rules)
+    at = now()
+    await connection.execute(
+        insert(routing_table),
+        {
+            "version": 1,
+            "state": "published",
+            "effective_from": datetime.combine(min(r.effective_from for r in rules), datetime.min.time(), UTC),
+            "published_at": at,
+            "published_by": "seed",
+            "checksum": hashlib.sha256(written.encode()).digest(),
+        },
+    )
+    texts = ("sign_in_limit", "accept_limit", "complete_limit")
+    rows = []
+    for each in rules:
+        row = {column: getattr(each, column) for column in COLUMNS}
+        row |= {name: str(row[name]) if row[name] else None for name in texts}
+        row |= {name: list(row[name]) for name in ("prerequisites", "discloses")}
+        rows.append({**row, "role": each.role.value, "version": 1})
+    await connection.execute(insert(rule), rows)
+    tell(rule.name, len(rows))
+
+
+def _divisions() -> Iterator[dict[str, Any]]:
+    # Parents first, so that the foreign key holds at every row.
+    for row in sorted(_rows("divisions.csv"), key=lambda each: len(each["code"])):
+        yield {**row, "parent_code": row["parent_code"] or None}
+
+
+def _needs() -> Iterator[dict[str, Any]]:
+    own = ("code", "name_zh", "name_en", "law_class")
+    for position, row in enumerate(_rows("needs.csv")):
+        catalogue: dict[str, Any] = {name: text for name, text in row.items() if name not in own}
+        for name in ("materials", "waived"):
+            catalogue[name] = [code for code in row[name].split(";") if code]
+        catalogue["emergency_variant"] = row["emergency_variant"] or None
+        yield {**{name: row[name] for name in own}, "position": position, "catalogue": catalogue}
+
+
+def county_agencies(county: str) -> Iterator[dict[str, Any]]:
+    for row in _rows(f"agencies-{county}.csv"):
+        yield {**row, "phone": row["phone"] or None, "endpoint": None, "active": True, "created_at": now()}
+
+
+def _working_days() -> Iterator[dict[str, Any]]:
+    """Every day on which the State Council's notices make a difference to Monday to Friday, and the last known day."""
+    day = FIRST_KNOWN_DAY
+    while day <= LAST_KNOWN_DAY:
+        working = chinese_calendar.is_workday(day)
+        if working != (day.weekday() < 5) or day == LAST_KNOWN_DAY:
+            yield {"day": day, "working": working, "source": "State Council notice"}
+        day += timedelta(days=1)
+
+
+def _pick(table: Table, rows: Iterator[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    return ({column.name: row[column.name] for column in table.c} for row in rows)
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with _open(name) as lines:
+        yield from csv.DictReader(lines)
+
+
+def _open(name: str) -> TextIO:
+    return (DATA / name).open(encoding="utf-8", newline="")

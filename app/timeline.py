@@ -1,0 +1,254 @@
+"""The timeline (办理轨迹): the append-only history of a request, and the only writer of a status.
+
+A `Case` is a request with its handoffs while one unit of work changes it. `advance` asks the lifecycle, moves the
+handoff, writes the event that says so, and derives the request's status anew. Nothing is stored until the case's
+unit is written; on PostgreSQL the request's row is locked from `load` on, on SQLite the whole database is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ledger import Unit
+from app.lifecycle import ENDED, Act, HandoffStatus, RequestStatus, Standing, request_status, target
+from app.problems import Problem, Text
+from app.routing.rules import Role
+from app.sealing import seal
+from app.tables import event, handoff, help_request
+
+GENESIS = bytes(32)
+
+
+@dataclass(slots=True)
+class Handoff:
+    """A row of `handoff`; instants are aware UTC."""
+
+    id: UUID
+    request_id: UUID
+    need: str
+    agency_code: str
+    role: Role
+    step: int
+    mandatory: bool
+    routing_version: int
+    rule_number: int
+    opened_at: datetime
+    status: HandoffStatus = HandoffStatus.WAITING
+    suspended_for: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    replaced_by: UUID | None = None
+    dispatched_at: datetime | None = None
+    sign_in_due: datetime | None = None
+    accept_due: datetime | None = None
+    complete_due: datetime | None = None
+    due_provisional: bool = False
+    last_callback_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status not in ENDED
+
+    def row(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _HANDOFF_FIELDS}
+
+
+_HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
+_FIXED = ("id", "request_id", "need", "agency_code", "role", "step", "mandatory", "routing_version", "opened_at")
+_MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
+
+_UPDATE_HANDOFF = (
+    update(handoff).where(handoff.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVING})
+)
+_UPDATE_REQUEST = (
+    update(help_request)
+    .where(help_request.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}") for name in ("status", "closed_at", "events", "head")})
+)
+
+
+@dataclass(slots=True)
+class Case:
+    """One request while a unit of work changes it. `request` holds the columns of `help_request`."""
+
+    request: dict[str, Any]
+    handoffs: list[Handoff]
+    is_new: bool
+    unit: Unit = field(default_factory=Unit)
+    _changed: set[UUID] = field(default_factory=set)
+
+    @property
+    def id(self) -> UUID:
+        request_id: UUID = self.request["id"]
+        return request_id
+
+    @property
+    def status(self) -> RequestStatus:
+        return RequestStatus(self.request["status"])
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in (RequestStatus.CLOSED, RequestStatus.WITHDRAWN)
+
+    def handoff(self, handoff_id: UUID) -> Handoff:
+        return next(each for each in self.handoffs if each.id == handoff_id)
+
+    def of_need(self, need: str) -> list[Handoff]:
+        return [each for each in self.handoffs if each.need == need]
+
+    def touch(self, changed: Handoff) -> None:
+        """Mark a handoff whose fields other than the status were changed."""
+        self._changed.add(changed.id)
+
+    def record(
+        self,
+        kind: str,
+        at: datetime,
+        actor: str,
+        *,
+        handoff_id: UUID | None = None,
+        data: Mapping[str, Any] | None = None,
+        note: Any = None,
+    ) -> None:
+        """Append an event. `data` must hold nothing personal; what may is sealed as `note`."""
+        entry: dict[str, Any] = {
+            "request_id": self.id,
+            "sequence": self.request["events"] + 1,
+            "at": at,
+            "kind": kind,
+            "actor": actor,
+            "handoff_id": handoff_id,
+            "data": dict(data or {}),
+            "sealed": None if note is None else seal(note),
+        }
+        entry["hash"] = event_hash(self.request["head"], entry)
+        self.request["events"] = entry["sequence"]
+        self.request["head"] = entry["hash"]
+        self.unit.insert(event, entry)
+
+    def advance(
+        self,
+        moved: Handoff,
+        act: Act,
+        at: datetime,
+        actor: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        note: Any = None,
+    ) -> None:
+        """Move a handoff and write its event. Raises ValueError for a move that the lifecycle forbids."""
+        status = target(moved.status, act)
+        if status is None:
+            raise ValueError(f"{act} does not move a handoff that is {moved.status}")
+        moves = {"from": moved.status.value, "to": status.value, **(data or {})}
+        moved.status = status
+        if status in ENDED:
+            moved.closed_at = at
+        if status is not HandoffStatus.SUSPENDED:
+            moved.suspended_for = None
+        self.touch(moved)
+        self.record(f"handoff.{act}", at, actor, handoff_id=moved.id, data=moves, note=note)
+
+    def withdraw(self, at: datetime, actor: str, reason: str | None) -> None:
+        """The person took the request back; its open handoffs must have been cancelled."""
+        self._become(RequestStatus.WITHDRAWN, at, actor, note={"reason": reason} if reason else None)
+
+    def settle(self, at: datetime, actor: str) -> None:
+        """Derive the request's status from its handoffs; an event of its own when it changed."""
+        if self.status is RequestStatus.WITHDRAWN:
+            return
+        derived = request_status(
+            Standing(each.status, each.suspended_for == "applicant", each.replaced_by is not None)
+            for each in self.handoffs
+        )
+        if derived is not self.status:
+            self._become(derived, at, actor)
+
+    def _become(self, status: RequestStatus, at: datetime, actor: str, note: Any = None) -> None:
+        before = self.status
+        self.request["status"] = status.value
+        if self.has_ended:
+            self.request["closed_at"] = at
+        self.record(f"request.{status}", at, actor, data={"from": before.value, "to": status.value}, note=note)
+
+    def finish(self) -> Unit:
+        """The unit of work that stores everything that was done to the case."""
+        if self.is_new:
+            self.unit.insert(help_request, self.request)
+            self.unit.insert(handoff, *(each.row() for each in self.handoffs))
+            return self.unit
+        for each in self.handoffs:
+            if each.id in self._changed:
+                row = each.row()
+                self.unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
+        names = ("id", "status", "closed_at", "events", "head")
+        self.unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
+        return self.unit
+
+    def open_more(self, opened: Handoff) -> None:
+        """Add a handoff to a request that is already stored (the old one's replacement)."""
+        self.handoffs.append(opened)
+        self.unit.insert(handoff, opened.row())
+        self.touch(opened)
+
+
+async def load(connection: AsyncConnection, request_id: UUID) -> Case:
+    """The case, its request locked until the caller's transaction ends. Raises `not_found`."""
+    locked = select(help_request).where(help_request.c.id == request_id).with_for_update()
+    row = (await connection.execute(locked)).mappings().first()
+    if row is None:
+        raise Problem("not_found", Text("没有这个求助事项。", "There is no such help request."))
+    handoffs = select(handoff).where(handoff.c.request_id == request_id).order_by(handoff.c.step, handoff.c.id)
+    return Case(
+        request=dict(row),
+        handoffs=[from_row(each) for each in (await connection.execute(handoffs)).mappings()],
+        is_new=False,
+    )
+
+
+def from_row(row: Mapping[Any, Any]) -> Handoff:
+    return Handoff(**{**row, "role": Role(row["role"]), "status": HandoffStatus(row["status"])})
+
+
+def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
+    """SHA-256 over the previous hash and the event's canonical JSON: sorted keys, UTC milliseconds, the sealed part
+    by its digest."""
+    at: datetime = entry["at"]
+    sealed: bytes | None = entry["sealed"]
+    canonical = json.dumps(
+        [
+            str(entry["request_id"]),
+            entry["sequence"],
+            int(at.astimezone(UTC).timestamp() * 1000),
+            entry["kind"],
+            entry["actor"],
+            str(entry["handoff_id"]) if entry["handoff_id"] else None,
+            entry["data"],
+            hashlib.sha256(sealed).hexdigest() if sealed is not None else None,
+        ],
+        ensure_ascii=False,
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(previous + canonical.encode()).digest()
+
+
+def first_break(entries: Iterable[Mapping[str, Any]], head: bytes) -> int | None:
+    """The sequence of the first event (in order) at which the chain is broken; one past the last when the
+    request's head names another; None when it holds."""
+    previous, expected = GENESIS, 1
+    for entry in entries:
+        if entry["sequence"] != expected or event_hash(previous, entry) != entry["hash"]:
+            return expected
+        previous, expected = entry["hash"], expected + 1
+    return None if previous == head else expected

@@ -1,0 +1,100 @@
+"""The second process: deliver what is due. Inside `serve` on one machine, many beside each other at scale."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import make_url
+
+from app.config import Settings
+from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
+from app.delivery.courier import Courier
+from app.identifiers import new_id, now
+from app.ledger import Ledger
+from app.logs import describe
+from app.registry import Registry
+from app.tables import worker
+
+_BEAT_SECONDS = 5
+ALIVE_WITHIN = timedelta(seconds=3 * _BEAT_SECONDS)
+_FORGOTTEN_AFTER = timedelta(days=1)
+log = structlog.get_logger()
+
+
+class Worker:
+    def __init__(self, settings: Settings, database: Database, ledger: Ledger, registry: Registry) -> None:
+        self.id = new_id()
+        self._settings = settings
+        self._database = database
+        self._courier = Courier(self.id, settings, database, ledger, registry)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._courier_task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._begin()
+        self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
+        self._tasks.append(asyncio.create_task(self._beat(), name="heartbeat"))
+        if not self._database.is_sqlite:
+            self._tasks.append(asyncio.create_task(self._listen(), name="listener"))
+        log.info("worker_started", worker=str(self.id))
+
+    async def stop(self) -> None:
+        """Takes nothing new, finishes what is in hand, gives back the rest."""
+        self._courier.stop()
+        if self._courier_task:
+            await self._courier_task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            async with self._database.writing() as connection:
+                await connection.execute(delete(worker).where(worker.c.id == self.id))
+        log.info("worker_stopped", worker=str(self.id))
+
+    async def _begin(self) -> None:
+        at = now()
+        async with self._database.writing() as connection:
+            await connection.execute(delete(worker).where(worker.c.seen_at < at - _FORGOTTEN_AFTER))
+            await connection.execute(worker.insert(), {"id": self.id, "started_at": at, "seen_at": at})
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            if self._courier_task is not None and self._courier_task.done():
+                log.critical("courier_ended")
+                return
+            try:
+                async with self._database.writing() as connection:
+                    await connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=now()))
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.error("heartbeat_failed", **describe(error))
+
+    async def _listen(self) -> None:
+        """PostgreSQL tells when another process has queued something; the poll covers what is missed meanwhile."""
+        dsn = make_url(self._settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        while True:
+            lost = asyncio.Event()
+            try:
+                connection = await asyncpg.connect(dsn, timeout=5)
+                connection.add_termination_listener(lambda _, lost=lost: lost.set())
+                await connection.add_listener(DELIVERIES_CHANNEL, lambda *_: self._database.bell.after_commit())
+                self._database.bell.after_commit()
+                try:
+                    await lost.wait()
+                finally:
+                    connection.terminate()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                log.warning("listener_lost")
+            await asyncio.sleep(self._settings.poll_seconds)
+
+
+async def workers_alive(database: Database) -> int:
+    async with database.reading() as connection:
+        alive = select(func.count()).select_from(worker).where(worker.c.seen_at > now() - ALIVE_WITHIN)
+        return await connection.scalar(alive) or 0
