@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -47,18 +47,6 @@ def parse_limit(text: str) -> Limit | None:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkingCalendar:
-    """Which days are working days, as far as the State Council has published; after that, weekdays are assumed."""
-
-    days: Mapping[date, bool]
-    known_until: date
-
-    def is_working(self, day: date) -> bool:
-        known = self.days.get(day)
-        return day.weekday() < _SATURDAY if known is None else known
-
-
-@dataclass(frozen=True, slots=True)
 class Due:
     """An instant in UTC; provisional when it rests on days that nobody has published yet."""
 
@@ -66,11 +54,32 @@ class Due:
     provisional: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WorkingCalendar:
+    """Which days are working days, as far as the State Council has published; after that, weekdays are assumed."""
+
+    days: Mapping[date, bool]
+    known_until: date
+    # What was computed once for a starting day holds all day, for every request.
+    remembered: dict[tuple[date, Limit], Due] = field(default_factory=dict, compare=False, repr=False)
+
+    def is_working(self, day: date) -> bool:
+        known = self.days.get(day)
+        return day.weekday() < _SATURDAY if known is None else known
+
+
 def due(start: datetime, limit: Limit, calendar: WorkingCalendar) -> Due:
     """When `limit` ends if its clock starts at `start` (aware)."""
     if limit.kind is LimitKind.HOURS:
         return Due(start + timedelta(hours=limit.count), False)
     day = start.astimezone(CHINA).date()
+    known = calendar.remembered.get((day, limit))
+    if known is None:
+        known = calendar.remembered[day, limit] = _end_of_days(day, limit, calendar)
+    return known
+
+
+def _end_of_days(day: date, limit: Limit, calendar: WorkingCalendar) -> Due:
     if limit.kind is LimitKind.CALENDAR_DAYS:
         day += timedelta(days=limit.count)
     else:

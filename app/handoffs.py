@@ -5,7 +5,7 @@ Every function changes a `Case` in memory and enqueues what its agencies are tol
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,6 @@ from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
 from app.routing.directory import Agency
 from app.routing.rules import Role, Rule
-from app.sealing import unseal
 from app.timeline import Case, Handoff
 
 SYSTEM = "system"
@@ -106,7 +105,7 @@ def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: boo
         agency_code=agency.code,
         request_id=case.id,
         handoff_id=handoff.id,
-        data={**view(case.request, handoff, desk, case.handoffs, disclosed=disclosed), **more},
+        data={**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more},
         at=desk.at,
         priority=Priority.ORDINARY,
     )
@@ -121,15 +120,13 @@ def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], de
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
 
-def view(
-    request: dict[str, Any], handoff: Handoff, desk: Desk, of_request: Iterable[Handoff] = (), *, disclosed: bool
-) -> dict[str, Any]:
-    """A handoff as its agency sees it, in messages and in the inbox; `disclosed` adds what the rule opens."""
+def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:
+    """A handoff as its agency sees it, in messages and in the inbox, without anything of the person."""
     snapshot = desk.snapshot
     rule = rule_of(handoff, snapshot)
     need = snapshot.needs[handoff.need]
     path = f"/v1/handoffs/{handoff.id}/callbacks"
-    seen: dict[str, Any] = {
+    return {
         "handoff_id": handoff.id,
         "request_id": handoff.request_id,
         "receipt_number": request["receipt_number"],
@@ -147,15 +144,20 @@ def view(
         "callback_path": path,
         "callback_url": f"{desk.public_url.rstrip('/')}{path}" if desk.public_url else None,
     }
-    if disclosed:
-        seen["partners"] = [
-            _partner(each, snapshot.directory.agencies[each.agency_code])
-            for each in of_request
-            if each.need == handoff.need and each.id != handoff.id
-        ]
-        seen["discloses"] = list(rule.discloses)
-        seen["person"] = disclose(unseal(request["sealed"]), handoff.need, rule.discloses)
-    return seen
+
+
+def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
+    """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
+    agencies = desk.snapshot.directory.agencies
+    discloses = rule_of(handoff, desk.snapshot).discloses
+    return {
+        **view(case.request, handoff, desk),
+        "partners": [
+            _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
+        ],
+        "discloses": list(discloses),
+        "person": disclose(case.person, handoff.need, discloses),
+    }
 
 
 def _partner(handoff: Handoff, agency: Agency) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from phonenumbers import shortnumberinfo
 from stdnum.cn.ric import calc_check_digit
 
 OLDEST_BIRTH_YEAR = 1900
+_MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 _SHAPE = re.compile(r"\d{17}[\dX]", re.ASCII)
 
 
@@ -42,6 +43,8 @@ def resident_id_birth_date(number: str) -> date | None:
 
 def is_phone(text: str) -> bool:
     """Whether a person in China can be rung there: mobile, landline with its area code, or a public short number."""
+    if _MOBILE.fullmatch(text):
+        return True
     try:
         number = phonenumbers.parse(text, "CN")
     except phonenumbers.NumberParseException:

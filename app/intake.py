@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -77,13 +77,11 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
             if repeat and (first := await _first_answer(office, repeat)):
                 return first
         else:
-            return to_json(answer)
+            return answer
     raise RuntimeError("no free receipt number was found")
 
 
-def _register(
-    office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk
-) -> tuple[dict[str, Any], Unit]:
+def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk) -> tuple[bytes, Unit]:
     snapshot, at = desk.snapshot, desk.at
     table = in_force(snapshot.tables.values(), at)
     if table is None:
@@ -91,7 +89,9 @@ def _register(
         raise unavailable()
     request_id = new_id()
     token = tracking_token(office.secret, request_id)
-    facts = Facts(asked.division_code, tuple(need.code for need in asked.needs), plain(asked.facts))
+    needs = tuple(need.code for need in asked.needs)
+    person = plain(asked)
+    facts = Facts(asked.division_code, needs, person.get("facts", {}))
     decision = decide(facts, table, snapshot.directory, at)
     case = Case(
         request={
@@ -108,20 +108,20 @@ def _register(
             "closed_at": None,
             "events": 0,
             "head": GENESIS,
-            "sealed": seal(plain(asked)),
+            "sealed": seal(person),
         },
         handoffs=[],
         is_new=True,
+        _person=person,
     )
-    needs = [need.code for need in asked.needs]
-    case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": needs})
+    case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": list(needs)})
     open_from(case, decision, desk)
     case.settle(at, desk.actor)
-    answer = _receipt(case, asked, desk)
+    answer = to_json(_receipt(case, asked, desk))
     unit = case.finish()
     if repeat:
-        unit.insert(idempotency, repeat.row(request_id, at, to_json(answer)))
-    return {**answer, "tracking_token": token}, unit
+        unit.insert(idempotency, repeat.row(request_id, at, answer))
+    return _with_token(answer, token), unit
 
 
 def _receipt(case: Case, asked: RequestIn, desk: Desk) -> dict[str, Any]:
@@ -148,7 +148,12 @@ async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
         row = await _stored(connection, repeat)
     if row is None:
         return None
-    return to_json({**from_json(row.answer), "tracking_token": tracking_token(office.secret, row.request_id)})
+    return _with_token(row.answer, tracking_token(office.secret, row.request_id))
+
+
+def _with_token(answer: bytes, token: str) -> bytes:
+    """The answer is one JSON object; the token is put in last, and is never stored with it."""
+    return answer[:-1] + b',"tracking_token":"' + token.encode() + b'"}'
 
 
 async def _stored(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUID, bytes] | None:

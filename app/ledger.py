@@ -11,16 +11,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, Update, insert
+from sqlalchemy import Dialect, Table, Update, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
 from app.problems import unavailable
 from app.tables import metadata
 
-_INSERTS = {table: insert(table) for table in metadata.sorted_tables}
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
 
 
@@ -51,9 +51,30 @@ async def write_units(connection: AsyncConnection, units: Sequence[Unit]) -> Non
         for statement, parameters in unit.updates:
             updates.setdefault(id(statement), (statement, []))[1].append(parameters)
     for table in sorted(rows, key=_ORDER.__getitem__):
-        await connection.execute(_INSERTS[table], rows[table])
+        await _insertion(table, connection.dialect).run(connection, rows[table])
     for statement, parameter_sets in updates.values():
         await connection.execute(statement, parameter_sets)
+
+
+class _Insertion:
+    """One table's INSERT, compiled once. Its rows go to the driver as tuples, which costs a quarter of what it costs to
+    let every execution prepare them anew (measured: a submission has ten rows of about seventeen columns)."""
+
+    def __init__(self, table: Table, dialect: Dialect) -> None:
+        compiled = insert(table).compile(dialect=dialect)
+        names = compiled.positiontup or list(compiled.params)
+        self._sql = str(compiled)
+        self._columns = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
+
+    async def run(self, connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
+        columns = self._columns
+        ready = [tuple([process(row[name]) if process else row[name] for name, process in columns]) for row in rows]
+        await connection.exec_driver_sql(self._sql, ready)
+
+
+@cache
+def _insertion(table: Table, dialect: Dialect) -> _Insertion:
+    return _Insertion(table, dialect)
 
 
 class Ledger:

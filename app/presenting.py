@@ -9,9 +9,7 @@ from app.lifecycle import HandoffStatus, RequestStatus
 from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
 from app.routing.decide import REASONS
-from app.routing.rules import Rule
 from app.schemas import RequestIn
-from app.sealing import unseal
 from app.timeline import Case, Handoff
 
 
@@ -47,38 +45,25 @@ def handoff_summary(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
 
 def decision(record: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     """A stored decision with what the routing table version that it names says of each rule."""
-    rules = snapshot.tables[record["version"]].by_number
+    described = snapshot.tables[record["version"]].described
     return {
         "version": record["version"],
         "needs": [
             {
                 "need": need["need"],
                 "undetermined": need["undetermined"],
-                "fired": [_fired(each, rules[each["rule"]]) for each in need["fired"]],
+                "fired": [
+                    {**described[each["rule"]], "agency": each["agency"], "role": each["role"], "step": each["step"]}
+                    | _why(each["why"])
+                    for each in need["fired"]
+                ],
                 "passed_over": [
-                    {"rule": each["rule"], "department": rules[each["rule"]].department, **_why(each["why"])}
+                    {"rule": each["rule"], "department": described[each["rule"]]["department"], **_why(each["why"])}
                     for each in need["passed_over"]
                 ],
             }
             for need in record["needs"]
         ],
-    }
-
-
-def _fired(each: Mapping[str, Any], rule: Rule) -> dict[str, Any]:
-    return {
-        "rule": rule.number,
-        "department": rule.department,
-        "agency": each["agency"],
-        "role": each["role"],
-        "step": each["step"],
-        "prerequisites": list(rule.prerequisites),
-        "sign_in_limit": str(rule.sign_in_limit) if rule.sign_in_limit else None,
-        "accept_limit": str(rule.accept_limit) if rule.accept_limit else None,
-        "complete_limit": str(rule.complete_limit) if rule.complete_limit else None,
-        "complete_certainty": rule.complete_certainty,
-        "legal_basis": rule.legal_basis,
-        **_why(each["why"]),
     }
 
 
@@ -109,7 +94,7 @@ def request_view(case: Case, snapshot: Snapshot, *, with_person: bool) -> dict[s
     return {
         **request_summary(case.request),
         "handoffs": [handoff_summary(each, snapshot) for each in case.handoffs],
-        "person": unseal(case.request["sealed"]) if with_person else None,
+        "person": case.person if with_person else None,
     }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import presenting, rights
 from app.db import Database
-from app.handoffs import Desk, view
+from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
 from app.lifecycle import allowed
 from app.office import Office
@@ -138,7 +138,7 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     if key.role is KeyRole.AGENCY and (not own or found.dispatched_at is None):
         raise Problem("not_found")
     desk = Desk(snapshot, case.request["registered_at"], key.actor, public_url)
-    seen = view(case.request, found, desk, case.handoffs, disclosed=True)
+    seen = disclosed_view(case, found, desk)
     if not own:
         seen["person"] = None
     return {**seen, "agency": found.agency_code, "allowed": allowed(found.status)}
@@ -224,7 +224,7 @@ def _listed(row: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     request = {"receipt_number": row.pop("receipt_number"), "division_code": row.pop("division_code")}
     found = from_row(row)
     desk = Desk(snapshot, found.opened_at, "")
-    return {**view(request, found, desk, disclosed=False), "agency": found.agency_code}
+    return {**view(request, found, desk), "agency": found.agency_code}
 
 
 def _delivery_columns() -> list[ColumnElement[Any]]:

@@ -8,13 +8,13 @@ unit is written; on PostgreSQL the request's row is locked from `load` on, on SQ
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,7 @@ from app.ledger import Unit
 from app.lifecycle import ENDED, Act, HandoffStatus, RequestStatus, Standing, request_status, target
 from app.problems import Problem, Text
 from app.routing.rules import Role
-from app.sealing import seal
+from app.sealing import seal, unseal
 from app.tables import event, handoff, help_request
 
 GENESIS = bytes(32)
@@ -85,12 +85,20 @@ class Case:
     handoffs: list[Handoff]
     is_new: bool
     unit: Unit = field(default_factory=Unit)
+    _person: dict[str, Any] | None = None
     _changed: set[UUID] = field(default_factory=set)
 
     @property
     def id(self) -> UUID:
         request_id: UUID = self.request["id"]
         return request_id
+
+    @property
+    def person(self) -> dict[str, Any]:
+        """The request as taken in."""
+        if self._person is None:
+            self._person = unseal(self.request["sealed"])
+        return self._person
 
     @property
     def status(self) -> RequestStatus:
@@ -221,26 +229,23 @@ def from_row(row: Mapping[Any, Any]) -> Handoff:
 
 
 def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
-    """SHA-256 over the previous hash and the event's canonical JSON: sorted keys, UTC milliseconds, the sealed part
-    by its digest."""
+    """SHA-256 over the previous hash and the event's canonical JSON: the data's keys sorted, UTC milliseconds, the
+    sealed part by its digest."""
     at: datetime = entry["at"]
     sealed: bytes | None = entry["sealed"]
-    canonical = json.dumps(
+    canonical = to_json(
         [
-            str(entry["request_id"]),
+            entry["request_id"],
             entry["sequence"],
-            int(at.astimezone(UTC).timestamp() * 1000),
+            round(at.timestamp() * 1000),
             entry["kind"],
             entry["actor"],
-            str(entry["handoff_id"]) if entry["handoff_id"] else None,
-            entry["data"],
+            entry["handoff_id"],
+            sorted(entry["data"].items()),
             hashlib.sha256(sealed).hexdigest() if sealed is not None else None,
-        ],
-        ensure_ascii=False,
-        sort_keys=True,
-        separators=(",", ":"),
+        ]
     )
-    return hashlib.sha256(previous + canonical.encode()).digest()
+    return hashlib.sha256(previous + canonical).digest()
 
 
 def first_break(entries: Iterable[Mapping[str, Any]], head: bytes) -> int | None:

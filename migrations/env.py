@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.config import load_settings
-from app.tables import Instant, metadata
+from app.tables import metadata
 
 
 def render(kind: str, item: Any, _context: Any) -> str | bool:
     """Migrations say what the columns were on their day; they import nothing of the application."""
-    if kind == "type" and isinstance(item, Instant):
+    if kind == "type" and isinstance(item, sa.DateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, sa.Uuid):
+        return 'sa.Uuid().with_variant(sa.BLOB(), "sqlite")'
     if kind == "type" and isinstance(item, sa.JSON):
         return 'sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")'
     return False

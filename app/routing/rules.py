@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from app.deadlines import CHINA, Limit
 
@@ -43,6 +44,18 @@ class Rule:
     effective_to: date | None
     note: str
 
+    def described(self) -> dict[str, Any]:
+        return {
+            "rule": self.number,
+            "department": self.department,
+            "prerequisites": list(self.prerequisites),
+            "sign_in_limit": str(self.sign_in_limit) if self.sign_in_limit else None,
+            "accept_limit": str(self.accept_limit) if self.accept_limit else None,
+            "complete_limit": str(self.complete_limit) if self.complete_limit else None,
+            "complete_certainty": self.complete_certainty,
+            "legal_basis": self.legal_basis,
+        }
+
     def in_force(self, day: date) -> bool:
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
@@ -60,6 +73,11 @@ class RoutingTable:
         for rule in self.rules:
             index.setdefault(rule.need, []).append(rule)
         return {need: tuple(sorted(rules, key=lambda r: (-len(r.area), r.number))) for need, rules in index.items()}
+
+    @cached_property
+    def described(self) -> Mapping[int, Mapping[str, Any]]:
+        """What every decision that a rule fires in says of it, ready to be shown."""
+        return {rule.number: rule.described() for rule in self.rules}
 
     @cached_property
     def by_number(self) -> Mapping[int, Rule]:

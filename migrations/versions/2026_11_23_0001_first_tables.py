@@ -79,7 +79,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "worker",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
@@ -151,7 +151,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "agency_secret",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("agency_code", sa.String(length=64), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -164,7 +164,7 @@ def upgrade() -> None:
 
     op.create_table(
         "api_key",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("agency_code", sa.String(length=64), nullable=True),
@@ -183,7 +183,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "help_request",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("receipt_number", sa.String(length=12), nullable=False),
         sa.Column("tracking_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
@@ -196,7 +196,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("registered_by", sa.Uuid(), nullable=False),
+        sa.Column("registered_by", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("events", sa.Integer(), nullable=False),
         sa.Column("head", sa.LargeBinary(length=32), nullable=False),
@@ -222,12 +222,12 @@ def upgrade() -> None:
 
     op.create_table(
         "event",
-        sa.Column("request_id", sa.Uuid(), nullable=False),
+        sa.Column("request_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("actor", sa.String(length=100), nullable=False),
-        sa.Column("handoff_id", sa.Uuid(), nullable=True),
+        sa.Column("handoff_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=True),
         sa.Column(
             "data",
             sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql"),
@@ -237,11 +237,12 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["request_id"], ["help_request.id"], name=op.f("fk_event_request_id_help_request")),
         sa.PrimaryKeyConstraint("request_id", "sequence", name=op.f("pk_event")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "handoff",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("request_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
+        sa.Column("request_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("need", sa.String(length=64), nullable=False),
         sa.Column("agency_code", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=12), nullable=False),
@@ -253,7 +254,7 @@ def upgrade() -> None:
         sa.Column("suspended_for", sa.String(length=16), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.Column("reason", sa.String(length=32), nullable=True),
-        sa.Column("replaced_by", sa.Uuid(), nullable=True),
+        sa.Column("replaced_by", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=True),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("dispatched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sign_in_due", sa.DateTime(timezone=True), nullable=True),
@@ -273,7 +274,6 @@ def upgrade() -> None:
             name=op.f("ck_handoff_status"),
         ),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_handoff_agency_code_agency")),
-        sa.ForeignKeyConstraint(["need"], ["need.code"], name=op.f("fk_handoff_need_need")),
         sa.ForeignKeyConstraint(["request_id"], ["help_request.id"], name=op.f("fk_handoff_request_id_help_request")),
         sa.ForeignKeyConstraint(
             ["routing_version", "rule_number"],
@@ -282,6 +282,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_handoff")),
         sa.UniqueConstraint("request_id", "need", "agency_code", name=op.f("uq_handoff_request_id_need_agency_code")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("handoff", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_handoff_agency_code_id"), ["agency_code", "id"], unique=False)
@@ -292,13 +293,12 @@ def upgrade() -> None:
 
     op.create_table(
         "idempotency",
-        sa.Column("api_key_id", sa.Uuid(), nullable=False),
+        sa.Column("api_key_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("key_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("request_id", sa.Uuid(), nullable=False),
+        sa.Column("request_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["api_key_id"], ["api_key.id"], name=op.f("fk_idempotency_api_key_id_api_key")),
         sa.ForeignKeyConstraint(
             ["request_id"], ["help_request.id"], name=op.f("fk_idempotency_request_id_help_request")
         ),
@@ -308,7 +308,7 @@ def upgrade() -> None:
         "callback",
         sa.Column("agency_code", sa.String(length=64), nullable=False),
         sa.Column("webhook_id", sa.String(length=256), nullable=False),
-        sa.Column("handoff_id", sa.Uuid(), nullable=False),
+        sa.Column("handoff_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("type", sa.String(length=40), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -325,30 +325,34 @@ def upgrade() -> None:
 
     op.create_table(
         "delivery",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("agency_code", sa.String(length=64), nullable=False),
-        sa.Column("request_id", sa.Uuid(), nullable=False),
-        sa.Column("handoff_id", sa.Uuid(), nullable=False),
+        sa.Column("request_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
+        sa.Column("handoff_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("type", sa.String(length=40), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("claimed_by", sa.Uuid(), nullable=True),
+        sa.Column("claimed_by", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("give_up_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("status IN ('pending', 'delivered', 'exhausted')", name=op.f("ck_delivery_status")),
-        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_delivery_agency_code_agency")),
         sa.ForeignKeyConstraint(["handoff_id"], ["handoff.id"], name=op.f("fk_delivery_handoff_id_handoff")),
-        sa.ForeignKeyConstraint(["request_id"], ["help_request.id"], name=op.f("fk_delivery_request_id_help_request")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_agency_code_id"), ["agency_code", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_delivery_handoff_id"), ["handoff_id"], unique=False)
+        batch_op.create_index(
+            "ix_delivery_exhausted",
+            ["id"],
+            unique=False,
+            postgresql_where=sa.text("status = 'exhausted'"),
+            sqlite_where=sa.text("status = 'exhausted'"),
+        )
         batch_op.create_index(
             "ix_delivery_queue",
             ["priority", "due_at"],
@@ -356,13 +360,11 @@ def upgrade() -> None:
             postgresql_where=sa.text("status = 'pending'"),
             sqlite_where=sa.text("status = 'pending'"),
         )
-        batch_op.create_index(batch_op.f("ix_delivery_request_id"), ["request_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_delivery_status_id"), ["status", "id"], unique=False)
 
     op.create_table(
         "delivery_attempt",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("delivery_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
+        sa.Column("delivery_id", sa.Uuid().with_variant(sa.BLOB(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("milliseconds", sa.Integer(), nullable=False),

@@ -1,0 +1,158 @@
+"""How much intake costs, as ratios to limits measured in the same run.
+
+    python -m tests.benchmarks.intake [--database sqlite|postgresql|both] [--seconds 10] [--memory] [--json FILE]
+
+Beside intake at 1, 8 and 32 requests in flight, with everything on (authentication, validation, routing, outbox,
+timeline, idempotency; one API process, every agency with an endpoint):
+(a) the same server and framework with an endpoint that reads the same body and stores nothing;
+(b) the same rows, written by pgbench (a statement a row, one transaction a submission, 8 clients) or by sqlite3 (32
+    submissions a transaction).
+`--memory` goes on to 100,000 requests and shows the process's resident memory before and after. `--deliver` runs the
+worker inside the service too, with its deliveries going to a sink.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from app.keys import KeyRole
+from tests import serving
+from tests.benchmarks import floor  # noqa
+
+CONCURRENCIES = (1, 8, 32)
+BODY: dict[str, Any] = {
+    "channel": "window",
+    "division_code": "360803101",
+    "applicant": {
+        "name": "测试甲",
+        "id_type": "resident_id",
+        "id_number": "11010519491231002X",
+        "phone": "13800000000",
+        "birth_date": "1949-12-31",
+        "address": "值夏镇某村",
+        "household_division_code": "360803101",
+    },
+    "helper": None,
+    "household": [{"name": "测试乙", "relation": "spouse", "id_number": None}],
+    "facts": {"residence": "urban", "recognised_status": [], "disability_grade": None, "household_size": 4},
+    "needs": [
+        {"code": "medical_assistance_applied", "details": "住院三次", "facts": {"out_of_pocket_yuan": "48200.00"}}
+    ],
+    "narrative": "因病支出过大,家庭难以承受。",
+    "consents": [{"purpose": "economic_verification", "person": "applicant", "given_at": "2026-11-23T08:00:00Z"}],
+}
+
+
+def drive(port: int, key: str, concurrency: int, seconds: float, most: int = 10**9) -> dict[str, Any]:
+    given = json.dumps({"body": BODY, "headers": {"authorization": f"Bearer {key}"}})
+    arguments = ["127.0.0.1", str(port), "/v1/requests", str(concurrency), str(seconds), str(most)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.load", *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def show(name: str, figures: dict[str, Any], of: dict[str, Any] | None = None) -> None:
+    ratio = f"{figures['rate'] / of['rate']:6.1%} of (a)" if of else ""
+    errors = f"  {figures['errors']} ERRORS" if figures["errors"] else ""
+    print(
+        f"{name:<44} {figures['rate']:8.0f}/s   p50 {figures['p50_ms']:7.2f} ms   p99 {figures['p99_ms']:7.2f} ms   "
+        f"{ratio}{errors}",
+        flush=True,
+    )
+
+
+def measure_nothing(seconds: float, results: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    port = serving.free_port()
+    options = ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", "--no-access-log"]
+    server = serving.Process("-m", "uvicorn", "tests.benchmarks.nothing:app", *options)
+    limits = {}
+    try:
+        time.sleep(2)
+        for concurrency in CONCURRENCIES:
+            limits[concurrency] = drive(port, "none", concurrency, seconds)
+            show(f"(a) stores nothing, c={concurrency}", limits[concurrency])
+            results[f"nothing_c{concurrency}"] = limits[concurrency]
+    finally:
+        server.stop()
+    return limits
+
+
+def measure_intake(
+    kind: str, url: str, seconds: float, limits: dict[int, dict[str, Any]], results: dict[str, Any], options: argparse.Namespace
+) -> None:
+    serving.prepare(url)
+    serving.set_endpoints(url, "http://127.0.0.1:9/{code}")
+    key = serving.make_key(url, KeyRole.INTAKE)
+    service = serving.Service(url, *(() if options.deliver else ("--no-worker",))).wait_until("/health/live")
+    try:
+        drive(service.port, key, 8, 2)
+        for concurrency in CONCURRENCIES:
+            figures = drive(service.port, key, concurrency, seconds)
+            show(f"{kind}: intake, c={concurrency}", figures, limits[concurrency])
+            results[f"{kind}_intake_c{concurrency}"] = figures
+            results[f"{kind}_intake_c{concurrency}"]["ratio_to_nothing"] = figures["rate"] / limits[concurrency]["rate"]
+        if options.memory:
+            process = psutil.Process(service.pid)
+            before = process.memory_info().rss / 2**20
+            figures = drive(service.port, key, 32, 3600, 100_000)
+            after = process.memory_info().rss / 2**20
+            print(f"{kind}: resident memory {before:.0f} MB before, {after:.0f} MB after 100,000 requests more")
+            results[f"{kind}_memory_mb"] = after
+    finally:
+        service.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--deliver", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    limits = measure_nothing(options.seconds, results)
+    if options.database in ("sqlite", "both"):
+        with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
+            url = f"sqlite:///{folder}/bench.sqlite3"
+            measure_intake("sqlite", url, options.seconds, limits, results, options)
+            rate = floor.sqlite(sqlite3.connect(f"{folder}/bench.sqlite3"), options.seconds)
+            compare("sqlite", "sqlite3, 32 submissions a transaction", rate, results)
+    if options.database in ("postgresql", "both"):
+        with serving.postgres() as server:
+            url = serving.make_postgres_database(server)
+            measure_intake("postgresql", url, options.seconds, limits, results, options)
+            rate = floor.postgresql(url, options.seconds)
+            compare("postgresql", "pgbench, a statement a row, 8 clients", rate, results)
+            serving.drop_postgres_database(server, url)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+def compare(kind: str, name: str, rate: float | None, results: dict[str, Any]) -> None:
+    if rate is None:
+        print(f"(b) {name}: pgbench was not found")
+        return
+    ratio = results[f"{kind}_intake_c32"]["rate"] / rate
+    print(f"(b) {name}: {rate:.0f}/s; intake at c=32 is {ratio:.0%} of it", flush=True)
+    results[f"{kind}_floor"] = {"rate": rate, "intake_c32_ratio": ratio}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Few fixtures: a database of each kind, made anew for each test, and the service on it, over real HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy.engine import make_url
+
+from app.keys import KeyRole
+from app.main import create_app
+from tests import serving
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with serving.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """The address of a migrated and seeded database of a kind; tests copy it, none writes to it."""
+    made: dict[str, str] = {}
+
+    def template(backend: str) -> str:
+        if backend not in made:
+            if backend == "sqlite":
+                made[backend] = f"sqlite:///{tmp_path_factory.mktemp('template') / 'template.sqlite3'}"
+            else:
+                made[backend] = serving.make_postgres_database(request.getfixturevalue("postgres_server"))
+            serving.prepare(made[backend])
+        return made[backend]
+
+    return template
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(
+    backend: str, templates: Callable[[str], str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """A migrated and seeded database of this test's own, on both kinds."""
+    template = templates(backend)
+    if backend == "sqlite":
+        file = tmp_path / "one-window.sqlite3"
+        shutil.copy(make_url(template).database or "", file)
+        yield f"sqlite:///{file}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = serving.make_postgres_database(server, make_url(template).database)
+    yield url
+    serving.drop_postgres_database(server, url)
+
+
+@dataclass
+class Running:
+    """The service on a database of this test's own; `client(role)` calls it as that role."""
+
+    url: str
+    address: str
+    _clients: list[httpx.Client] = field(default_factory=list)
+
+    def client(self, role: KeyRole | str | None, agency: str | None = None, **headers: str) -> httpx.Client:
+        if role is not None:
+            headers["authorization"] = f"Bearer {serving.make_key(self.url, KeyRole(role), agency)}"
+        headers.setdefault("accept-language", "en")
+        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False)
+        self._clients.append(client)
+        return client
+
+
+@pytest.fixture
+def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
+    """Starts the service inside this process, on a real port; settings may be given by name."""
+    stops: list[Callable[[], None]] = []
+
+    def run(**settings: Any) -> Running:
+        settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
+        app = create_app(serving.settings_for(database_url, **settings))
+        config = uvicorn.Config(app, port=serving.free_port(), log_config=None, access_log=False, lifespan="on")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        running = Running(database_url, f"http://127.0.0.1:{config.port}")
+
+        def stop() -> None:
+            for client in running._clients:
+                client.close()
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+
+        stops.append(stop)
+        while not server.started:
+            assert thread.is_alive(), "the service did not start"
+        return running
+
+    yield run
+    for stop in stops:
+        stop()
+
+
+@pytest.fixture
+def service(run_service: Callable[..., Running]) -> Running:
+    return run_service()

