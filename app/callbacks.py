@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +28,7 @@ from app.routing.rules import Role
 from app.schemas import CallbackIn
 from app.tables import callback, handoff
 from app.timeline import Case, Handoff, load
+from app.wire import to_json
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _LONGEST_SIGNATURE = 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 from collections.abc import Coroutine
@@ -13,7 +14,6 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 import uvloop
-from pydantic_core import to_json
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -175,7 +175,7 @@ def openapi(
 ) -> None:
     """Print the OpenAPI 3.1 document."""
     document = create_app(Settings(secret="0" * 32)).openapi()
-    text = to_json(document, indent=2).decode() + "\n"
+    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
     if check is None:
         typer.echo(text, nl=False)
     elif not check.exists() or check.read_text(encoding="utf-8") != text:

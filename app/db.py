@@ -8,13 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any
 
 import asyncpg
-from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.config import Settings
+from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
 _BUSY_SECONDS = 15
@@ -50,7 +50,7 @@ class Database:
         self.bell = Bell(notifies=not self.is_sqlite)
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite has one writer: waiting here is cheaper than waiting for its lock.
-        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self.turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -60,7 +60,7 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A short transaction; on SQLite it holds the write lock from its beginning (BEGIN IMMEDIATE)."""
-        async with self._turn, self.engine.connect() as connection:
+        async with self.turn, self.engine.connect() as connection:
             await connection.execution_options(writing=True)
             async with connection.begin():
                 yield connection
@@ -97,8 +97,14 @@ def _engine(settings: Settings) -> AsyncEngine:
         )
     settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(settings.database_url, **common)
+    prepare_sqlite(engine.sync_engine)
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def prepare_sqlite(engine: Engine) -> None:
+    """Durable, with foreign keys, and with transactions that begin when we say so."""
+
+    @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself; _begin does
         cursor = connection.cursor()
@@ -106,12 +112,10 @@ def _engine(settings: Settings) -> AsyncEngine:
             cursor.execute(pragma)
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("writing")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from pydantic_core import to_json
 from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +29,7 @@ from app.schemas import RequestIn, SupplementIn, WithdrawIn, plain
 from app.sealing import seal
 from app.tables import idempotency
 from app.timeline import GENESIS, Case, load
+from app.wire import to_json
 
 _RECEIPT_TRIES = 5
 log = structlog.get_logger()

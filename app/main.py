@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.office = office
-    for resource in (catalogue, requests, handoffs, tracking, deliveries, operation):
+    for resource in (requests, handoffs, tracking, catalogue, deliveries, operation):  # the busiest first
         app.include_router(resource.router)
     app.webhooks.include_router(webhooks.router)
     app.add_middleware(edge.Edge)

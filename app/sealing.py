@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from app.wire import from_json, to_json
 
 _PLAIN = b"\x00"
 

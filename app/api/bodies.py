@@ -8,12 +8,21 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import ErrorDetails
 
 from app.problems import FieldError, Problem, Text, invalid
+from app.wire import to_json
 
 MOST_BYTES = 256 * 1024
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,200}")
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any unguessable text, new for each new body: a repeat gets the first answer.",
+    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,200}$"},
+}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -48,10 +57,25 @@ def answer(content: Any, status_code: int = 200, headers: Mapping[str, str] | No
     return Response(body, status_code, headers, media_type="application/json")
 
 
-def takes(model: type[BaseModel]) -> dict[str, Any]:
+def takes(model: type[BaseModel], *headers: dict[str, Any]) -> dict[str, Any]:
     """`openapi_extra` for a route that reads `model` itself; `main` puts the model among the components."""
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}
+    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}
+    return {**body, "parameters": list(headers)} if headers else body
+
+
+def read_idempotency_key(request: Request) -> str | None:
+    """Raises `malformed_header`."""
+    given = request.headers.get("idempotency-key")
+    if given is not None and not _KEY_SHAPE.fullmatch(given):
+        raise Problem(
+            "malformed_header",
+            Text(
+                "Idempotency-Key 应为 1 到 200 个可见的 ASCII 字符。",
+                "Idempotency-Key is 1 to 200 visible ASCII characters.",
+            ),
+        )
+    return given
 
 
 def parameter_errors(faults: list[Any]) -> Problem:

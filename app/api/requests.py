@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app import intake, metrics, reading
 from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
 from app.api.access import Allow, office_of
-from app.api.bodies import answer, parse, read_bytes, takes
+from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, read_idempotency_key, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
@@ -21,14 +21,6 @@ router = APIRouter(prefix="/v1/requests", tags=["requests"])
 TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE))]
 Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
 Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,200}$",
-        description="Any unguessable text, new for each new body: a repeat gets the first answer.",
-    ),
-]
 
 
 @router.post(
@@ -36,15 +28,20 @@ IdempotencyKey = Annotated[
     status_code=201,
     summary="Take a request in",
     responses=answers(
-        RequestReceipt, "idempotency_conflict", status=201, body=True, what="Stored, routed, its messages queued."
+        RequestReceipt,
+        "idempotency_conflict",
+        "malformed_header",
+        status=201,
+        body=True,
+        what="Stored, routed, its messages queued.",
     ),
-    openapi_extra=takes(RequestIn),
+    openapi_extra=takes(RequestIn, IDEMPOTENCY_KEY),
 )
-async def take_in(request: Request, key: TakesIn, idempotency_key: IdempotencyKey = None) -> Response:
+async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
     body = await read_bytes(request)
     asked = parse(RequestIn, body)
-    repeat = intake.Repeat.of(key, idempotency_key, "/v1/requests", body) if idempotency_key else None
+    repeat = _repeat(request, key, body)
     receipt = await intake.accept(office_of(request), key, asked, repeat)
     metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
     return answer(receipt, 201)
@@ -86,17 +83,21 @@ async def decision(request: Request, key: Looks, request_id: UUID) -> Response:
     "/{request_id}/supplements",
     summary="Add what an agency asked for",
     responses=answers(
-        RequestView, "not_found", "already_closed", "not_waiting_for_applicant", "idempotency_conflict", body=True
+        RequestView,
+        "not_found",
+        "already_closed",
+        "not_waiting_for_applicant",
+        "idempotency_conflict",
+        "malformed_header",
+        body=True,
     ),
-    openapi_extra=takes(SupplementIn),
+    openapi_extra=takes(SupplementIn, IDEMPOTENCY_KEY),
 )
-async def supplement(
-    request: Request, key: Changes, request_id: UUID, idempotency_key: IdempotencyKey = None
-) -> Response:
+async def supplement(request: Request, key: Changes, request_id: UUID) -> Response:
     """Every agency that waits for the applicant is told, and goes on."""
     body = await read_bytes(request)
     asked = parse(SupplementIn, body)
-    repeat = intake.Repeat.of(key, idempotency_key, request.url.path, body) if idempotency_key else None
+    repeat = _repeat(request, key, body)
     return answer(await intake.supplement(office_of(request), key, request_id, asked, repeat))
 
 
@@ -110,3 +111,8 @@ async def withdraw(request: Request, key: Changes, request_id: UUID) -> Response
     """What is open is cancelled and its agencies are told. Withdrawing again answers the same."""
     asked = parse(WithdrawIn, await read_bytes(request))
     return answer(await intake.withdraw(office_of(request), key, request_id, asked))
+
+
+def _repeat(request: Request, key: Key, body: bytes) -> intake.Repeat | None:
+    idempotency_key = read_idempotency_key(request)
+    return intake.Repeat.of(key, idempotency_key, request.scope["path"], body) if idempotency_key else None

@@ -10,7 +10,6 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
 from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +18,7 @@ from app.identifiers import new_id
 from app.ledger import Unit
 from app.sealing import seal_bytes, unseal_bytes
 from app.tables import delivery, delivery_attempt
+from app.wire import to_json
 
 
 class Priority(IntEnum):

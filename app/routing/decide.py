@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from app.routing.directory import Agency, Directory
@@ -89,17 +90,19 @@ REASONS: dict[str, tuple[str, str]] = {
 def decide(facts: Facts, table: RoutingTable, directory: Directory, at: datetime) -> RoutingDecision:
     """The decision of `table` for `facts` at `at` (aware). Never raises for a need that no rule knows:
     what nobody leads goes to `undetermined`: the township, then the county coordinator."""
-    return RoutingDecision(
-        table.version, at, tuple(_decide_need(need, facts, table, directory, at) for need in facts.needs)
-    )
+    day = local_day(at)
+    needs = tuple(_decide_need(need, facts.division_code, day, table, directory) for need in facts.needs)
+    return RoutingDecision(table.version, at, needs)
 
 
-def _decide_need(need: str, facts: Facts, table: RoutingTable, directory: Directory, at: datetime) -> NeedDecision:
+# One need in one place gets one answer all day: tables and directories are immutable, and told apart by identity.
+@lru_cache(maxsize=10_000)
+def _decide_need(need: str, place: str, day: date, table: RoutingTable, directory: Directory) -> NeedDecision:
     passed_over: list[PassedOver] = []
-    assignments = _assign(table.by_need.get(need, ()), facts, directory, at, passed_over, "applies")
+    assignments = _assign(table.by_need.get(need, ()), place, directory, day, passed_over, "applies")
     led = any(a.role is Role.LEAD for a in assignments)
     if not led:
-        fallback = _assign(table.by_need.get(UNDETERMINED, ()), facts, directory, at, passed_over, "nobody_leads")
+        fallback = _assign(table.by_need.get(UNDETERMINED, ()), place, directory, day, passed_over, "nobody_leads")
         taken = {a.agency.code for a in fallback}
         passed_over += [PassedOver(a.rule, "already_assigned") for a in assignments if a.agency.code in taken]
         assignments = _with_a_lead(fallback) + [a for a in assignments if a.agency.code not in taken]
@@ -108,30 +111,29 @@ def _decide_need(need: str, facts: Facts, table: RoutingTable, directory: Direct
 
 def _assign(
     rules: Iterable[Rule],
-    facts: Facts,
+    place: str,
     directory: Directory,
-    at: datetime,
+    day: date,
     passed_over: list[PassedOver],
     reason: str,
 ) -> list[Assignment]:
     """Rules come nearest area first: one lead, one row a co-handling department, one role an agency."""
-    day = local_day(at)
     filled: set[str] = set()
     taken: dict[str, Assignment] = {}
     for rule in sorted(rules, key=lambda r: r.role is not Role.LEAD):
-        place = rule.role if rule.role is Role.LEAD else rule.department
-        if not lies_in(facts.division_code, rule.area):
+        seat = rule.role if rule.role is Role.LEAD else rule.department
+        if not lies_in(place, rule.area):
             passed_over.append(PassedOver(rule, "other_area"))
         elif not rule.in_force(day):
             passed_over.append(PassedOver(rule, "not_in_force"))
-        elif place in filled:
+        elif seat in filled:
             passed_over.append(PassedOver(rule, "nearer_rule"))
-        elif (agency := directory.resolve(rule.department, facts.division_code)) is None:
+        elif (agency := directory.resolve(rule.department, place)) is None:
             passed_over.append(PassedOver(rule, "no_agency"))
         elif agency.code in taken:
             passed_over.append(PassedOver(rule, "already_assigned"))
         else:
-            filled.add(place)
+            filled.add(seat)
             taken[agency.code] = Assignment(rule, agency, rule.role, rule.step, rule.mandatory, reason)
     return sorted(taken.values(), key=lambda a: (a.step, a.rule.number))
 

@@ -23,7 +23,7 @@ class Agency:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Directory:
     agencies: Mapping[str, Agency]
 

@@ -60,7 +60,7 @@ class Rule:
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoutingTable:
     version: int
     effective_from: datetime

@@ -1,13 +1,22 @@
-"""The limit to compare with: FastAPI that reads the same body, stores nothing, and answers."""
+"""The limits to compare with: the same framework and server with endpoints that store nothing."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
+from app.schemas import RequestIn
+
 app = FastAPI()
 
 
 @app.post("/v1/requests", status_code=201)
-async def nothing(request: Request) -> Response:
+async def nothing(body: RequestIn) -> dict[str, bool]:
+    """What any FastAPI service does with this contract before it does anything: reads the body, validates it, answers."""
+    return {"ok": True}
+
+
+@app.post("/bare", status_code=201)
+async def bare(request: Request) -> Response:
+    """Not even that: the bytes are read and forgotten."""
     await request.body()
     return Response(b'{"ok":true}', 201, media_type="application/json")

@@ -1,0 +1,139 @@
+"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, one turn of one thread on SQLite.
+
+Through the asynchronous driver a group of 32 submissions is some twenty awaits, each of which waits its turn behind
+the requests that are being taken in; that was two thirds of a submission's cost (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from operator import itemgetter
+from typing import Any, Protocol
+
+from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, create_engine, insert
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+
+from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
+from app.tables import metadata
+
+Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
+_POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
+_ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
+
+
+class Bulk(Protocol):
+    async def write(self, rows: Rows, *, rings: bool) -> None:
+        """Insert all rows, parents first, and commit; or insert none and raise the database's error."""
+
+    def close(self) -> None: ...
+
+
+def bulk_for(database: Database) -> Bulk:
+    return _SqliteBulk(database) if database.is_sqlite else _PostgresBulk(database)
+
+
+def in_order(tables: Sequence[Table] | Mapping[Table, Any]) -> list[Table]:
+    """Parents before children."""
+    return sorted(tables, key=_ORDER.__getitem__)
+
+
+class _PostgresBulk:
+    """One statement of data-modifying CTEs over arrays: its text depends on the tables alone, so it is prepared once,
+    and foreign keys are checked at its end. Without BEGIN it is a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, rows: Rows, *, rings: bool) -> None:
+        tables = tuple(in_order(rows))
+        statement = _postgres_statement(tables, rings)
+        values: list[list[Any]] = []
+        for table in tables:
+            for name, process in _columns(table, self._database.engine.dialect):
+                column = [row[name] for row in rows[table]]
+                values.append([None if v is None else process(v) for v in column] if process else column)
+        async with self._database.reading() as connection:
+            await connection.exec_driver_sql(statement, tuple(values))
+
+    def close(self) -> None:
+        pass
+
+
+@cache
+def _postgres_statement(tables: tuple[Table, ...], rings: bool) -> str:
+    parts, number = [], 0
+    for table in tables:
+        arrays, chosen = [], []
+        for column in table.c:
+            number += 1
+            of_json = isinstance(column.type, JSON)
+            kind = "TEXT" if of_json or isinstance(column.type, String) else column.type.compile(dialect=_POSTGRESQL)
+            arrays.append(f"${number}::{kind}[]")
+            chosen.append(f"{column.name}::JSONB" if of_json else column.name)
+        names = ", ".join(column.name for column in table.c)
+        source = f"unnest({', '.join(arrays)}) AS given ({names})"
+        insertion = f"INSERT INTO {table.name} ({names}) SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608
+        parts.append(f"{table.name}_in AS ({insertion})")
+    end = f"SELECT pg_notify('{DELIVERIES_CHANNEL}', '')" if rings else "SELECT 1"
+    return f"WITH {', '.join(parts)} {end}"
+
+
+class _SqliteBulk:
+    """A thread and a connection of its own; the group's rows are bound there, not on the event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._engine: Engine = create_engine(
+            database.engine.url.set(drivername="sqlite+pysqlite"), hide_parameters=True, pool_size=1, max_overflow=0
+        )
+        prepare_sqlite(self._engine)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+
+    async def write(self, rows: Rows, *, rings: bool) -> None:
+        async with self._database.turn:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
+
+    def _write(self, rows: Rows) -> None:
+        with self._engine.connect().execution_options(writing=True) as connection, connection.begin():
+            for table in in_order(rows):
+                statement, pick, processors = _sqlite_insert(table, connection.dialect)
+                ready = []
+                for row in rows[table]:
+                    values = list(pick(row))
+                    for position, process in processors:
+                        values[position] = process(values[position])
+                    ready.append(tuple(values))
+                connection.exec_driver_sql(statement, ready)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._engine.dispose()
+
+
+@cache
+def _sqlite_insert(table: Table, dialect: Dialect) -> tuple[str, Any, list[tuple[int, Any]]]:
+    compiled = insert(table).compile(dialect=dialect)
+    names = compiled.positiontup or []
+    processors = dict(_columns(table, dialect))
+    return (
+        str(compiled),
+        itemgetter(*names),
+        [(n, processors[name]) for n, name in enumerate(names) if processors[name]],
+    )
+
+
+@cache
+def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any]]:
+    """Each column with what turns its value into the driver's, or None where the driver takes it as it is."""
+    found = []
+    for column in table.c:
+        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+        found.append((column.name, None if _taken_as_it_is(column.type, dialect) else process))
+    return found
+
+
+def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
+    return dialect.name == "postgresql" and not isinstance(kind, JSON) and isinstance(kind, DateTime | String)
