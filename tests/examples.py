@@ -16,3 +16,58 @@ def a_request(*needs: str, **changes: Any) -> dict[str, Any]:
         "needs": [{"code": code} for code in needs or ("medical_assistance_applied",)],
         **changes,
     }
+
+
+# Every field that names or describes a person, each with a value that occurs nowhere else. The people are invented.
+PERSONAL = {
+    "name": "独孤测试甲",
+    "id_number": "11010519491231002X",
+    "phone": "13812345678",
+    "birth_date": "1949-12-31",
+    "address": "值夏镇虚构路九十九号",
+    "helper": "欧阳测试乙",
+    "helper_phone": "13987654321",
+    "organisation": "虚构村委会",
+    "member": "司徒测试丙",
+    "member_id_number": "440524188001010014",
+    "illness": "虚构综合征",
+    "income": "1234.56",
+    "costs": "48765.43",
+    "details": "住院三次零七天",
+    "narrative": "此人的虚构经过",
+}
+
+
+def a_request_in_full(*needs: str) -> dict[str, Any]:
+    """A request with every personal field of PERSONAL."""
+    return a_request(
+        *needs,
+        applicant={
+            "name": PERSONAL["name"],
+            "id_number": PERSONAL["id_number"],
+            "phone": PERSONAL["phone"],
+            "birth_date": PERSONAL["birth_date"],
+            "address": PERSONAL["address"],
+            "household_division_code": TOWNSHIP,
+        },
+        helper={
+            "name": PERSONAL["helper"],
+            "phone": PERSONAL["helper_phone"],
+            "relation": "village_worker",
+            "organisation": PERSONAL["organisation"],
+        },
+        household=[{"name": PERSONAL["member"], "id_number": PERSONAL["member_id_number"], "relation": "parent"}],
+        facts={"residence": "rural", "monthly_income_yuan": PERSONAL["income"]},
+        needs=[
+            {
+                "code": code,
+                "details": PERSONAL["details"],
+                "facts": {"illness": PERSONAL["illness"], "out_of_pocket_yuan": PERSONAL["costs"]},
+            }
+            for code in needs or ("medical_assistance_applied",)
+        ],
+        narrative=PERSONAL["narrative"],
+        consents=[
+            {"purpose": "economic_verification", "person": "applicant", "given_at": "2026-11-20T02:00:00Z"}
+        ],
+    )

@@ -130,13 +130,10 @@ class Process:
     """A real process that is ended, one way or the other, by its id."""
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None, log: Path | None = None) -> None:
-        self._log = log.open("ab") if log else subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env={**os.environ, **(environment or {})},
-            stdout=self._log,
-            stderr=self._log,
-        )
+        with log.open("ab") if log else open(os.devnull, "ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments], env={**os.environ, **(environment or {})}, stdout=out, stderr=out
+            )
 
     @property
     def pid(self) -> int:
@@ -160,15 +157,14 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        finally:
-            if self._log is not subprocess.DEVNULL:
-                self._log.close()  # type: ignore[union-attr]
 
 
 class Service(Process):
     """`one-window serve` on a free port of loopback."""
 
-    def __init__(self, url: str, *options: str, port: int | None = None, log: Path | None = None, **settings: Any) -> None:
+    def __init__(
+        self, url: str, *options: str, port: int | None = None, log: Path | None = None, **settings: Any
+    ) -> None:
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
