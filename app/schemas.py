@@ -49,7 +49,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
 class Inbound(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
 
 
 class IdType(StrEnum):
@@ -231,7 +231,7 @@ CallbackType = StrEnum(  # type: ignore[misc]
 class CallbackData(BaseModel):
     """Which fields a callback needs depends on its type; fields that we do not know are ignored."""
 
-    model_config = ConfigDict(str_strip_whitespace=True)
+    model_config = ConfigDict(strict=True, str_strip_whitespace=True)
 
     handoff_id: UUID | None = Field(None, description="If given, the handoff of the path.")
     handler: Line | None = Field(None, description="Who handles it, as the person may be told.")
@@ -260,6 +260,7 @@ class CallbackIn(BaseModel):
     """A signed message from an agency about its handoff (回告)."""
 
     model_config = ConfigDict(
+        strict=True,
         json_schema_extra={
             "examples": [
                 {
@@ -268,7 +269,7 @@ class CallbackIn(BaseModel):
                     "data": {"outcome": "granted", "note": "已发放", "handler": "医保局 王"},
                 }
             ]
-        }
+        },
     )
 
     type: CallbackType

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 
 def to_json(content: Any) -> bytes:
     """Keys in the order given; raises TypeError for what JSON has no word for."""
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(content, default=_uuid, option=orjson.OPT_UTC_Z)
+
+
+def _uuid(value: Any) -> str:
+    """asyncpg answers with a UUID class of its own."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def from_json(content: bytes | str) -> Any:

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
@@ -99,8 +100,17 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Any) -> Response:
         codes: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed", 400: "malformed_json"}
         code = codes.get(error.status_code, "internal_error")
-        return await on_problem(request, Problem(code, headers=dict(error.headers or {})))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods_of(app, request.scope["path"]))
+        return await on_problem(request, Problem(code, headers=headers))
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _methods_of(app: FastAPI, path: str) -> list[str]:
+    """Every method of an address: its routes stand one method each."""
+    patterns = ((compile_path(template)[0], methods) for template, methods in app.openapi()["paths"].items())
+    return sorted({method.upper() for pattern, methods in patterns if pattern.fullmatch(path) for method in methods})

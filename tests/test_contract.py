@@ -1,0 +1,64 @@
+"""schemathesis drives the live service through every operation of its OpenAPI document, with all checks."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from app.keys import KeyRole
+from tests import serving
+
+LEAST_CASES = 2_000
+EXAMPLES = os.environ.get("ONE_WINDOW_TEST_EXAMPLES", "25")
+SEED = os.environ.get("ONE_WINDOW_TEST_SEED", "360803")
+AGENCY = "360803-civil-affairs"
+
+# What JSON Schema has no word for is refused with 422: codes that do not exist, check digits, a cursor that is none.
+CHECKS = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
+"""
+
+
+def _keys_by_tag(url: str) -> str:
+    roles = {
+        "requests": (KeyRole.INTAKE, None),
+        "handoffs": (KeyRole.AGENCY, AGENCY),
+        "deliveries": (KeyRole.COORDINATOR, None),
+        "operation": (KeyRole.COORDINATOR, None),
+    }
+    return "\n".join(
+        f'[[operations]]\ninclude-tag = "{tag}"\n'
+        f'headers = {{ Authorization = "Bearer {serving.make_key(url, role, agency)}" }}'
+        for tag, (role, agency) in roles.items()
+    )
+
+
+def test_no_generated_call_gets_a_5xx_or_an_answer_that_is_not_declared(database_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CHECKS + _keys_by_tag(database_url))
+    service = serving.Service(database_url, log=tmp_path / "service.log").wait_until()
+    options = ["--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED, "--no-color", "--continue-on-failure"]
+    try:
+        run = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
+                f"{service.address}/openapi.json",
+                *options,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            cwd=tmp_path,
+        )
+    finally:
+        service.stop()
+    found = re.search(r"(\d+) generated", run.stdout)
+    assert run.returncode == 0, run.stdout[-12_000:] + run.stderr[-2_000:]
+    assert found is not None
+    assert int(found[1]) >= LEAST_CASES, f"only {found[1]} cases"
+    log = (tmp_path / "service.log").read_text()
+    assert "unexpected_error" not in log, log[-4_000:]
