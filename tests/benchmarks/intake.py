@@ -4,7 +4,9 @@
 
 Beside intake at 1, 8 and 32 requests in flight, with everything on (authentication, validation, routing, outbox,
 timeline, idempotency; one API process, every agency with an endpoint):
-(a) the same server and framework with an endpoint that reads the same body and stores nothing;
+(a) the same server and framework with an endpoint of the same contract that stores nothing: FastAPI reads the body,
+    validates it with the same model, and answers; and, for those who want the least there is, one that does not even
+    look at the bytes (bare);
 (b) the same rows, written by pgbench (a statement a row, one transaction a submission, 8 clients) or by sqlite3 (32
     submissions a transaction).
 `--memory` goes on to 100,000 requests and shows the process's resident memory before and after. `--deliver` runs the
@@ -27,7 +29,7 @@ import psutil
 
 from app.keys import KeyRole
 from tests import serving
-from tests.benchmarks import floor  # noqa
+from tests.benchmarks import floor
 
 CONCURRENCIES = (1, 8, 32)
 BODY: dict[str, Any] = {
@@ -53,9 +55,11 @@ BODY: dict[str, Any] = {
 }
 
 
-def drive(port: int, key: str, concurrency: int, seconds: float, most: int = 10**9) -> dict[str, Any]:
+def drive(
+    port: int, key: str, concurrency: int, seconds: float, most: int = 10**9, path: str = "/v1/requests"
+) -> dict[str, Any]:
     given = json.dumps({"body": BODY, "headers": {"authorization": f"Bearer {key}"}})
-    arguments = ["127.0.0.1", str(port), "/v1/requests", str(concurrency), str(seconds), str(most)]
+    arguments = ["127.0.0.1", str(port), path, str(concurrency), str(seconds), str(most)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.load", *arguments],
         input=given,
@@ -79,7 +83,17 @@ def show(name: str, figures: dict[str, Any], of: dict[str, Any] | None = None) -
 
 def measure_nothing(seconds: float, results: dict[str, Any]) -> dict[int, dict[str, Any]]:
     port = serving.free_port()
-    options = ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", "--no-access-log"]
+    options = [
+        "--port",
+        str(port),
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--log-level",
+        "warning",
+        "--no-access-log",
+    ]
     server = serving.Process("-m", "uvicorn", "tests.benchmarks.nothing:app", *options)
     limits = {}
     try:
@@ -88,13 +102,20 @@ def measure_nothing(seconds: float, results: dict[str, Any]) -> dict[int, dict[s
             limits[concurrency] = drive(port, "none", concurrency, seconds)
             show(f"(a) stores nothing, c={concurrency}", limits[concurrency])
             results[f"nothing_c{concurrency}"] = limits[concurrency]
+        results["bare_c32"] = drive(port, "none", 32, seconds, path="/bare")
+        show("    bare: the bytes are forgotten, c=32", results["bare_c32"])
     finally:
         server.stop()
     return limits
 
 
 def measure_intake(
-    kind: str, url: str, seconds: float, limits: dict[int, dict[str, Any]], results: dict[str, Any], options: argparse.Namespace
+    kind: str,
+    url: str,
+    seconds: float,
+    limits: dict[int, dict[str, Any]],
+    results: dict[str, Any],
+    options: argparse.Namespace,
 ) -> None:
     serving.prepare(url)
     serving.set_endpoints(url, "http://127.0.0.1:9/{code}")
