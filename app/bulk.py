@@ -7,13 +7,13 @@ the requests that are being taken in; that was two thirds of a submission's cost
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, create_engine, insert
+from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, create_engine
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
@@ -99,30 +99,44 @@ class _SqliteBulk:
     def _write(self, rows: Rows) -> None:
         with self._engine.connect().execution_options(writing=True) as connection, connection.begin():
             for table in in_order(rows):
-                statement, pick, processors = _sqlite_insert(table, connection.dialect)
-                ready = []
-                for row in rows[table]:
-                    values = list(pick(row))
-                    for position, process in processors:
-                        values[position] = process(values[position])
-                    ready.append(tuple(values))
-                connection.exec_driver_sql(statement, ready)
+                values = _values_for(table, connection.dialect)
+                flat = [value for row in rows[table] for value in values(row)]
+                columns, at = len(table.c), 0
+                for size in _pieces(len(rows[table])):
+                    piece = flat[at : at + size * columns]
+                    connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
+                    at += size * columns
 
     def close(self) -> None:
         self._thread.shutdown()
         self._engine.dispose()
 
 
+def _pieces(rows: int) -> list[int]:
+    """Powers of two that add up to `rows`: one statement each, so that few texts serve every group."""
+    return [1 << bit for bit in reversed(range(rows.bit_length())) if rows >> bit & 1]
+
+
 @cache
-def _sqlite_insert(table: Table, dialect: Dialect) -> tuple[str, Any, list[tuple[int, Any]]]:
-    compiled = insert(table).compile(dialect=dialect)
-    names = compiled.positiontup or []
-    processors = dict(_columns(table, dialect))
-    return (
-        str(compiled),
-        itemgetter(*names),
-        [(n, processors[name]) for n, name in enumerate(names) if processors[name]],
-    )
+def _sqlite_insert(table: Table, rows: int) -> str:
+    names = ", ".join(column.name for column in table.c)
+    marks = f"({', '.join('?' * len(table.c))})"
+    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([marks] * rows)}"  # noqa: S608
+
+
+@cache
+def _values_for(table: Table, dialect: Dialect) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """From a row to the driver's values, in the order of the columns."""
+    pick = itemgetter(*(column.name for column in table.c))
+    processors = [(n, process) for n, (_, process) in enumerate(_columns(table, dialect)) if process]
+
+    def values(row: Mapping[str, Any]) -> list[Any]:
+        found = list(pick(row))
+        for position, process in processors:
+            found[position] = process(found[position])
+        return found
+
+    return values
 
 
 @cache
