@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from app import __version__, logs
 from app.answers import ProblemBody
-from app.api import catalogue, deliveries, edge, handoffs, operation, requests, tracking, webhooks
+from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, tracking, webhooks
 from app.config import Settings, load_settings
 from app.office import Office
 from app.process import start_when_possible
@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.webhooks.include_router(webhooks.router)
     app.add_middleware(edge.Edge)
     edge.install(app)
+    reference.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
