@@ -100,7 +100,7 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=settings.stop_seconds,
+            timeout_graceful_shutdown=max(1, round(settings.stop_seconds * 0.3)),  # the rest is the worker's
             timeout_keep_alive=30,
         )
 

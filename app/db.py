@@ -135,5 +135,6 @@ def is_unavailable(error: BaseException) -> bool:
         | asyncpg.AdminShutdownError
         | asyncpg.CrashShutdownError
         | asyncpg.InsufficientResourcesError
-        | asyncpg.ReadOnlySQLTransactionError,
+        | asyncpg.ReadOnlySQLTransactionError
+        | asyncpg.UndefinedTableError,  # not migrated yet
     ) or (isinstance(error, asyncpg.InterfaceError) and "connection" in str(error))

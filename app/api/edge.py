@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,6 +59,8 @@ class Edge:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("caller_left")
         except Exception as error:
             away = is_unavailable(error)
             log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
@@ -71,8 +74,13 @@ class Edge:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "unmatched")
             metrics.ANSWER_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
-            log.debug(
-                "answered", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1)
+            log.log(
+                20 if status >= 400 else 10,  # info, debug
+                "answered",
+                method=scope["method"],
+                route=route,
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
             )
             structlog.contextvars.unbind_contextvars("request_id")
 

@@ -181,6 +181,6 @@ class Courier:
             async with self._database.writing() as connection:
                 await release(connection, self._id, held, now())
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.stop_seconds * 0.7)
+            await asyncio.wait(self._tasks, timeout=self._settings.stop_seconds * 0.6)
         for task in self._tasks:
             task.cancel()
