@@ -60,7 +60,7 @@ def run() -> None:
     try:
         app()
     except (WrongSettingError, agency_verbs.WrongAgencyError, key_verbs.WrongKeyError, DemoFailedError) as error:
-        err.print(str(error), style="red", markup=False, highlight=False)
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
 

@@ -176,7 +176,8 @@ class Case:
         if self.status is RequestStatus.WITHDRAWN:
             return
         derived = request_status(
-            Standing(each.status, each.suspended_for == "applicant", each.replaced_by is not None)
+            # A co-handler that merely assists may return its part: nobody else has to take it.
+            Standing(each.status, each.suspended_for == "applicant", each.replaced_by is not None or not each.mandatory)
             for each in self.handoffs
         )
         if derived is not self.status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -205,17 +206,27 @@ async def _stay(stage: Stage, ports: dict[str, int]) -> None:
         out.print(f"{name + ' key':<16} {key}", highlight=False, soft_wrap=True)
     for code, port in ports.items():
         out.print(f"{code:<32} http://127.0.0.1:{port}/one-window", highlight=False, soft_wrap=True)
-    try:
-        await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        out.print("ending …")
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    await told_to_end.wait()
+    out.print("ending …")
 
 
 @asynccontextmanager
 async def _service(settings: Settings, stage: Stage) -> AsyncIterator[None]:
     environment = {**os.environ, f"{PREFIX}DATABASE_URL": settings.database_url, f"{PREFIX}LOG_LEVEL": "warning"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", "serve", "--host", settings.host, "--port", str(settings.port), env=environment
+        sys.executable,
+        "-m",
+        "app",
+        "serve",
+        "--host",
+        settings.host,
+        "--port",
+        str(settings.port),
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the demonstration, which ends what it started
     )
     try:
         yield
@@ -232,6 +243,7 @@ async def _departments(codes: list[str]) -> AsyncIterator[asyncio.subprocess.Pro
         *codes,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         yield process
