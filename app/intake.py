@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, presenting, rights
+from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.handoffs import Desk, cancel_open, open_from, tell_supplement
 from app.identifiers import new_id, now
 from app.keys import Key
@@ -72,13 +73,16 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
         answer, unit = _register(office, key, asked, repeat, desk)
         try:
             await office.ledger.write(unit)
-        except IntegrityError:
-            # Either the key was used before (or at this very moment), or the receipt number was: draw another.
-            if repeat and (first := await _first_answer(office, repeat)):
+        except IntegrityError as error:
+            broken = constraint_of(error)
+            # The key was used before, or at this very moment by another call.
+            if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_answer(office, repeat)):
                 return first
+            if broken != RECEIPT_NUMBER:  # else the number was taken: draw another
+                raise
         else:
             return answer
-    raise RuntimeError("no free receipt number was found")
+    raise unavailable()
 
 
 def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk) -> tuple[bytes, Unit]:

@@ -20,7 +20,7 @@ from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import unseal
+from app.sealing import unseal, unseal_bytes
 from app.tables import delivery, delivery_attempt, event, handoff, help_request
 from app.timeline import Case, first_break, from_row
 
@@ -249,4 +249,4 @@ def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
 
 def _attempt(row: Mapping[Any, Any]) -> dict[str, Any]:
     names = ("number", "started_at", "milliseconds", "status_code", "fault")
-    return {**{name: row[name] for name in names}, "answer": row["answer"].decode("utf-8", "replace")}
+    return {**{name: row[name] for name in names}, "answer": unseal_bytes(row["sealed"]).decode("utf-8", "replace")}

@@ -364,7 +364,7 @@ delivery_attempt = Table(
     Column("milliseconds", Integer, nullable=False),
     Column("status_code", SmallInteger),
     Column("fault", String(40)),
-    Column("answer", LargeBinary),
+    Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("id"),
     Index(None, "delivery_id"),
 )

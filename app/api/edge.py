@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 from app.api.bodies import parameter_errors
+from app.constraints import PROBLEMS, constraint_of
 from app.db import is_unavailable
 from app.identifiers import new_id
 from app.logs import describe
@@ -113,7 +115,14 @@ def install(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(_methods_of(app, request.scope["path"]))
         return await on_problem(request, Problem(code, headers=headers))
 
+    async def on_constraint(request: Request, error: Any) -> Response:
+        code = PROBLEMS.get(constraint_of(error) or "")
+        if code is None:
+            raise error
+        return await on_problem(request, Problem(code))
+
     app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(IntegrityError, on_constraint)
     app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(HTTPException, on_http)
 

@@ -217,7 +217,7 @@ def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, tr
             "milliseconds": attempt.milliseconds,
             "status_code": attempt.status_code,
             "fault": attempt.fault,
-            "answer": attempt.answer,
+            "sealed": seal_bytes(attempt.answer),  # what an endpoint answers may name somebody
         },
     )
     if attempt.succeeded:

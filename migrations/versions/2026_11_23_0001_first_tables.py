@@ -370,7 +370,7 @@ def upgrade() -> None:
         sa.Column("milliseconds", sa.Integer(), nullable=False),
         sa.Column("status_code", sa.SmallInteger(), nullable=True),
         sa.Column("fault", sa.String(length=40), nullable=True),
-        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"], ["delivery.id"], name=op.f("fk_delivery_attempt_delivery_id_delivery")
         ),
