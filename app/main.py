@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from app.config import Settings, load_settings
 from app.office import Office
 from app.process import start_when_possible
 from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
+from app.wire import from_json
 from app.worker import Worker
 
 log = structlog.get_logger()
@@ -36,6 +37,7 @@ _TAGS = [
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("operation", "Health and metrics."),
 ]
+_TEXTS = Path(__file__).parent / "api"
 _READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, ProblemBody)
 
 
@@ -98,7 +100,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         version=app.version,
         openapi_version="3.1.0",
         summary="Taken in once, routed to every agency concerned, delivered, answered, tracked.",
-        description=resources.files("app").joinpath("api/description.md").read_text(encoding="utf-8"),
+        description=(_TEXTS / "description.md").read_text(encoding="utf-8"),
         routes=app.routes,
         webhooks=app.webhooks.routes,
         tags=[{"name": name, "description": text} for name, text in _TAGS],
@@ -111,10 +113,14 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas.setdefault(name, schema)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for message in document["webhooks"].values():
+        message["post"]["responses"].pop("422", None)  # what an agency answers is its own affair
     # A callback that is signed needs no key.
     for path, methods in document["paths"].items():
         if path.endswith("/callbacks"):
             methods["post"]["security"] = [{"key": []}, {}]
+    for name, example in from_json((_TEXTS / "examples.json").read_bytes()).items():
+        schemas[name]["examples"] = [example]
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     app.openapi_schema = document
     return document
