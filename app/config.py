@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "ONE_WINDOW_"
+_LEAST_SECRET = 32
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -40,7 +42,7 @@ class Settings(BaseSettings):
     )
     secret: SecretStr | None = Field(
         None,
-        min_length=32,
+        min_length=_LEAST_SECRET,
         description="32 or more characters, the same for every process: tracking tokens are derived from it. "
         "Unset with SQLite: kept in a file beside the database, readable by its owner only.",
         examples=["the output of: openssl rand -hex 32"],
@@ -139,14 +141,33 @@ class Settings(BaseSettings):
                 f"{PREFIX}SECRET is not set, and every process on this PostgreSQL needs the same one; "
                 f"write {PREFIX}SECRET=<the output of: openssl rand -hex 32>"
             )
+        self.check_folder()
         file = self.sqlite_file.with_name(self.sqlite_file.name + ".secret")
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return file.read_bytes().strip()
+        # Whole or not at all: whoever finds the file finds a secret in it.
+        made = file.with_name(f"{file.name}.{os.getpid()}")
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(secrets.token_hex(32).encode())
-        return file.read_bytes().strip()
+            handle.flush()
+            os.fsync(handle.fileno())
+        with suppress(FileExistsError):
+            os.link(made, file)
+        made.unlink()
+        found = file.read_bytes().strip()
+        if len(found) < _LEAST_SECRET:
+            raise WrongSettingError(
+                f"{file} holds no secret of {_LEAST_SECRET} characters or more; restore it from a backup, or remove it "
+                "if no tracking token has been given out yet"
+            )
+        return found
+
+    def check_folder(self) -> None:
+        """Raises WrongSettingError if the SQLite file could not be made where it is to be."""
+        if self.is_sqlite and not self.sqlite_file.absolute().parent.is_dir():
+            raise WrongSettingError(
+                f"{PREFIX}DATABASE_URL: there is no folder {self.sqlite_file.absolute().parent}; make it, or write "
+                "sqlite:///path/to/file in a folder that there is"
+            )
 
 
 def load_settings(**overrides: object) -> Settings:

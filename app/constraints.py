@@ -7,6 +7,7 @@ import re
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 
+from app.problems import Problem
 from app.tables import metadata
 
 RECEIPT_NUMBER = "uq_help_request_receipt_number"
@@ -20,6 +21,12 @@ PROBLEMS = {
 }
 _SQLITE_UNIQUE = re.compile(r"UNIQUE constraint failed: ([\w., ]+)")
 _SQLITE_CHECK = re.compile(r"CHECK constraint failed: (\w+)")
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """What a caller is told of a broken constraint; None for every other error."""
+    code = PROBLEMS.get(constraint_of(error) or "") if isinstance(error, IntegrityError) else None
+    return Problem(code) if code else None
 
 
 def constraint_of(error: IntegrityError) -> str | None:

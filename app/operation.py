@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import func, select
 
 from app import metrics
@@ -9,10 +11,11 @@ from app.db import Database, is_unavailable
 from app.delivery.outbox import next_due
 from app.identifiers import now
 from app.migrating import is_at_head
-from app.tables import delivery
-from app.worker import workers_alive
+from app.tables import delivery, worker
 
 _COUNTED = 10_000
+# A worker says three times as often that it is there.
+ALIVE_WITHIN = timedelta(seconds=15)
 
 
 async def readiness(database: Database) -> dict[str, bool]:
@@ -40,3 +43,9 @@ async def measure_backlog(database: Database) -> None:
     metrics.BACKLOG.set(count or 0)
     metrics.BACKLOG_AGE.set(max((at - oldest).total_seconds(), 0) if oldest else 0)
     metrics.WORKERS.set(await workers_alive(database))
+
+
+async def workers_alive(database: Database) -> int:
+    async with database.reading() as connection:
+        alive = select(func.count()).select_from(worker).where(worker.c.seen_at > now() - ALIVE_WITHIN)
+        return await connection.scalar(alive) or 0

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -26,13 +21,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import UserDefinedType
 
+from app.columns import Digest, Id, Instant, Json
 from app.lifecycle import HandoffStatus, RequestStatus
 
 metadata = MetaData(
@@ -44,39 +36,6 @@ metadata = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     }
 )
-
-
-class _InstantText(sqlite.DATETIME):
-    """ISO 8601 text in UTC: it sorts as time does. Every instant that reaches a table is UTC already."""
-
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else value.isoformat(" ", "milliseconds")
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        return lambda value: None if value is None else datetime.fromisoformat(value)
-
-
-class _UuidBytes(UserDefinedType[UUID]):
-    """Sixteen bytes: half of what text takes in every index."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "BLOB"
-
-    def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else value.bytes
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        return lambda value: None if value is None else UUID(bytes=value)
-
-
-Instant = DateTime(timezone=True).with_variant(_InstantText(), "sqlite")  # type: ignore[no-untyped-call]
-Id = Uuid().with_variant(_UuidBytes(), "sqlite")
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-Digest = LargeBinary(32)
 
 
 def _one_of(column: str, values: Any) -> CheckConstraint:

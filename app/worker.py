@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.engine import make_url
 
 from app.config import Settings
@@ -17,11 +17,11 @@ from app.delivery.courier import Courier
 from app.identifiers import new_id, now
 from app.ledger import Ledger
 from app.logs import describe
+from app.operation import ALIVE_WITHIN
 from app.registry import Registry
 from app.tables import worker
 
-_BEAT_SECONDS = 5
-ALIVE_WITHIN = timedelta(seconds=3 * _BEAT_SECONDS)
+_BEAT_SECONDS = ALIVE_WITHIN.total_seconds() / 3
 _FORGOTTEN_AFTER = timedelta(days=1)
 log = structlog.get_logger()
 
@@ -92,9 +92,3 @@ class Worker:
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 log.warning("listener_lost")
             await asyncio.sleep(self._settings.poll_seconds)
-
-
-async def workers_alive(database: Database) -> int:
-    async with database.reading() as connection:
-        alive = select(func.count()).select_from(worker).where(worker.c.seen_at > now() - ALIVE_WITHIN)
-        return await connection.scalar(alive) or 0

@@ -40,8 +40,7 @@ def run(connection: Connection) -> None:
 
 async def connect_and_run() -> None:
     settings = load_settings()
-    if settings.is_sqlite:
-        settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+    settings.check_folder()
     engine = create_async_engine(settings.database_url, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(run)

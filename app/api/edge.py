@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 from app.api.bodies import parameter_errors
-from app.constraints import PROBLEMS, constraint_of
+from app.constraints import problem_of
 from app.db import is_unavailable
 from app.identifiers import new_id
 from app.logs import describe
@@ -68,7 +67,7 @@ class Edge:
             log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
             if status:
                 raise
-            problem = unavailable() if away else Problem("internal_error")
+            problem = unavailable() if away else problem_of(error) or Problem("internal_error")
             await problem_answer(problem, headers.get(b"accept-language", b"").decode("latin-1"))(
                 scope, receive, send_with_id
             )
@@ -115,14 +114,7 @@ def install(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(_methods_of(app, request.scope["path"]))
         return await on_problem(request, Problem(code, headers=headers))
 
-    async def on_constraint(request: Request, error: Any) -> Response:
-        code = PROBLEMS.get(constraint_of(error) or "")
-        if code is None:
-            raise error
-        return await on_problem(request, Problem(code))
-
     app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(IntegrityError, on_constraint)
     app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(HTTPException, on_http)
 

@@ -1,0 +1,45 @@
+"""Column types that mean the same on both databases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, Uuid
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+
+class _InstantText(sqlite.DATETIME):
+    """ISO 8601 text in UTC: it sorts as time does. Every instant that reaches a table is UTC already."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return lambda value: None if value is None else value.isoformat(" ", "milliseconds")
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return lambda value: None if value is None else datetime.fromisoformat(value)
+
+
+class _UuidBytes(UserDefinedType[UUID]):
+    """Sixteen bytes: half of what text takes in every index."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "BLOB"
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return lambda value: None if value is None else value.bytes
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return lambda value: None if value is None else UUID(bytes=value)
+
+
+Instant = DateTime(timezone=True).with_variant(_InstantText(), "sqlite")  # type: ignore[no-untyped-call]
+Id = Uuid().with_variant(_UuidBytes(), "sqlite")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Digest = LargeBinary(32)

@@ -1,0 +1,300 @@
+"""The house rules, held by a machine: who may import whom, who may call what, what is written down."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
+
+from app.api import bodies
+from app.api.access import Allow
+from app.config import PREFIX, Settings, load_settings
+from app.main import create_app
+from app.problems import KINDS, FieldError, Problem
+from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
+from tests.examples import a_request_in_full
+
+ROOT = Path(__file__).parent.parent
+CHINESE = re.compile("[一-鿿]")
+
+# From the ground up: a module imports from its own layer and from those below it.
+LAYERS = (
+    "app config db identifiers logs metrics problems wire",
+    "deadlines disclosure identity lifecycle receipts routing signing",
+    "columns sealing schemas",
+    "answers tables",
+    "bulk constraints keys ledger migrating office registry",
+    "timeline",
+    "delivery",
+    "checks handoffs presenting rights",
+    "agencies callbacks intake operation reading seed",
+    "process worker",
+    "api",
+    "main",
+    "demo",
+    "__main__ cli",
+)
+HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
+PURE = LAYERS[1].split()
+OPEN = {
+    *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
+    *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
+}
+SIGNED = "/v1/handoffs/{handoff_id}/callbacks"
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of the package by its name, parsed."""
+    found = {}
+    for file in sorted((ROOT / "app").rglob("*.py")):
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    return found
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """What a module imports, anywhere in it: modules of the application, and of others whatever the import names."""
+    found: set[str] = set()
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{name}: imports are written in full"
+            whole = (f"{node.module}.{each.name}" for each in node.names)
+            found |= {each if each in modules() or not in_app(each) else node.module for each in whole}
+    return frozenset(found)
+
+
+def in_app(name: str) -> bool:
+    return name.split(".")[0] == "app"
+
+
+def room(name: str) -> str:
+    """`app.delivery.sender` is in the room `delivery`."""
+    return name.removeprefix("app.").split(".")[0]
+
+
+def importers(*packages: str) -> set[str]:
+    return {name for name in modules() if any(each.split(".")[0] in packages for each in imports(name))}
+
+
+def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    file = tmp_path_factory.mktemp("house") / "rows.sqlite3"
+    return create_app(load_settings(database_url=f"sqlite:///{file}", secret="0" * 32))
+
+
+def ask(app: FastAPI, *calls: tuple[str, str]) -> list[httpx.Response]:
+    """Methods and addresses, asked of the application itself; nothing of it is started."""
+
+    async def run() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://house") as client:
+            return [await client.request(method, path, json={}) for method, path in calls]
+
+    return asyncio.run(run())
+
+
+def allows(dependant: Dependant | None) -> list[Allow]:
+    if dependant is None:
+        return []
+    own = [dependant.call] if isinstance(dependant.call, Allow) else []
+    return own + [each for inner in dependant.dependencies for each in allows(inner)]
+
+
+def routes(app: FastAPI) -> list[tuple[str, set[str], list[Allow]]]:
+    contexts = iter_route_contexts(app.routes)
+    return [(each.path, each.methods or {"GET"}, allows(getattr(each, "dependant", None))) for each in contexts]
+
+
+def test_every_room_has_its_layer_and_every_layer_its_rooms() -> None:
+    assert {room(name) for name in modules()} == set(HEIGHT)
+
+
+def test_imports_point_one_way_from_the_edge_down_to_the_pure_rules_and_in_no_circle() -> None:
+    graph = {name: {other for other in imports(name) if in_app(other)} for name in modules()}
+    arrows = [(name, other) for name, others in graph.items() for other in others]
+    assert [f"{name} imports {other}" for name, other in arrows if HEIGHT[room(other)] > HEIGHT[room(name)]] == []
+    assert len(list(TopologicalSorter(graph).static_order())) == len(modules())
+
+
+def test_the_pure_rules_import_no_framework_and_nothing_but_each_other() -> None:
+    allowed = {*sys.stdlib_module_names, "phonenumbers", "stdnum"} - {"asyncio", "os", "socket", "sqlite3", "threading"}
+    for name in (each for each in modules() if room(each) in PURE):
+        for other in imports(name):
+            assert room(other) in PURE if in_app(other) else other.split(".")[0] in allowed, f"{name} imports {other}"
+
+
+def test_the_pure_rules_have_no_hidden_clock() -> None:
+    clocks = re.compile(r"(^|\.)(now|today|utcnow|time|monotonic|perf_counter)$")
+    told = [f"{name}: {call}" for name in modules() if room(name) in PURE for call, _ in calls(name)]
+    assert [each for each in told if clocks.search(each) and not each.endswith(": time")] == []
+
+
+def test_fastapi_stands_in_main_and_in_api_only() -> None:
+    assert {room(name) for name in importers("fastapi", "starlette")} == {"main", "api"}
+
+
+def test_the_http_client_stands_in_delivery_only() -> None:
+    """The demo's departments are servers, and its person at the window a client: both stand outside the service."""
+    users = {(room(name), each) for name in modules() for each in imports(name) if each.startswith("aiohttp")}
+    assert users == {("delivery", "aiohttp"), ("demo", "aiohttp.web")}
+    assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"demo"}
+
+
+def test_no_query_stands_in_api() -> None:
+    assert [name for name in importers("sqlalchemy", "asyncpg", "aiosqlite") if room(name) == "api"] == []
+    assert [name for name in modules() if room(name) == "api" for call, _ in calls(name) if call == "select"] == []
+
+
+def test_nothing_below_the_edge_commits_and_nothing_is_left_to_a_task_that_a_crash_would_lose() -> None:
+    assert {name for name in modules() for call, _ in calls(name) if call.endswith(".commit")} <= {"app.db"}
+    assert [name for name in modules() if any(each.endswith("BackgroundTasks") for each in imports(name))] == []
+
+
+def test_only_the_command_line_and_the_demo_print() -> None:
+    printing = {room(name) for name in modules() for call, _ in calls(name) if call in ("print", "sys.stdout.write")}
+    assert printing <= {"cli", "demo"}
+
+
+def test_a_file_is_read_in_a_sitting_and_called_after_what_it_does() -> None:
+    lines = {file.name: len(file.read_text("utf-8").splitlines()) for file in (ROOT / "app").rglob("*.py")}
+    names = {part for name in modules() for part in name.split(".")}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+    assert names & {"utils", "util", "helpers", "core", "common", "services", "managers", "misc"} == set()
+
+
+def test_every_route_asks_who_calls_or_is_listed_as_open_and_only_a_callback_may_be_signed_instead(
+    app: FastAPI,
+) -> None:
+    assert {path for path, _, allowing in routes(app) if not allowing} == OPEN
+    assert all(each.roles for _, _, allowing in routes(app) for each in allowing)
+    assert {path for path, _, allowing in routes(app) for each in allowing if each.signature_instead} == {SIGNED}
+
+
+def test_a_call_without_a_key_is_refused_wherever_it_is_not_open(app: FastAPI) -> None:
+    closed = [
+        (method, re.sub(r"\{\w+\}", "01936f2e-9d3c-7a41-8c55-3f0a1b2c3d4e", path))
+        for path, methods, _ in routes(app)
+        if path not in OPEN
+        for method in methods
+    ]
+    assert len(closed) > 10
+    for (method, path), answer in zip(closed, ask(app, *closed), strict=True):
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), (method, path)
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_every_problem_is_explained_in_both_languages(code: str, app: FastAPI) -> None:
+    (answer,) = ask(app, ("GET", f"/v1/problems/{code}"))
+    told = answer.json()
+    assert (answer.status_code, told["code"], told["status"]) == (200, code, KINDS[code].status)
+    for text in ("title", "advice"):
+        assert CHINESE.search(told[f"{text}_zh"])
+        assert re.fullmatch(r"[ -~]{4,}", told[f"{text}_en"])
+
+
+def test_every_problem_that_is_raised_is_in_the_catalogue() -> None:
+    raised = {
+        (name, call.args[0].value)
+        for name in modules()
+        for function, call in calls(name)
+        if function == "Problem" and call.args and isinstance(call.args[0], ast.Constant)
+    }
+    assert len(raised) > 10
+    assert {each for each in raised if each[1] not in KINDS} == set()
+
+
+@pytest.mark.parametrize("kind", bodies._SENTENCES)
+def test_every_sentence_about_a_field_stands_in_both_languages_with_the_same_gaps(kind: str) -> None:
+    zh, en = bodies._SENTENCES[kind]
+    assert CHINESE.search(zh)
+    assert re.fullmatch(r"[ -~]{10,}", en)
+    assert re.findall(r"{\w*}", zh) == re.findall(r"{\w*}", en)
+
+
+WRONG = [None, True, 3, -1, 1.5, 10**30, "", "x" * 5000, "\x07", [], ["x"] * 300, [{}], {}, {"nonsense": 1}]
+WRONG += ["2026-02-30", "2026-02-03", "2026-11-23T08:00:00", "0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z"]
+NO_DATA = dict.fromkeys(CallbackData.model_fields)
+BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    RequestIn: a_request_in_full(),
+    SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
+    WithdrawIn: {"reason": "家里已经想出办法"},
+    CallbackIn: {"type": "handoff.returned", "timestamp": "2026-11-23T08:00:00Z", "data": NO_DATA},
+}
+
+
+def spoilt(body: Any) -> Iterator[Any]:
+    """The body with each of its parts in turn replaced by something wrong, left out, or joined by another."""
+    yield from WRONG
+    if isinstance(body, dict):
+        yield {**body, "zzz": 1}
+        for name, part in body.items():
+            yield {key: value for key, value in body.items() if key != name}
+            yield from ({**body, name: wrong} for wrong in spoilt(part))
+    if isinstance(body, list):
+        yield from ([*body[:at], wrong, *body[at + 1 :]] for at, part in enumerate(body) for wrong in spoilt(part))
+
+
+@pytest.mark.parametrize("model", BODIES)
+def test_whatever_is_wrong_with_a_body_has_a_sentence_of_its_own_without_a_gap(model: type[BaseModel]) -> None:
+    faults: list[FieldError] = []
+    for body in spoilt(BODIES[model]):
+        try:
+            bodies.parse(model, json.dumps(body).encode())
+        except Problem as problem:
+            faults += problem.errors
+    assert len(faults) > 20
+    assert {each.code for each in faults} - bodies._SENTENCES.keys() == set()
+    assert [each for each in faults if "…" in each.detail.zh + each.detail.en] == []
+
+
+def test_the_committed_openapi_document_is_the_applications(app: FastAPI) -> None:
+    committed = json.loads((ROOT / "openapi" / "openapi.json").read_text("utf-8"))
+    assert committed == json.loads(json.dumps(app.openapi())), "one-window openapi > openapi/openapi.json"
+
+
+def test_every_setting_stands_in_the_operators_page_and_no_page_names_one_that_does_not_exist() -> None:
+    settings = {PREFIX + name.upper() for name in Settings.model_fields}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "compose.yaml", ROOT / "Dockerfile"]
+    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
+    assert settings - named["operating.md"] == set()
+    strange = {name for names in named.values() for name in names - settings}
+    assert {name for name in strange if not name.startswith(f"{PREFIX}TEST_")} == set()
+
+
+def test_migrations_stand_in_one_line_in_the_order_of_their_dates() -> None:
+    scripts = ScriptDirectory.from_config(Config(toml_file=ROOT / "pyproject.toml"))
+    line = list(scripts.walk_revisions())[::-1]
+    assert len(scripts.get_bases()) == len(scripts.get_heads()) == 1
+    assert [each.down_revision for each in line] == [None, *(each.revision for each in line)][: len(line)]
+    files = sorted(each.name for each in (ROOT / "migrations" / "versions").glob("*.py"))
+    assert [Path(each.path).name for each in line] == files
+    assert all(re.match(r"\d{4}_\d{2}_\d{2}_", name) for name in files)
+    # They say what was on their day, so they take nothing from the application of today.
+    texts = [Path(each.path).read_text("utf-8") for each in line]
+    assert [text for text in texts if re.search(r"^\s*(from|import) app\b", text, re.MULTILINE)] == []

@@ -1,0 +1,214 @@
+"""Settings: what is wrong is refused at the start, with a sentence that says what to write instead."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
+
+from app.config import PREFIX, Settings, WrongSettingError, load_settings
+
+LONG_ENOUGH = "a secret of tests, thirty-two and more"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the settings of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+def refusal(**overrides: object) -> str:
+    with pytest.raises(WrongSettingError) as refused:
+        load_settings(**overrides)
+    return str(refused.value)
+
+
+def test_the_defaults_work_on_one_machine() -> None:
+    settings = load_settings()
+    assert settings.is_sqlite
+    assert settings.host == "127.0.0.1"
+    assert settings.embedded_worker
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    field = Settings.model_fields[name]
+    assert (field.description or "").endswith(".")
+    (example,) = field.examples or [None]
+    assert example is not None
+    if name == "secret":
+        example = "4f" * 32  # what the command that the example names prints
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", str(example))
+    assert getattr(load_settings(), name) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("database_url", "nonsense", "is not a database address"),
+        ("database_url", "mysql://u:p@h/d", "write sqlite:///… or postgresql://…"),
+        ("database_url", "sqlite://", "write sqlite:////path/to/file"),
+        ("database_url", "sqlite:///:memory:", "write sqlite:////path/to/file"),
+        ("secret", "too short", "at least 32"),
+        ("port", "eighty", "integer"),
+        ("port", "65536", "less than or equal to 65535"),
+        ("port", "", "integer"),
+        ("embedded_worker", "perhaps", "boolean"),
+        ("public_url", "one-window.example.gov.cn", "pattern"),
+        ("public_url", "https://user:password@example.gov.cn", "pattern"),
+        ("log_format", "xml", "'auto', 'console' or 'json'"),
+        ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("ledger_group", "0", "greater than or equal to 1"),
+        ("database_pool", "2", "greater than or equal to 3"),
+        ("delivery_concurrency", "-1", "greater than or equal to 1"),
+        ("delivery_per_agency", "201", "less than or equal to 200"),
+        ("delivery_connect_seconds", "0", "greater than 0"),
+        ("delivery_total_seconds", "soon", "number"),
+        ("delivery_lease_seconds", "0.5", "greater than or equal to 1"),
+        ("poll_seconds", "nan", "less than or equal to 60"),
+        ("refresh_seconds", "-2", "greater than 0"),
+        ("callback_tolerance_seconds", "29", "greater than or equal to 30"),
+        ("stop_seconds", "301", "less than or equal to 300"),
+        ("metrics_port", "none", "integer"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_name_the_reason_and_what_to_write(
+    name: str, value: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"{PREFIX}{name.upper()}"
+    monkeypatch.setenv(variable, value)
+    sentence = refusal()
+    (example,) = Settings.model_fields[name].examples or [None]
+    assert sentence.startswith(f"{variable}: ")
+    assert advice in sentence
+    assert sentence.endswith(f"Write for example {variable}={example}")
+    assert "\n" not in sentence
+
+
+def test_all_wrong_settings_are_told_at_once_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PORT", "eighty"), ("LOG_LEVEL", "loud"), ("DATABASE_URL", "nonsense")):
+        monkeypatch.setenv(PREFIX + name, value)
+    lines = refusal().splitlines()
+    assert {line.partition(":")[0] for line in lines} == {f"{PREFIX}{n}" for n in ("PORT", "LOG_LEVEL", "DATABASE_URL")}
+
+
+def test_a_refusal_repeats_no_secret_and_no_password() -> None:
+    assert "hunter2" not in refusal(secret="hunter2")
+    assert "hunter2" not in refusal(database_url="mysql://one_window:hunter2@127.0.0.1/one_window")
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("DATABASE", "DATABASE_URL"),
+        ("SECRETS", "SECRET"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("DELIVERY_CONCURENCY", "DELIVERY_CONCURRENCY"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(
+    misspelt: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + misspelt, "x")
+    assert refusal() == f"There is no setting {PREFIX}{misspelt}; did you mean {PREFIX}{meant}?"
+
+
+def test_a_setting_like_no_other_is_refused_with_where_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ", "x")
+    assert "docs/operating.md" in refusal()
+
+
+def test_what_only_tests_read_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "TEST_POSTGRES_URL", "postgresql://127.0.0.1/tests")
+    assert load_settings() == load_settings()
+
+
+def test_what_the_command_line_says_stands_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "PORT", "8001")
+    assert load_settings(port=None).port == 8001
+    assert load_settings(port=8002).port == 8002
+
+
+@pytest.mark.parametrize(
+    ("written", "used"),
+    [
+        ("sqlite:///one-window.sqlite3", "sqlite+aiosqlite:///one-window.sqlite3"),
+        ("sqlite:////var/lib/one-window/rows.sqlite3", "sqlite+aiosqlite:////var/lib/one-window/rows.sqlite3"),
+        ("sqlite+aiosqlite:///one-window.sqlite3", "sqlite+aiosqlite:///one-window.sqlite3"),
+        ("postgres://u:p@h:5433/d", "postgresql+asyncpg://u:p@h:5433/d"),
+        ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql://u@/d?host=/run/postgresql", "postgresql+asyncpg://u@/d?host=%2Frun%2Fpostgresql"),
+    ],
+)
+def test_a_database_address_gets_the_driver_that_is_used(written: str, used: str) -> None:
+    settings = load_settings(database_url=written)
+    assert settings.database_url == used
+    assert settings.is_sqlite == written.startswith("sqlite")
+    assert load_settings(database_url=used).database_url == used
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=0x4E2D), min_size=1, max_size=20))
+def test_any_password_survives_the_address(password: str) -> None:
+    settings = load_settings(database_url=f"postgresql://u:{quote(password, safe='')}@h/d")
+    assert make_url(settings.database_url).password == password
+
+
+def test_postgresql_without_a_secret_is_refused_with_how_to_make_one() -> None:
+    settings = load_settings(database_url="postgresql://u:p@h/d")
+    with pytest.raises(WrongSettingError, match="openssl rand -hex 32") as refused:
+        settings.secret_bytes()
+    assert f"{PREFIX}SECRET" in str(refused.value)
+
+
+def test_the_secret_that_is_set_is_used_and_none_is_written(tmp_path: Path) -> None:
+    for url in ("postgresql://u:p@h/d", f"sqlite:///{tmp_path}/rows.sqlite3"):
+        assert load_settings(database_url=url, secret=LONG_ENOUGH).secret_bytes() == LONG_ENOUGH.encode()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_sqlite_a_secret_is_made_once_beside_the_database_for_its_owner_only(tmp_path: Path) -> None:
+    settings = load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3")
+    secret = settings.secret_bytes()
+    (file,) = tmp_path.iterdir()
+    assert file.name == "rows.sqlite3.secret"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert re.fullmatch(rb"[0-9a-f]{64}", secret)
+    assert settings.secret_bytes() == secret
+    assert load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3").secret_bytes() == secret
+
+
+def test_two_databases_have_two_secrets(tmp_path: Path) -> None:
+    made = {load_settings(database_url=f"sqlite:///{tmp_path}/{name}").secret_bytes() for name in "ab"}
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"short"])
+def test_a_secret_file_that_was_not_finished_is_never_taken_for_a_secret(content: bytes, tmp_path: Path) -> None:
+    """Whoever made it was killed before it wrote, or has not written yet: an empty key would let anybody make tokens."""
+    (tmp_path / "rows.sqlite3.secret").write_bytes(content)
+    settings = load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3")
+    with contextlib.suppress(WrongSettingError):
+        assert len(settings.secret_bytes()) >= 32
+
+
+def test_a_folder_that_does_not_exist_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    settings = load_settings(database_url=f"sqlite:///{tmp_path}/nowhere/rows.sqlite3")
+    with pytest.raises(WrongSettingError, match=f"{PREFIX}DATABASE_URL"):
+        settings.secret_bytes()
+
+
+def test_the_secret_is_not_shown_where_settings_are_printed() -> None:
+    settings = load_settings(secret=LONG_ENOUGH)
+    assert LONG_ENOUGH not in repr(settings) + str(settings)
