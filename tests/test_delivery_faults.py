@@ -1,0 +1,244 @@
+"""Delivery to endpoints that fail: tried again with the same id and bytes, given up in the open, nobody else delayed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from app import agencies
+from app.db import Database
+from app.identifiers import now
+from app.tables import delivery, delivery_attempt
+from tests import serving
+from tests.conftest import Running
+from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
+from tests.receivers import Answer, Received, Receiver
+from tests.watching import change, count, fetch, until
+
+SCHOOL = "360803-school"
+
+
+@pytest.fixture
+def receiver(database_url: str) -> Iterator[Receiver]:
+    receiver = Receiver()
+    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def county(receiver: Receiver, run_service: Callable[..., Running]) -> County:
+    running = run_service(embedded_worker=True, delivery_total_seconds=1, delivery_lease_seconds=5)
+    return County(running, receiver.secrets)
+
+
+def the_delivery(county: County, agency: str = EDUCATION) -> Seen:
+    """An agency's only delivery, with its tries."""
+    (found,) = county.coordinator.get("/v1/deliveries", params={"agency": agency}).json()["items"]
+    view: Seen = county.coordinator.get(f"/v1/deliveries/{found['delivery_id']}").raise_for_status().json()
+    return view
+
+
+def tried(county: County, times: int, agency: str = EDUCATION) -> Seen:
+    return until(lambda: seen if (seen := the_delivery(county, agency))["attempts"] == times else None)
+
+
+def make_due(county: County) -> None:
+    """Nobody waits in a test for a retry's time to come."""
+    change(county.running.url, update(delivery).where(delivery.c.status == "pending").values(due_at=now()))
+
+
+def messages_of(receiver: Receiver, agency: str, number: int) -> list[Received]:
+    return until(lambda: found if len(found := receiver.of(agency)) >= number else None, what=f"message {number}")
+
+
+def test_a_failure_is_tried_again_with_the_same_id_and_the_same_bytes(county: County, receiver: Receiver) -> None:
+    receiver.then(EDUCATION, Answer(500, body="暂时不行".encode()), Answer(503))
+    county.ask("education_aid")
+    for attempt, (least, most) in ((1, (4, 6)), (2, (16, 24))):
+        seen = tried(county, attempt)
+        assert (seen["status"], seen["ended_at"]) == ("pending", None)
+        begun, ended = seen["tries"][-1]["started_at"], seen["next_try_at"]
+        pause = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+        assert least <= pause <= most + 1, "exponential, spread by a fifth to either side"
+        make_due(county)
+    seen = tried(county, 3)
+    assert seen["status"] == "delivered"
+    assert [each["status_code"] for each in seen["tries"]] == [500, 503, 200]
+    assert seen["tries"][0]["answer"] == "暂时不行"
+    messages = messages_of(receiver, EDUCATION, 3)
+    assert {each.id for each in messages} == {seen["delivery_id"]}
+    assert len({each.body for each in messages}) == 1
+    assert all(each.verified for each in messages)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_a_failure_and_is_not_followed(county: County, receiver: Receiver, status: int) -> None:
+    elsewhere = receiver.endpoint.format(code="elsewhere")
+    receiver.then(EDUCATION, Answer(status, headers={"location": elsewhere}))
+    county.ask("education_aid")
+    seen = tried(county, 1)
+    assert (seen["status"], seen["tries"][0]["status_code"]) == ("pending", status)
+    assert receiver.of("elsewhere") == []
+
+
+@pytest.mark.parametrize("status", [201, 204, 299])
+def test_every_2xx_means_delivered(county: County, receiver: Receiver, status: int) -> None:
+    receiver.then(EDUCATION, Answer(status))
+    county.ask("education_aid")
+    assert tried(county, 1)["status"] == "delivered"
+
+
+@pytest.mark.parametrize(("answer", "fault"), [(Answer(hang=True), "timeout"), (Answer(drop=True), "broken_answer")])
+def test_an_endpoint_that_hangs_or_hangs_up_is_tried_again(
+    county: County, receiver: Receiver, answer: Answer, fault: str
+) -> None:
+    receiver.then(EDUCATION, answer)
+    county.ask("education_aid")
+    seen = tried(county, 1)
+    (attempt,) = seen["tries"]
+    assert (seen["status"], attempt["fault"], attempt["status_code"]) == ("pending", fault, None)
+    assert attempt["milliseconds"] < 1500
+    make_due(county)
+    assert tried(county, 2)["status"] == "delivered"
+
+
+def move(url: str, agency: str, endpoint: str) -> str:
+    """Give an agency another endpoint; its new secret."""
+
+    async def run() -> str:
+        database = Database(serving.settings_for(url))
+        async with database.writing() as connection:
+            secret = await agencies.set_endpoint(connection, agency, endpoint)
+        await database.close()
+        return secret
+
+    return asyncio.run(run())
+
+
+def test_an_endpoint_that_is_not_there_is_tried_again_at_its_new_address(
+    receiver: Receiver, run_service: Callable[..., Running]
+) -> None:
+    move(url := run_service().url, EDUCATION, f"http://127.0.0.1:{serving.free_port()}/")
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+    county.ask("education_aid")
+    assert [(each["fault"], each["status_code"]) for each in tried(county, 1)["tries"]] == [("unreachable", None)]
+    receiver.secrets[EDUCATION] = move(url, EDUCATION, receiver.endpoint.format(code=EDUCATION))
+
+    def delivered() -> bool:
+        make_due(county)
+        return bool(the_delivery(county)["status"] == "delivered")
+
+    until(delivered, what="the delivery")
+    assert receiver.of(EDUCATION)[-1].verified
+
+
+def test_a_huge_answer_is_cut_to_one_kib(county: County, receiver: Receiver) -> None:
+    receiver.then(EDUCATION, Answer(500, body=b"y" * 5_000_000), Answer(200, body=b"z" * 5_000_000))
+    county.ask("education_aid")
+    tried(county, 1)
+    make_due(county)
+    seen = tried(county, 2)
+    assert seen["status"] == "delivered"
+    assert [each["answer"] for each in seen["tries"]] == ["y" * 1024, "z" * 1024]
+    kept = fetch(county.running.url, select(delivery_attempt.c.sealed))
+    assert max(len(each["sealed"]) for each in kept) < 1200
+
+
+def quick(receiver: Receiver, slow: set[str], number: int, begun: float) -> float:
+    """Seconds until `number` messages have reached the agencies that are not slow."""
+    others = until(
+        lambda: found if len(found := [m for m in list(receiver.received) if m.path[1:] not in slow]) >= number else [],
+        within=30,
+        what="what the others are to get",
+    )
+    return max(each.at for each in others) - begun
+
+
+def test_one_dead_endpoint_delays_nobody_else(receiver: Receiver, run_service: Callable[..., Running]) -> None:
+    county = County(run_service(embedded_worker=True, delivery_total_seconds=10), receiver.secrets)
+    receiver.always(TOWNSHIP, Answer(hang=True))
+    begun = time.monotonic()
+    for _ in range(30):
+        county.ask("temp_aid_fast")
+    submitted = time.monotonic() - begun
+    assert quick(receiver, {TOWNSHIP}, 60, begun) < submitted + 2
+    assert len(receiver.of(TOWNSHIP)) == 8, "as many as one agency may have in flight"
+    receiver.release()
+
+
+def test_several_dead_endpoints_delay_nobody_else(receiver: Receiver, run_service: Callable[..., Running]) -> None:
+    """A county's systems often stand behind one gateway: they hang together."""
+    county = County(run_service(embedded_worker=True, delivery_total_seconds=10), receiver.secrets)
+    for handoff in county.ask("homeless_rescue", "wage_arrears")["handoffs"]:
+        receiver.always(handoff["agency"], Answer(hang=True))
+    slow = {each["agency"] for each in county.ask("homeless_rescue", "wage_arrears")["handoffs"]}
+    for _ in range(12):
+        county.ask("homeless_rescue", "wage_arrears")
+    begun = time.monotonic()
+    county.ask("education_aid")
+    seconds = quick(receiver, slow, 5, begun)
+    receiver.release()
+    assert seconds < 2
+
+
+def test_what_can_not_be_delivered_is_kept_shown_and_can_be_sent_again(county: County, receiver: Receiver) -> None:
+    receiver.then(SCHOOL, Answer(500), Answer(500))
+    receipt = county.ask("education_aid")
+    tried(county, 1, SCHOOL)
+    of_school = update(delivery).where(delivery.c.agency_code == SCHOOL)
+    change(county.running.url, of_school.values(give_up_at=now() - timedelta(seconds=1), due_at=now()))
+    seen = tried(county, 2, SCHOOL)
+    assert (seen["status"], seen["next_try_at"]) == ("exhausted", None)
+    assert seen["ended_at"]
+    listed = county.coordinator.get("/v1/deliveries", params={"status": "exhausted"}).json()["items"]
+    assert [(each["agency"], each["delivery_id"]) for each in listed] == [(SCHOOL, seen["delivery_id"])]
+    assert listed[0]["agency_phone"], "somebody can be rung"
+    last = county.events(receipt)[-1]
+    assert (last["kind"], last["data"]["delivery"]) == ("delivery.exhausted", seen["delivery_id"])
+    assert last["data"]["agency"] == SCHOOL
+
+    path = f"/v1/deliveries/{seen['delivery_id']}/redeliver"
+    again = county.coordinator.post(path)
+    assert (again.status_code, again.json()["delivery_id"]) == (200, seen["delivery_id"])
+    assert tried(county, 3, SCHOOL)["status"] == "delivered"
+    first, second, third = messages_of(receiver, SCHOOL, 3)
+    assert first.id == second.id == third.id
+    assert first.body == third.body
+    assert county.events(receipt)[-1]["kind"] == "delivery.sent_again"
+    refused = county.coordinator.post(path)
+    assert (refused.status_code, refused.json()["code"]) == (409, "delivery_not_exhausted")
+    nowhere = county.coordinator.post(f"/v1/deliveries/{receipt['request_id']}/redeliver")
+    assert nowhere.status_code == 404
+
+
+def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, receiver: Receiver) -> None:
+    receiver.then(EDUCATION, Answer(500), Answer(500))
+    county.ask("education_aid")
+    given_up = tried(county, 1)["delivery_id"]
+    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    change(county.running.url, of_education.values(status="exhausted", ended_at=now(), give_up_at=now()))
+    county.coordinator.post(f"/v1/deliveries/{given_up}/redeliver").raise_for_status()
+    seen = tried(county, 2)
+    assert seen["status"] == "pending", "one more failure does not give it up at once"
+    (row,) = fetch(county.running.url, select(delivery.c.give_up_at).where(delivery.c.agency_code == EDUCATION))
+    assert row["give_up_at"] - now() > timedelta(days=2.9)
+
+
+def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: Receiver) -> None:
+    receiver.always(EDUCATION, Answer(500))
+    for _ in range(12):
+        county.ask("education_aid")
+    until(lambda: len(receiver.of(EDUCATION)) >= 5, what="the failures that open the breaker")
+    until(lambda: len(receiver.of(CIVIL_AFFAIRS)) == 12, what="everything for its neighbour")
+    make_due(county)
+    county.ask("education_aid")
+    until(lambda: len(receiver.of(CIVIL_AFFAIRS)) == 13, what="the neighbour's next")
+    in_a_row, most_in_flight = 5, 8
+    assert len(receiver.of(EDUCATION)) <= in_a_row + most_in_flight
+    assert count(county.running.url, delivery) == {"delivery": 13 * 5}, "nothing was given up"

@@ -1,0 +1,169 @@
+"""What of a person reaches an agency: the groups that its rule names, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.disclosure import GROUPS, disclose
+from app.schemas import Facts, RequestIn, plain
+from tests.examples import PERSONAL, TOWNSHIP, a_request_in_full
+
+NEED, OTHER_NEED = "medical_assistance_applied", "education_aid"
+PERSON = plain(RequestIn.model_validate_json(json.dumps(a_request_in_full(NEED))))
+
+# Which of the distinctive values each group opens; a value may be opened by nothing that is not listed here.
+OPENS = {
+    "identity": {"name", "id_number", "birth_date"},
+    "contact": {"phone", "address", "helper", "helper_phone", "organisation"},
+    "household": {"member", "member_id_number"},
+    "income": {"income"},
+    "health": {"illness", "costs"},
+    "disability": set(),
+    "schooling": set(),
+    "dwelling": set(),
+    "disaster": set(),
+    "narrative": {"details", "narrative"},
+}
+FACTS = {
+    "residence": "rural",
+    "recognised_status": ["low_income_margin"],
+    "disability_kind": "physical",
+    "disability_grade": 2,
+    "household_size": 5,
+    "monthly_income_yuan": "1234.56",
+    "out_of_pocket_yuan": "48765.43",
+    "illness": "虚构综合征",
+    "self_care": "partial",
+    "schooling": "junior",
+    "dwelling": "rented",
+    "disaster_date": "2026-06-18",
+}
+FACTS_OF = {
+    "household": {"household_size", "residence", "recognised_status"},
+    "income": {"monthly_income_yuan", "recognised_status"},
+    "health": {"illness", "out_of_pocket_yuan", "self_care"},
+    "disability": {"disability_kind", "disability_grade"},
+    "schooling": {"schooling"},
+    "dwelling": {"dwelling"},
+    "disaster": {"disaster_date"},
+}
+WITH_ALL_FACTS = {**PERSON, "facts": FACTS, "needs": [{"code": NEED, "facts": {}}]}
+
+
+def shown(person: dict[str, Any], *groups: str) -> set[str]:
+    """The names of the distinctive values that `groups` let through."""
+    text = json.dumps(disclose(person, NEED, groups), ensure_ascii=False)
+    return {name for name, value in PERSONAL.items() if value in text}
+
+
+def test_the_example_holds_every_distinctive_value_and_every_fact_there_is() -> None:
+    assert all(value in json.dumps(PERSON, ensure_ascii=False) for value in PERSONAL.values())
+    assert Facts.model_validate_json(json.dumps(FACTS)).model_fields_set == set(Facts.model_fields) == set(FACTS)
+    assert set(OPENS) == GROUPS
+    assert set().union(*OPENS.values()) == set(PERSONAL)
+
+
+@pytest.mark.parametrize("group", sorted(OPENS))
+def test_a_group_opens_its_values_and_no_others(group: str) -> None:
+    assert shown(PERSON, group) == OPENS[group]
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_a_group_opens_its_facts_and_no_others(group: str) -> None:
+    facts = disclose(WITH_ALL_FACTS, NEED, [group]).get("facts", {})
+    assert facts == {name: FACTS[name] for name in FACTS_OF.get(group, ())}
+
+
+def test_every_fact_can_be_opened_by_some_group() -> None:
+    assert set().union(*FACTS_OF.values()) == set(Facts.model_fields)
+
+
+def test_identity_is_the_applicants_alone() -> None:
+    assert disclose(PERSON, NEED, ["identity"]) == {
+        "applicant": {
+            "name": PERSONAL["name"],
+            "id_type": "resident_id",
+            "id_number": PERSONAL["id_number"],
+            "birth_date": PERSONAL["birth_date"],
+        }
+    }
+
+
+def test_contact_is_how_to_reach_the_applicant_and_who_asked_for_them() -> None:
+    seen = disclose(PERSON, NEED, ["contact"])
+    assert seen["applicant"] == {
+        "phone": PERSONAL["phone"],
+        "address": PERSONAL["address"],
+        "household_division_code": TOWNSHIP,
+    }
+    assert seen["helper"]["name"] == PERSONAL["helper"]
+    assert set(seen) == {"applicant", "helper"}
+
+
+def test_the_household_comes_with_its_consents() -> None:
+    seen = disclose(PERSON, NEED, ["household"])
+    assert set(seen) == {"household", "consents", "facts"}
+    assert seen["household"] == PERSON["household"]
+    assert seen["consents"] == PERSON["consents"]
+
+
+def test_a_need_opens_its_own_facts_and_words_and_not_those_of_another_need() -> None:
+    person = {
+        **PERSON,
+        "needs": [
+            {"code": OTHER_NEED, "details": "别的需求", "facts": {"illness": "别的病", "schooling": "senior"}},
+            {"code": NEED, "details": "本需求", "facts": {"illness": "本病"}},
+        ],
+    }
+    seen = disclose(person, NEED, GROUPS)
+    assert seen["facts"]["illness"] == "本病"
+    assert "schooling" not in seen["facts"]
+    assert seen["details"] == "本需求"
+    assert disclose(person, OTHER_NEED, GROUPS)["facts"]["illness"] == "别的病"
+
+
+def test_a_needs_own_fact_stands_before_the_fact_of_the_whole_request() -> None:
+    person = {**PERSON, "facts": {"illness": "早先的病", "self_care": "none"}}
+    assert disclose(person, NEED, ["health"])["facts"] == {
+        "illness": PERSONAL["illness"],
+        "out_of_pocket_yuan": PERSONAL["costs"],
+        "self_care": "none",
+    }
+
+
+def test_a_need_that_the_request_does_not_have_opens_the_facts_of_the_whole_request_only() -> None:
+    seen = disclose({**PERSON, "facts": {"self_care": "none"}}, "legal_aid", GROUPS)
+    assert seen["facts"] == {"self_care": "none"}
+    assert seen["details"] is None
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    bare = plain(RequestIn.model_validate_json(json.dumps({**a_request_in_full(NEED), "applicant": {}})))
+    assert disclose(bare, NEED, ["identity"]) == {"applicant": {"id_type": "resident_id"}}
+    assert disclose({**PERSON, "helper": None}, NEED, ["contact"]).keys() == {"applicant"}
+    assert disclose({**PERSON, "facts": {"illness": None}, "needs": []}, NEED, ["health"]) == {}
+
+
+@given(st.lists(st.text().filter(lambda name: name not in GROUPS)))
+def test_unknown_groups_open_nothing(groups: list[str]) -> None:
+    assert disclose(PERSON, NEED, groups) == {}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FACTS)), st.text(min_size=1)), st.text())
+def test_with_no_groups_nothing_is_disclosed(facts: dict[str, Any], narrative: str) -> None:
+    assert disclose({**PERSON, "facts": facts, "narrative": narrative}, NEED, []) == {}
+
+
+@given(st.sets(st.sampled_from(sorted(GROUPS))))
+def test_no_value_leaks_through_groups_that_were_not_given(groups: set[str]) -> None:
+    assert shown(PERSON, *groups) == set().union(*(OPENS[group] for group in groups))
+
+
+@given(st.lists(st.sampled_from(sorted(GROUPS))))
+def test_the_order_and_repetition_of_groups_do_not_matter(groups: list[str]) -> None:
+    assert disclose(PERSON, NEED, groups) == disclose(PERSON, NEED, sorted(set(groups)))

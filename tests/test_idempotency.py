@@ -1,0 +1,163 @@
+"""`Idempotency-Key`: a repeat gets the first answer, byte for byte, and nothing is stored twice."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from app.tables import delivery, event, handoff, help_request, idempotency
+from tests import serving
+from tests.conftest import Running
+from tests.county import EDUCATION, County, Seen
+from tests.examples import a_request
+from tests.watching import count, fetch
+
+KEY = {"idempotency-key": "kiosk-7:2026-11-23:0001", "content-type": "application/json"}
+BODY = json.dumps(a_request("education_aid"), ensure_ascii=False).encode()
+# The same request to a reader, and not the same bytes.
+OTHER_BODY = json.dumps(a_request("education_aid"), ensure_ascii=True).encode()
+
+
+@pytest.fixture
+def county(database_url: str, run_service: Any) -> County:
+    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
+    return County(run_service(), secrets)
+
+
+@pytest.fixture
+def waiting(county: County) -> Seen:
+    """A request that waits for the applicant."""
+    receipt = county.ask("education_aid")
+    school = county.handoff(receipt, EDUCATION)
+    county.told(school, "accepted", "information_requested", materials=["在读证明"])
+    return receipt
+
+
+def at_once(times: int, call: Any) -> list[httpx.Response]:
+    """The same call from so many threads at the same moment."""
+    start = Barrier(times)
+
+    def run(_: int) -> httpx.Response:
+        start.wait(10)
+        answer: httpx.Response = call()
+        return answer
+
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(run, range(times)))
+
+
+def test_a_repeat_gets_the_first_answer_byte_for_byte_and_stores_nothing(county: County) -> None:
+    first = county.window.post("/v1/requests", content=BODY, headers=KEY)
+    stored = count(county.running.url, help_request, handoff, event, delivery, idempotency)
+    repeat = county.window.post("/v1/requests", content=BODY, headers=KEY)
+    assert (first.status_code, repeat.status_code) == (201, 201)
+    assert repeat.content == first.content
+    assert repeat.json()["tracking_token"]
+    assert count(county.running.url, help_request, handoff, event, delivery, idempotency) == stored
+    assert stored["help_request"] == stored["idempotency"] == 1
+
+
+def test_a_repeat_after_the_request_has_moved_on_still_gets_the_first_answer(county: County) -> None:
+    first = county.window.post("/v1/requests", content=BODY, headers=KEY)
+    county.complete(first.json(), EDUCATION)
+    county.window.post(f"/v1/requests/{first.json()['request_id']}/withdraw", json={})
+    assert county.window.post("/v1/requests", content=BODY, headers=KEY).content == first.content
+
+
+def test_a_repeat_after_a_restart_gets_the_same_token(database_url: str, run_service: Any) -> None:
+    key = serving.make_key(database_url, serving.KeyRole.INTAKE)
+    headers = {**KEY, "authorization": f"Bearer {key}"}
+    answers = [
+        httpx.post(f"{run_service().address}/v1/requests", content=BODY, headers=headers, trust_env=False)
+        for _ in range(2)
+    ]
+    assert answers[0].content == answers[1].content
+
+
+def test_the_same_key_with_another_body_is_a_conflict(county: County) -> None:
+    first = county.window.post("/v1/requests", content=BODY, headers=KEY)
+    other = county.window.post("/v1/requests", content=OTHER_BODY, headers=KEY)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert count(county.running.url, help_request) == {"help_request": 1}
+    assert county.window.post("/v1/requests", content=BODY, headers=KEY).content == first.content
+
+
+def test_a_refused_body_does_not_use_the_key_up(county: County) -> None:
+    refused = county.window.post("/v1/requests", json=a_request("food"), headers=KEY)
+    assert refused.status_code == 422
+    assert county.window.post("/v1/requests", content=BODY, headers=KEY).status_code == 201
+
+
+def test_without_a_key_each_submission_is_a_request_of_its_own(county: County) -> None:
+    receipts = [county.ask("education_aid") for _ in range(2)]
+    assert receipts[0]["request_id"] != receipts[1]["request_id"]
+    assert count(county.running.url, help_request) == {"help_request": 2}
+
+
+@pytest.mark.parametrize("times", [2, 20])
+def test_repeats_at_the_same_moment_make_one_row_and_get_one_answer(county: County, times: int) -> None:
+    answers = at_once(times, lambda: county.window.post("/v1/requests", content=BODY, headers=KEY))
+    assert {each.status_code for each in answers} == {201}, {each.text for each in answers}
+    assert len({each.content for each in answers}) == 1
+    assert count(county.running.url, help_request, idempotency) == {"help_request": 1, "idempotency": 1}
+    (row,) = fetch(county.running.url, select(help_request.c.receipt_number))
+    assert row["receipt_number"] == answers[0].json()["receipt_number"]
+
+
+def test_a_repeat_among_other_submissions_of_its_group_harms_none_of_them(county: County) -> None:
+    others = iter(range(1000))
+
+    def either() -> httpx.Response:
+        number = next(others)
+        headers = KEY if number % 2 else {**KEY, "idempotency-key": f"its-own-{number}"}
+        return county.window.post("/v1/requests", content=BODY, headers=headers)
+
+    answers = at_once(20, either)
+    assert {each.status_code for each in answers} == {201}, {each.text for each in answers}
+    assert len({each.json()["request_id"] for each in answers}) == 11
+    assert count(county.running.url, help_request) == {"help_request": 11}
+
+
+def test_two_bodies_at_the_same_moment_under_one_key_are_one_request_and_one_conflict(county: County) -> None:
+    bodies = iter([BODY, OTHER_BODY])
+    answers = at_once(2, lambda: county.window.post("/v1/requests", content=next(bodies), headers=KEY))
+    assert sorted(each.status_code for each in answers) == [201, 409]
+    assert count(county.running.url, help_request) == {"help_request": 1}
+
+
+def test_another_key_holder_may_use_the_same_idempotency_key(service: Running) -> None:
+    answers = [service.client("intake").post("/v1/requests", content=BODY, headers=KEY) for _ in range(2)]
+    assert [each.status_code for each in answers] == [201, 201]
+    assert answers[0].json()["request_id"] != answers[1].json()["request_id"]
+
+
+def test_a_supplement_that_is_repeated_counts_once_and_gets_the_first_answer(county: County, waiting: Seen) -> None:
+    path, body = f"/v1/requests/{waiting['request_id']}/supplements", b'{"note": "paper handed in"}'
+    answers = at_once(2, lambda: county.window.post(path, content=body, headers=KEY))
+    answers.append(county.window.post(path, content=body, headers=KEY))
+    assert [each.status_code for each in answers] == [200, 200, 200], {each.text for each in answers}
+    assert len({each.content for each in answers}) == 1
+    assert [each["kind"] for each in county.events(waiting)].count("request.supplemented") == 1
+
+
+def test_without_a_key_a_supplement_that_is_repeated_is_told_that_nobody_waits(county: County, waiting: Seen) -> None:
+    path = f"/v1/requests/{waiting['request_id']}/supplements"
+    answers = [county.window.post(path, json={"note": "paper handed in"}) for _ in range(2)]
+    assert answers[0].status_code == 200
+    assert (answers[1].status_code, answers[1].json()["code"]) == (409, "not_waiting_for_applicant")
+
+
+def test_a_key_used_for_one_call_is_a_conflict_on_another(county: County, waiting: Seen) -> None:
+    path = f"/v1/requests/{waiting['request_id']}/supplements"
+    assert county.window.post(path, json={"note": "first"}, headers=KEY).status_code == 200
+    answers = [
+        county.window.post(path, json={"note": "second"}, headers=KEY),
+        county.window.post("/v1/requests", content=BODY, headers=KEY),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(409, "idempotency_conflict")] * 2

@@ -1,0 +1,168 @@
+"""Rights: every route for every caller. A route that is not in the table below fails the walk: deny by default."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from app import keys
+from app.db import Database
+from app.keys import KeyRole
+from app.main import create_app
+from app.tables import api_key
+from tests import serving
+from tests.conftest import Running
+from tests.examples import a_request
+from tests.watching import fetch, until
+
+ANYONE = frozenset(KeyRole) | {None}
+SEE_REQUESTS = {KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR}
+SEE_HANDOFFS = {KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR}
+SEE_DELIVERIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
+    ("POST", "/v1/requests"): {KeyRole.INTAKE},
+    ("GET", "/v1/requests"): SEE_REQUESTS,
+    ("GET", "/v1/requests/{request_id}"): SEE_REQUESTS,
+    ("GET", "/v1/requests/{request_id}/timeline"): SEE_REQUESTS,
+    ("GET", "/v1/requests/{request_id}/decision"): SEE_REQUESTS,
+    ("POST", "/v1/requests/{request_id}/supplements"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
+    ("POST", "/v1/requests/{request_id}/withdraw"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
+    ("GET", "/v1/handoffs"): SEE_HANDOFFS,
+    ("GET", "/v1/handoffs/{handoff_id}"): SEE_HANDOFFS,
+    ("POST", "/v1/handoffs/{handoff_id}/callbacks"): {KeyRole.AGENCY},
+    ("GET", "/v1/deliveries"): SEE_DELIVERIES,
+    ("GET", "/v1/deliveries/{delivery_id}"): SEE_DELIVERIES,
+    ("POST", "/v1/deliveries/{delivery_id}/redeliver"): {KeyRole.COORDINATOR, KeyRole.ADMIN},
+    ("GET", "/v1/track/{token}"): ANYONE,
+    ("GET", "/v1/needs"): ANYONE,
+    ("GET", "/v1/divisions"): ANYONE,
+    ("GET", "/v1/problems/{code}"): ANYONE,
+    ("GET", "/health/live"): ANYONE,
+    ("GET", "/health/ready"): ANYONE,
+    ("GET", "/metrics"): SEE_DELIVERIES,
+}
+SAMPLES = {"token": "A" * 27, "code": "not_found"}
+
+
+def make_ended_key(url: str, *, revoked: bool) -> str:
+    """A coordinator's key that was revoked, or that has expired."""
+
+    async def run() -> str:
+        database = Database(serving.settings_for(url))
+        expires_at = None if revoked else datetime.now(UTC) - timedelta(seconds=1)
+        async with database.writing() as connection:
+            name = f"ended {uuid4().hex}"
+            _, key = await keys.create(connection, name, KeyRole.COORDINATOR, expires_at=expires_at)
+            if revoked:
+                assert await keys.revoke(connection, name)
+        await database.close()
+        return key
+
+    return asyncio.run(run())
+
+
+def call(client: httpx.Client, method: str, template: str) -> int:
+    names = [part[1:-1] for part in template.split("/") if part.startswith("{")]
+    path = template.format(**{name: SAMPLES.get(name, str(uuid4())) for name in names})
+    return client.request(method, path, **({"json": {}} if method == "POST" else {})).status_code
+
+
+def test_every_route_is_in_the_table(service: Running) -> None:
+    document = service.client(None).get("/openapi.json").json()
+    documented = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert documented == ALLOWED.keys()
+    routes = create_app(serving.settings_for(service.url)).routes
+    hidden = {route.path for route in routes if not getattr(route, "include_in_schema", False)}  # type: ignore[attr-defined]
+    assert hidden == {"/openapi.json", "/docs", "/docs/assets"}, "a route outside the document is walked by nobody"
+
+
+def test_each_route_answers_the_roles_of_the_table_and_nobody_else(service: Running) -> None:
+    agencies = {KeyRole.AGENCY: "360803-civil-affairs"}
+    wrong = []
+    for caller in (*KeyRole, None):
+        client = service.client(caller, agencies.get(caller) if caller else None)
+        for (method, template), allowed in ALLOWED.items():
+            status = call(client, method, template)
+            refusal = 403 if caller else 401
+            if (status in (401, 403)) if caller in allowed else (status != refusal):
+                wrong.append(f"{method} {template} answered {status} to {caller}")
+            if status >= 500 and template != "/health/ready":
+                wrong.append(f"{method} {template} failed with {status}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("which", ["revoked", "expired", "unknown", "empty", "longer", "not bearer"])
+def test_a_key_that_does_not_count_opens_nothing_that_needs_one(service: Running, which: str) -> None:
+    make: dict[str, Callable[[], str]] = {
+        "revoked": lambda: f"Bearer {make_ended_key(service.url, revoked=True)}",
+        "expired": lambda: f"Bearer {make_ended_key(service.url, revoked=False)}",
+        "unknown": lambda: "Bearer ow_coordinator_" + "A" * 43,
+        "empty": lambda: "Bearer",
+        "longer": lambda: "Bearer " + "A" * 5000,
+        "not bearer": lambda: f"Basic {serving.make_key(service.url, KeyRole.COORDINATOR)}",
+    }
+    client = service.client(None, authorization=make[which]())
+    for (method, template), allowed in ALLOWED.items():
+        status = call(client, method, template)
+        if allowed is ANYONE:
+            assert status not in (401, 403), f"{method} {template}"
+        else:
+            assert status == 401, f"{method} {template}"
+    answer = client.get("/v1/requests")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_right_to_call_is_judged_before_the_body_is(service: Running) -> None:
+    headers = {"content-type": "text/plain"}
+    for client, status in ((service.client(None), 401), (service.client("auditor"), 403)):
+        for path in ("/v1/requests", f"/v1/requests/{uuid4()}/withdraw", f"/v1/requests/{uuid4()}/supplements"):
+            assert client.post(path, content=b"{", headers=headers).status_code == status
+
+
+def test_a_revoked_key_is_refused_within_the_refresh_time(run_service: Callable[..., Running]) -> None:
+    seconds = 1.0
+    service = run_service(refresh_seconds=seconds)
+    client = service.client("intake")
+    assert client.post("/v1/requests", json=a_request()).status_code == 201
+    (row,) = fetch(service.url, select(api_key.c.name).where(api_key.c.role == "intake"))
+
+    async def revoke() -> bool:
+        database = Database(serving.settings_for(service.url))
+        async with database.writing() as connection:
+            revoked = await keys.revoke(connection, row["name"])
+        await database.close()
+        return revoked
+
+    assert asyncio.run(revoke())
+    at = time.monotonic()
+    until(lambda: client.get("/v1/requests").status_code == 401, what="the end of the key")
+    assert time.monotonic() - at < seconds + 1
+    assert client.post("/v1/requests", json=a_request()).status_code == 401
+
+
+def test_a_key_ends_at_its_time_even_while_it_is_in_use(service: Running) -> None:
+    async def create() -> str:
+        database = Database(serving.settings_for(service.url))
+        ends = datetime.now(UTC) + timedelta(seconds=1.5)
+        async with database.writing() as connection:
+            _, key = await keys.create(connection, "a short one", KeyRole.COORDINATOR, expires_at=ends)
+        await database.close()
+        return key
+
+    client = service.client(None, authorization=f"Bearer {asyncio.run(create())}")
+    assert client.get("/v1/requests").status_code == 200
+    until(lambda: client.get("/v1/requests").status_code == 401, within=5, what="the end of the key")
+
+
+def test_only_the_hash_of_a_key_is_stored(service: Running) -> None:
+    key = serving.make_key(service.url, KeyRole.INTAKE)
+    kept = str(fetch(service.url, select(api_key)))
+    assert key not in kept
+    assert key.rpartition("_")[2] not in kept

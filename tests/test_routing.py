@@ -1,0 +1,265 @@
+"""decide(): the seeded table and the directory of 青原区, and what happens where either has a gap."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import seed
+from app.routing.decide import REASONS, NeedDecision, decide
+from app.routing.directory import Agency, Directory
+from app.routing.facts import Facts
+from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule, in_force
+from app.routing.sheets import read_rules
+
+TOWNSHIP, COUNTY, NEIGHBOUR, FAR_AWAY = "360803101", "360803", "360802001", "360102002"
+AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+
+with (Path(__file__).parent / "domain" / "routing.csv").open(encoding="utf-8", newline="") as lines:
+    DOMAIN = {row["code"]: row for row in csv.DictReader(lines)}
+with (seed.DATA / "routing.csv").open(encoding="utf-8", newline="") as lines:
+    RULES = read_rules(lines)
+with (seed.DATA / "divisions.csv").open(encoding="utf-8", newline="") as lines:
+    DIVISIONS = [row["code"] for row in csv.DictReader(lines)]
+AGENCIES = [Agency(**{k: v for k, v in row.items() if k != "created_at"}) for row in seed.county_agencies(COUNTY)]
+RULE = RULES[0]
+
+
+def a_table(*rules: Rule, version: int = 1, effective_from: datetime = BEGUN) -> RoutingTable:
+    return RoutingTable(version, effective_from, rules)
+
+
+def a_rule(number: int, department: str, role: Role = Role.LEAD, **changes: Any) -> Rule:
+    """A rule of need `help` in the whole province, in force, in step 1."""
+    fields = {"need": "help", "area": "36", "step": 1, "mandatory": True, "effective_from": date(2026, 1, 1), **changes}
+    return replace(RULE, number=number, department=department, role=role, **fields)
+
+
+def an_agency(department: str, division_code: str, active: bool = True) -> Agency:
+    return Agency(f"{division_code}-{department}", department, division_code, "某单位", "An office", None, None, active)
+
+
+TABLE, DIRECTORY = a_table(*RULES), Directory.of(AGENCIES)
+
+
+def decided(
+    need: str, place: str = TOWNSHIP, table: RoutingTable = TABLE, directory: Directory = DIRECTORY, at: datetime = AT
+) -> NeedDecision:
+    (decision,) = decide(Facts(place, (need,)), table, directory, at).needs
+    return decision
+
+
+def departments(decision: NeedDecision, role: Role) -> set[str]:
+    return {each.agency.department for each in decision.assignments if each.role is role}
+
+
+def passed_over(decision: NeedDecision) -> set[tuple[int, str]]:
+    return {(each.rule.number, each.reason) for each in decision.passed_over}
+
+
+def agencies(decision: NeedDecision) -> list[tuple[str, Role]]:
+    return [(each.agency.code, each.role) for each in decision.assignments]
+
+
+@pytest.mark.parametrize("need", DOMAIN)
+def test_each_need_goes_to_the_lead_and_the_co_handlers_of_the_county(need: str) -> None:
+    decision = decided(need)
+    assert departments(decision, Role.LEAD) == {DOMAIN[need]["lead_dept"]}
+    assert departments(decision, Role.CO_HANDLER) == set(filter(None, DOMAIN[need]["co_depts"].split(";")))
+    assert decision.undetermined == (need == UNDETERMINED)
+    assert decision.passed_over == ()
+
+
+def test_a_township_is_answered_by_its_own_office_and_the_county_by_one() -> None:
+    for place in ("360803101", "360803002", "360803500"):
+        leads = [each.agency.code for each in decided("temp_aid_fast", place).assignments if each.role is Role.LEAD]
+        assert leads == [f"{place}-township"]
+        assert "360803-civil-affairs" in dict(agencies(decided("temp_aid_fast", place)))
+
+
+def test_steps_come_in_order_and_the_lead_stands_in_the_last_of_a_sequence() -> None:
+    decision = decided("minimum_living_allowance")
+    assert [(each.agency.department, each.step, each.role) for each in decision.assignments] == [
+        ("township_gov", 1, Role.CO_HANDLER),
+        ("village_committee", 1, Role.CO_HANDLER),
+        ("county_verification_center", 2, Role.CO_HANDLER),
+        ("county_civil_affairs", 3, Role.LEAD),
+    ]
+
+
+def test_a_county_without_agencies_falls_to_the_nearest_above_and_to_undetermined() -> None:
+    decision = decided("complaint", NEIGHBOUR)
+    assert decision.undetermined
+    assert agencies(decision) == [("3608-hotline-12345", Role.CO_HANDLER)]
+    assert "no_agency" in dict.fromkeys(why for _, why in passed_over(decision))
+    assert agencies(decided("complaint", FAR_AWAY)) == []
+
+
+@pytest.mark.parametrize("level", ["36", "3608", "360803", "360803101"])
+def test_the_agency_whose_jurisdiction_is_nearest_above_answers(level: str) -> None:
+    places = ("36", "3608", "360803", "360803101")
+    directory = Directory.of(an_agency("office", place) for place in places[: places.index(level) + 1])
+    found = directory.resolve("office", "360803101")
+    assert found is not None
+    assert found.division_code == level
+    assert directory.resolve("another", "360803101") is None
+
+
+def test_an_agency_beside_or_below_does_not_answer() -> None:
+    directory = Directory.of([an_agency("office", "360803102"), an_agency("office", "360802")])
+    assert directory.resolve("office", "360803101") is None
+    assert directory.resolve("office", "360803") is None
+
+
+def test_a_suspended_agency_is_passed_for_the_nearest_above() -> None:
+    directory = Directory.of([an_agency("office", COUNTY, active=False), an_agency("office", "3608")])
+    table = a_table(a_rule(1, "office"))
+    assert agencies(decided("help", table=table, directory=directory)) == [("3608-office", Role.LEAD)]
+    nobody = Directory.of([an_agency("office", COUNTY, active=False)])
+    assert passed_over(decided("help", table=table, directory=nobody)) == {(1, "no_agency")}
+
+
+def test_a_rule_of_a_nearer_area_comes_before_a_wider_one_whatever_its_number() -> None:
+    table = a_table(a_rule(1, "wide"), a_rule(2, "near", area=TOWNSHIP), a_rule(3, "middle", area=COUNTY))
+    directory = Directory.of(an_agency(name, COUNTY) for name in ("wide", "near", "middle"))
+    here, elsewhere = (decided("help", place, table, directory) for place in (TOWNSHIP, "360803102"))
+    assert agencies(here) == [(f"{COUNTY}-near", Role.LEAD)]
+    assert passed_over(here) == {(1, "nearer_rule"), (3, "nearer_rule")}
+    assert agencies(elsewhere) == [(f"{COUNTY}-middle", Role.LEAD)]
+    assert passed_over(elsewhere) == {(1, "nearer_rule"), (2, "other_area")}
+
+
+def test_a_nearer_rule_whose_department_has_no_agency_leaves_the_seat_to_the_wider_one() -> None:
+    table = a_table(a_rule(1, "wide"), a_rule(2, "near", area=COUNTY))
+    decision = decided("help", table=table, directory=Directory.of([an_agency("wide", COUNTY)]))
+    assert agencies(decision) == [(f"{COUNTY}-wide", Role.LEAD)]
+    assert passed_over(decision) == {(2, "no_agency")}
+
+
+def test_a_nearer_co_handler_takes_the_seat_of_its_own_department_only() -> None:
+    near = a_rule(4, "helper", Role.CO_HANDLER, area=COUNTY, step=2)
+    wide = [a_rule(2, "helper", Role.CO_HANDLER), a_rule(3, "other", Role.CO_HANDLER)]
+    directory = Directory.of(an_agency(name, COUNTY) for name in ("boss", "helper", "other"))
+    decision = decided("help", table=a_table(a_rule(1, "boss"), *wide, near), directory=directory)
+    assert [each.rule.number for each in decision.assignments] == [1, 3, 4]
+    assert passed_over(decision) == {(2, "nearer_rule")}
+
+
+@pytest.mark.parametrize(
+    ("at", "fires"),
+    [
+        (datetime(2026, 3, 31, 15, 59, 59, tzinfo=UTC), False),
+        (datetime(2026, 3, 31, 16, tzinfo=UTC), True),
+        (datetime(2026, 6, 30, 15, 59, 59, tzinfo=UTC), True),
+        (datetime(2026, 6, 30, 16, tzinfo=UTC), False),
+    ],
+)
+def test_a_rule_holds_from_its_first_day_in_china_to_its_last(at: datetime, fires: bool) -> None:
+    rule = a_rule(1, "office", effective_from=date(2026, 4, 1), effective_to=date(2026, 6, 30))
+    decision = decided("help", table=a_table(rule), directory=Directory.of([an_agency("office", COUNTY)]), at=at)
+    assert [each.rule.number for each in decision.assignments] == ([1] if fires else [])
+    assert passed_over(decision) == (set() if fires else {(1, "not_in_force")})
+
+
+def test_an_agency_gets_a_need_in_one_role_only() -> None:
+    table = a_table(a_rule(1, "office", Role.CO_HANDLER), a_rule(2, "office"))
+    decision = decided("help", table=table, directory=Directory.of([an_agency("office", COUNTY)]))
+    assert agencies(decision) == [(f"{COUNTY}-office", Role.LEAD)]
+    assert passed_over(decision) == {(1, "already_assigned")}
+
+
+def test_a_need_that_no_rule_knows_is_led_by_the_township() -> None:
+    decision = decided("nobody_thought_of_this")
+    assert decision.undetermined
+    assert agencies(decision) == [
+        (f"{TOWNSHIP}-township", Role.LEAD),
+        ("360803-civil-affairs", Role.CO_HANDLER),
+    ]
+    assert {each.reason for each in decision.assignments} == {"nobody_leads"}
+
+
+def test_where_the_township_is_missing_too_somebody_leads_all_the_same() -> None:
+    decision = decided("nobody_thought_of_this", COUNTY)
+    assert decision.undetermined
+    assert agencies(decision) == [("360803-civil-affairs", Role.LEAD)]
+    assert all(each.mandatory for each in decision.assignments if each.role is Role.LEAD)
+
+
+def test_a_need_whose_lead_is_missing_keeps_its_co_handlers() -> None:
+    without_lead = Directory.of(each for each in AGENCIES if each.department != "county_education")
+    decision = decided("education_aid", directory=without_lead)
+    assert decision.undetermined
+    assert departments(decision, Role.LEAD) == {"township_gov"}
+    assert {"school", "county_dpf", "county_civil_affairs"} <= departments(decision, Role.CO_HANDLER)
+
+
+@pytest.mark.parametrize("need", [*DOMAIN, "nobody_thought_of_this"])
+def test_an_empty_directory_or_table_assigns_nobody_and_raises_nothing(need: str) -> None:
+    for table, directory in ((TABLE, Directory.of([])), (a_table(), DIRECTORY), (a_table(), Directory.of([]))):
+        decision = decided(need, table=table, directory=directory)
+        assert (decision.assignments, decision.undetermined) == ((), True)
+
+
+@given(st.lists(st.sampled_from([*DOMAIN, "unheard_of"]), unique=True), st.sampled_from(DIVISIONS), st.integers(0, 364))
+def test_every_decision_is_whole_whatever_is_asked_for_wherever(needs: list[str], place: str, days: int) -> None:
+    at = BEGUN + timedelta(days=days)
+    decision = decide(Facts(place, tuple(needs)), TABLE, DIRECTORY, at)
+    assert decision == decide(
+        Facts(place, tuple(needs)), a_table(*reversed(RULES)), Directory.of(reversed(AGENCIES)), at
+    )
+    assert [each.need for each in decision.needs] == needs
+    for each in decision.needs:
+        offices = [assignment.agency for assignment in each.assignments]
+        leads = [assignment for assignment in each.assignments if assignment.role is Role.LEAD]
+        assert len(offices) == len({office.code for office in offices})
+        assert all(place.startswith(office.division_code) and office.active for office in offices)
+        assert len(leads) == 1 or each.undetermined
+        assert {a.reason for a in each.assignments} | {p.reason for p in each.passed_over} <= REASONS.keys()
+
+
+@pytest.mark.parametrize("place", [TOWNSHIP, COUNTY, NEIGHBOUR, FAR_AWAY])
+def test_every_rule_that_was_asked_fired_or_was_passed_over_for_one_reason(place: str) -> None:
+    for need in (*DOMAIN, "unheard_of"):
+        decision = decided(need, place)
+        told = [each.rule.number for each in (*decision.assignments, *decision.passed_over)]
+        asked = {need, UNDETERMINED} if decision.undetermined else {need}
+        assert sorted(told) == sorted(rule.number for rule in RULES if rule.need in asked), need
+
+
+@pytest.mark.parametrize("place", [TOWNSHIP, COUNTY, NEIGHBOUR])
+def test_the_record_names_rules_agencies_and_reasons_that_exist(place: str) -> None:
+    record = decide(Facts(place, tuple(DOMAIN)), TABLE, DIRECTORY, AT).record()
+    assert record["version"] == TABLE.version
+    assert [each["need"] for each in record["needs"]] == list(DOMAIN)
+    fired: Iterable[dict[str, Any]] = [row for each in record["needs"] for row in each["fired"]]
+    for row in fired:
+        assert TABLE.by_number[row["rule"]].department == DIRECTORY.agencies[row["agency"]].department
+    for row in (*fired, *(row for each in record["needs"] for row in each["passed_over"])):
+        assert row["rule"] in TABLE.by_number
+        assert row["why"] in REASONS
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_a_sentence_in_chinese_and_in_english(reason: str) -> None:
+    zh, en = REASONS[reason]
+    assert re.search("[一-鿿]", zh)
+    assert re.fullmatch("[ -~]{10,}", en)
+
+
+def test_the_latest_table_that_has_taken_effect_decides() -> None:
+    first, second = a_table(version=1), a_table(version=2, effective_from=BEGUN + timedelta(days=90))
+    corrected = a_table(version=3, effective_from=second.effective_from)
+    for tables in ([first, second, corrected], [corrected, second, first]):
+        assert in_force(tables, BEGUN - timedelta(seconds=1)) is None
+        assert in_force(tables, BEGUN) is first
+        assert in_force(tables, second.effective_from) is corrected
