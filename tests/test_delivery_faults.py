@@ -122,13 +122,13 @@ def move(url: str, agency: str, endpoint: str) -> str:
 
 
 def test_an_endpoint_that_is_not_there_is_tried_again_at_its_new_address(
-    receiver: Receiver, run_service: Callable[..., Running]
+    database_url: str, receiver: Receiver, run_service: Callable[..., Running]
 ) -> None:
-    move(url := run_service().url, EDUCATION, f"http://127.0.0.1:{serving.free_port()}/")
+    move(database_url, EDUCATION, f"http://127.0.0.1:{serving.free_port()}/")
     county = County(run_service(embedded_worker=True), receiver.secrets)
     county.ask("education_aid")
     assert [(each["fault"], each["status_code"]) for each in tried(county, 1)["tries"]] == [("unreachable", None)]
-    receiver.secrets[EDUCATION] = move(url, EDUCATION, receiver.endpoint.format(code=EDUCATION))
+    receiver.secrets[EDUCATION] = move(database_url, EDUCATION, receiver.endpoint.format(code=EDUCATION))
 
     def delivered() -> bool:
         make_due(county)
@@ -174,7 +174,7 @@ def test_one_dead_endpoint_delays_nobody_else(receiver: Receiver, run_service: C
 
 def test_several_dead_endpoints_delay_nobody_else(receiver: Receiver, run_service: Callable[..., Running]) -> None:
     """A county's systems often stand behind one gateway: they hang together."""
-    county = County(run_service(embedded_worker=True, delivery_total_seconds=10), receiver.secrets)
+    county = County(run_service(embedded_worker=True, delivery_total_seconds=4), receiver.secrets)
     for handoff in county.ask("homeless_rescue", "wage_arrears")["handoffs"]:
         receiver.always(handoff["agency"], Answer(hang=True))
     slow = {each["agency"] for each in county.ask("homeless_rescue", "wage_arrears")["handoffs"]}

@@ -77,7 +77,7 @@ def imports(name: str) -> frozenset[str]:
         if isinstance(node, ast.Import):
             found |= {each.name for each in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.module and not node.level, f"{name}: imports are written in full"
+            assert node.level == 0, f"{name}: imports are written in full"
             whole = (f"{node.module}.{each.name}" for each in node.names)
             found |= {each if each in modules() or not in_app(each) else node.module for each in whole}
     return frozenset(found)
@@ -97,9 +97,7 @@ def importers(*packages: str) -> set[str]:
 
 
 def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(modules()[name]):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+    return ((ast.unparse(node.func), node) for node in ast.walk(modules()[name]) if isinstance(node, ast.Call))
 
 
 @pytest.fixture(scope="module")

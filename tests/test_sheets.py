@@ -124,9 +124,7 @@ def test_a_broken_cell_is_refused_with_its_row_and_column(column: str, text: str
     assert said in fault
 
 
-@pytest.mark.parametrize(
-    ("column", "text"), [("step", "0"), ("step", "-1"), ("effective_to", "2025-12-31")]
-)
+@pytest.mark.parametrize(("column", "text"), [("step", "0"), ("step", "-1"), ("effective_to", "2025-12-31")])
 def test_a_cell_that_no_table_can_mean_is_refused(column: str, text: str) -> None:
     """Step 0 breaks a constraint of the database later; a rule that ends before it begins is never in force."""
     (fault,) = faults_of(a_sheet({**row_of(RULE), "effective_from": "2026-01-01", column: text}))

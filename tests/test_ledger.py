@@ -1,0 +1,240 @@
+"""The ledger: whoever waits at the same moment shares one transaction, and is answered only after its commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from app.db import Database
+from app.identifiers import new_id, now
+from app.ledger import Ledger, Unit
+from app.problems import Problem
+from app.tables import api_key, worker
+from tests import serving
+
+Use = Callable[[Ledger, Database], Coroutine[Any, Any, None]]
+
+
+def run(url: str, use: Use, **options: Any) -> None:
+    """Use a ledger that is started before and stopped after."""
+
+    async def whole() -> None:
+        database = Database(serving.settings_for(url))
+        ledger = Ledger(database, **options)
+        ledger.start()
+        try:
+            async with asyncio.timeout(30):
+                await use(ledger, database)
+        finally:
+            await ledger.stop()
+            await database.close()
+
+    asyncio.run(whole())
+
+
+def a_unit(row_id: UUID | None = None) -> Unit:
+    unit, at = Unit(), now()
+    unit.insert(worker, {"id": row_id or new_id(), "started_at": at, "seen_at": at})
+    return unit
+
+
+def id_of(unit: Unit) -> UUID:
+    row_id: UUID = unit.inserts[worker][0]["id"]
+    return row_id
+
+
+def of_nobody() -> Unit:
+    """A key of an agency that does not exist: a foreign key refuses it."""
+    unit = Unit()
+    row = {
+        "id": new_id(),
+        "name": new_id().hex,
+        "role": "agency",
+        "agency_code": "nobody",
+        "key_hash": new_id().bytes * 2,
+    }
+    unit.insert(api_key, {**row, "created_at": now(), "expires_at": None, "revoked_at": None})
+    return unit
+
+
+async def stored(database: Database) -> set[UUID]:
+    async with database.reading() as connection:
+        return {UUID(str(row_id)) for row_id in (await connection.execute(select(worker.c.id))).scalars()}
+
+
+@contextlib.asynccontextmanager
+async def held_back(url: str) -> AsyncIterator[None]:
+    """While this lasts, another process holds the lock that every write needs."""
+    other = Database(serving.settings_for(url))
+    async with other.writing() as connection:
+        if not other.is_sqlite:
+            await connection.execute(text("LOCK TABLE worker IN EXCLUSIVE MODE"))
+        yield
+    await other.close()
+
+
+async def queued(ledger: Ledger, number: int) -> None:
+    """Wait until so many units are with the ledger and not yet taken into a group."""
+    async with asyncio.timeout(10):
+        while len(ledger._waiting) != number:  # noqa: ASYNC110 - nothing tells of it, and nothing should
+            await asyncio.sleep(0.005)
+
+
+async def writing(ledger: Ledger, *units: Unit) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(ledger.write(unit)) for unit in units]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def both_writers_busy(ledger: Ledger) -> list[asyncio.Task[None]]:
+    """Each writer is in a transaction that is held back."""
+    tasks = []
+    for _ in range(len(ledger._writers)):
+        tasks += await writing(ledger, a_unit())
+        await queued(ledger, 0)
+    return tasks
+
+
+def test_many_writers_at_once_are_all_written_in_shared_transactions(database_url: str) -> None:
+    groups: list[int] = []
+    units = [a_unit() for _ in range(500)]
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        await asyncio.gather(*(ledger.write(unit) for unit in units))
+        assert await stored(database) == {id_of(unit) for unit in units}
+
+    run(database_url, use, observe_group=groups.append)
+    assert sum(groups) == len(units)
+    assert 1 < max(groups) <= 64
+
+
+def test_a_group_has_at_most_the_size_it_was_given(database_url: str) -> None:
+    groups: list[int] = []
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        await asyncio.gather(*(ledger.write(a_unit()) for _ in range(40)))
+
+    run(database_url, use, group=7, observe_group=groups.append)
+    assert sum(groups) == 40
+    assert 1 < max(groups) <= 7
+
+
+def test_one_bad_unit_fails_alone(database_url: str) -> None:
+    taken = new_id()
+    good = [a_unit() for _ in range(30)]
+    bad = [of_nobody(), a_unit(taken)]
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        await ledger.write(a_unit(taken))
+        async with held_back(database_url):
+            await both_writers_busy(ledger)
+            tasks = await writing(ledger, *good[:10], bad[0], *good[10:20], bad[1], *good[20:])
+            await queued(ledger, 32)
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        faults = [each for each in told if each is not None]
+        assert [type(each) for each in faults] == [IntegrityError, IntegrityError]
+        assert (told[10], told[21]) == tuple(faults), "each of the two was told itself"
+        assert {id_of(unit) for unit in good} <= await stored(database)
+
+    run(database_url, use)
+
+
+def test_a_unit_of_several_tables_is_written_whole_or_not_at_all(database_url: str) -> None:
+    unit = of_nobody()
+    unit.insert(worker, *a_unit().inserts[worker])
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        with pytest.raises(DBAPIError):
+            await ledger.write(unit)
+        assert await stored(database) == set()
+
+    run(database_url, use)
+
+
+def test_a_waiter_is_answered_only_after_the_commit(database_url: str) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        other = Database(serving.settings_for(database_url))
+        async with held_back(database_url):
+            (task,) = await writing(ledger, unit := a_unit())
+            await queued(ledger, 0)
+            done, _ = await asyncio.wait([task], timeout=0.3)
+            assert not done
+            assert await stored(other) == set()
+        await task
+        assert await stored(other) == {id_of(unit)}
+        for _ in range(50):
+            await ledger.write(unit := a_unit())
+            assert id_of(unit) in await stored(other), "another connection sees it at once"
+        await other.close()
+
+    run(database_url, use)
+
+
+def test_a_waiter_that_was_cancelled_before_its_group_was_formed_writes_nothing(database_url: str) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        async with held_back(database_url):
+            first = await both_writers_busy(ledger)
+            units = [a_unit() for _ in range(3)]
+            tasks = await writing(ledger, *units)
+            await queued(ledger, 3)
+            tasks[1].cancel()
+            await asyncio.wait([tasks[1]])
+        await asyncio.gather(*first, tasks[0], tasks[2])
+        kept = await stored(database)
+        assert {id_of(units[0]), id_of(units[2])} <= kept
+        assert id_of(units[1]) not in kept
+
+    run(database_url, use)
+
+
+def test_a_waiter_that_was_cancelled_in_its_group_harms_no_other(database_url: str) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        async with held_back(database_url):
+            cancelled, other = await writing(ledger, a_unit(), unit := a_unit())
+            await queued(ledger, 0)
+            cancelled.cancel()
+        await other
+        assert id_of(unit) in await stored(database)
+        await ledger.write(a_unit())
+
+    run(database_url, use)
+
+
+def test_stopping_writes_all_that_waits_and_refuses_what_comes_after(database_url: str) -> None:
+    units = [a_unit() for _ in range(100)]
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        async with held_back(database_url):
+            tasks = await both_writers_busy(ledger)
+            tasks += await writing(ledger, *units)
+            await queued(ledger, 100)
+            stopping = asyncio.create_task(ledger.stop())
+            await asyncio.sleep(0)
+            with pytest.raises(Problem) as refused:
+                await ledger.write(late := a_unit())
+            assert refused.value.code == "unavailable"
+            assert not stopping.done()
+        await stopping
+        assert all(task.done() and task.exception() is None for task in tasks)
+        kept = await stored(database)
+        assert {id_of(unit) for unit in units} <= kept
+        assert id_of(late) not in kept
+
+    run(database_url, use)
+
+
+def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        asleep = Ledger(database)
+        with pytest.raises(Problem) as refused:
+            await asleep.write(a_unit())
+        assert refused.value.code == "unavailable"
+
+    run(database_url, use)
