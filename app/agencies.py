@@ -48,14 +48,12 @@ async def add(
 
 
 async def set_endpoint(connection: AsyncConnection, code: str, endpoint: str) -> str:
-    """Give an agency an endpoint and a first secret, which is shown this once."""
+    """Give an agency an endpoint and a new secret, which is shown this once; older ones end now."""
     check_endpoint(endpoint)
     changed = await connection.execute(update(agency).where(agency.c.code == code).values(endpoint=endpoint))
     if changed.rowcount != 1:
         raise WrongAgencyError(f"There is no agency {code}.")
-    secret = await _add_secret(connection, code)
-    await registry.moved(connection)
-    return secret
+    return await rotate_secret(connection, code, timedelta(0))
 
 
 async def rotate_secret(connection: AsyncConnection, code: str, overlap: timedelta) -> str:

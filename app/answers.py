@@ -210,11 +210,19 @@ class HandoffSeen(Outbound):
     callback_url: str | None
 
 
+class SupplementSeen(Outbound):
+    at: datetime
+    materials: list[str]
+    facts: dict[str, Any]
+    note: str | None
+
+
 class HandoffDisclosed(HandoffSeen):
     agency: str
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
+    supplements: list[SupplementSeen] = Field(description="What the person added, as far as it is disclosed to you.")
     allowed: list[str] = Field(description="The callback types that are allowed now.")
 
 
@@ -315,6 +323,7 @@ class TrackedStep(Outbound):
     outcome: str | None
     due_at: datetime | None
     waits_for_you: bool
+    needed_from_you: list[str] = Field(description="What the agency asked for, in its own words.")
 
 
 class TrackedEvent(Outbound):
@@ -354,43 +363,3 @@ class ProblemExplained(Outbound):
     title_en: str
     advice_zh: str
     advice_en: str
-
-
-class Message(Outbound):
-    """The envelope of every message out; `webhook-id` is the delivery's id, the bytes are the same at every attempt."""
-
-    type: str
-    timestamp: datetime
-
-
-class HandoffTold(HandoffSeen):
-    pass
-
-
-class DispatchedData(HandoffSeen):
-    partners: list[Partner]
-    discloses: list[str]
-    person: dict[str, Any]
-
-
-class DispatchedMessage(Message):
-    type: Literal["handoff.dispatched"]
-    data: DispatchedData
-
-
-class SupplementedData(HandoffSeen):
-    supplement: dict[str, Any]
-
-
-class SupplementedMessage(Message):
-    type: Literal["handoff.supplemented"]
-    data: SupplementedData
-
-
-class CancelledData(HandoffSeen):
-    reason: str
-
-
-class CancelledMessage(Message):
-    type: Literal["handoff.cancelled"]
-    data: CancelledData

@@ -64,7 +64,7 @@ async def authenticate(
     if key is not None:
         if key.agency_code != agency.code:
             raise Problem("not_found")
-        return Sender(agency, _webhook_id(headers) or f"sha256:{hashlib.sha256(body).hexdigest()}", None)
+        return Sender(agency, _webhook_id(headers) or _digest_id(handoff_id, body), None)
     webhook_id = _verified_id(office, agency, snapshot, headers, body)
     return Sender(agency, webhook_id, headers["webhook-signature"])
 
@@ -182,6 +182,9 @@ def _check(said: CallbackIn, handoff_id: UUID, snapshot: Snapshot, at: datetime,
             f"时间在未来;服务器时间是 {_clock(at)}。", f"The time is in the future; our clock says {_clock(at)}."
         )
         errors.append(FieldError("/timestamp", "timestamp_in_future", text))
+    if said.type == "handoff.extended" and said.data.due_at is not None and said.data.due_at <= at:
+        text = Text("新期限已经过去。", "The new limit is past already.")
+        errors.append(FieldError("/data/due_at", "due_at_past", text))
     suggested = said.data.suggested_department
     if suggested is not None and suggested not in snapshot.departments:
         known = list(snapshot.departments)
@@ -212,10 +215,10 @@ def _verified_id(office: Office, agency: Agency, snapshot: Snapshot, headers: Ma
             ),
         )
     assert webhook_id is not None
-    if not signing.matches(agency.secrets, webhook_id, timestamp, signature, body):
+    if not signing.matches(agency.secrets_at(at), webhook_id, timestamp, signature, body):
         # A neighbour's signature on a handoff that is not the neighbour's: for it, the handoff does not exist.
         neighbours = (each for each in snapshot.directory.of_county(agency.division_code) if each.code != agency.code)
-        if any(signing.matches(each.secrets, webhook_id, timestamp, signature, body) for each in neighbours):
+        if any(signing.matches(each.secrets_at(at), webhook_id, timestamp, signature, body) for each in neighbours):
             raise Problem("not_found")
         raise Problem("signature_invalid")
     return webhook_id
@@ -230,6 +233,10 @@ def _webhook_id(headers: Mapping[str, str]) -> str | None:
         text = Text("webhook-signature 过长。", "webhook-signature is too long.")
         raise Problem("malformed_header", text)
     return webhook_id
+
+
+def _digest_id(handoff_id: UUID, body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(handoff_id.bytes + body).hexdigest()}"
 
 
 def _clock(at: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import tempfile
@@ -16,7 +17,7 @@ import uvicorn
 import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 
 from app import agencies as agency_verbs
@@ -85,8 +86,9 @@ def serve(
     # The server makes the application itself, in each of its processes: it reads the settings from the environment.
     os.environ[f"{PREFIX}DATABASE_URL"] = settings.database_url
     os.environ[f"{PREFIX}EMBEDDED_WORKER"] = str(settings.embedded_worker).lower()
-    with tempfile.TemporaryDirectory(prefix="one-window-metrics-") as folder:
+    with contextlib.ExitStack() as stack:
         if workers > 1:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="one-window-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         uvicorn.run(
             "app.main:create_app",
@@ -269,7 +271,9 @@ def agencies_list(database: DatabaseOption = None) -> None:
         async with opened.reading() as connection:
             return await agency_verbs.listed(connection)
 
-    table = Table("code", "department", "division", "name", "phone", "endpoint")
+    table = Table(
+        *(Column(name, overflow="fold") for name in ("code", "department", "division", "name", "phone", "endpoint"))
+    )
     for row in _with_database(database, work):
         shown = (row["code"], row["department"], row["division_code"], row["name_zh"], row["phone"], row["endpoint"])
         table.add_row(*(text or "" for text in shown))

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "ONE_WINDOW_"
@@ -37,6 +37,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite:///one-window.sqlite3",
+        repr=False,
         description="Where the rows are: `sqlite:///file` or `postgresql://user:password@host/database`.",
         examples=["postgresql://one_window:secret@127.0.0.1/one_window"],
     )
@@ -122,7 +123,7 @@ class Settings(BaseSettings):
             raise ValueError("names a database that is not supported; write sqlite:///… or postgresql://…")
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
-        return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
+        return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
 
     @property
     def is_sqlite(self) -> bool:
@@ -143,16 +144,16 @@ class Settings(BaseSettings):
             )
         self.check_folder()
         file = self.sqlite_file.with_name(self.sqlite_file.name + ".secret")
-        # Whole or not at all: whoever finds the file finds a secret in it.
-        made = file.with_name(f"{file.name}.{os.getpid()}")
-        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_hex(32).encode())
-            handle.flush()
-            os.fsync(handle.fileno())
-        with suppress(FileExistsError):
-            os.link(made, file)
-        made.unlink()
+        if not file.exists():
+            # Whole or not at all: whoever finds the file finds a secret in it.
+            made = file.with_name(f"{file.name}.{os.getpid()}")
+            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+                handle.write(secrets.token_hex(_LEAST_SECRET).encode())
+                handle.flush()
+                os.fsync(handle.fileno())
+            with suppress(FileExistsError):
+                os.link(made, file)
+            made.unlink()
         found = file.read_bytes().strip()
         if len(found) < _LEAST_SECRET:
             raise WrongSettingError(
@@ -161,6 +162,11 @@ class Settings(BaseSettings):
             )
         return found
 
+    def make_file(self) -> None:
+        """The SQLite file, readable by its owner only: it holds people's data and signing secrets."""
+        self.check_folder()
+        os.close(os.open(self.sqlite_file, os.O_RDWR | os.O_CREAT, 0o600))
+
     def check_folder(self) -> None:
         """Raises WrongSettingError if the SQLite file could not be made where it is to be."""
         if self.is_sqlite and not self.sqlite_file.absolute().parent.is_dir():
@@ -168,6 +174,12 @@ class Settings(BaseSettings):
                 f"{PREFIX}DATABASE_URL: there is no folder {self.sqlite_file.absolute().parent}; make it, or write "
                 "sqlite:///path/to/file in a folder that there is"
             )
+
+
+def _for_the_driver(url: URL) -> URL:
+    """`sslmode` is libpq's word; the driver's is `ssl`."""
+    mode = url.query.get("sslmode")
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode}) if mode else url
 
 
 def load_settings(**overrides: object) -> Settings:

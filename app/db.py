@@ -95,7 +95,7 @@ def _engine(settings: Settings) -> AsyncEngine:
             connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"application_name": "one-window"}},
             **common,
         )
-    settings.check_folder()
+    settings.make_file()
     engine = create_async_engine(settings.database_url, **common)
     prepare_sqlite(engine.sync_engine)
     return engine

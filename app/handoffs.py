@@ -58,27 +58,26 @@ def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> None:
 
 
 def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
-    """Dispatch the next step of a need once nothing mandatory of the earlier steps is open.
+    """Dispatch the next step of a need once nothing mandatory of the earlier steps is open, and so on: a step that
+    nobody has to answer is not waited for.
 
     A mandatory co-handler's step that ended in `not_granted` stops the need: what waits is cancelled with the
     reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more.
     """
-    handoffs = [each for each in case.of_need(need) if each.replaced_by is None]
-    waiting = [each for each in handoffs if each.status is HandoffStatus.WAITING]
-    if not waiting:
-        return
-    step = min(each.step for each in waiting)
-    earlier = [each for each in handoffs if each.step < step and each.mandatory]
-    if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
-        return
-    if any(each.outcome == FAILED for each in earlier):
+    while waiting := [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]:
+        step = min(each.step for each in waiting)
+        earlier = [
+            each for each in case.of_need(need) if each.step < step and each.mandatory and each.replaced_by is None
+        ]
+        if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
+            return
+        failed = any(each.outcome == FAILED for each in earlier)
         for each in waiting:
-            each.reason = "earlier_step_not_granted"
-            case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
-        return
-    for each in waiting:
-        if each.step == step:
-            dispatch(case, each, desk)
+            if failed:
+                each.reason = "earlier_step_not_granted"
+                case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
+            elif each.step == step:
+                dispatch(case, each, desk)
 
 
 def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
@@ -113,11 +112,15 @@ def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: boo
 
 def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
+    tell(case, handoff, "handoff.supplemented", desk, supplement=disclosed_supplement(supplement, handoff, desk))
+
+
+def disclosed_supplement(supplement: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:
     groups = rule_of(handoff, desk.snapshot).discloses
     added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
     opened = disclose(added, handoff.need, groups)
-    told = {"materials": supplement["materials"], "facts": opened.get("facts", {}), "note": opened.get("narrative")}
-    tell(case, handoff, "handoff.supplemented", desk, supplement=told)
+    materials = supplement.get("materials", [])
+    return {"materials": materials, "facts": opened.get("facts", {}), "note": opened.get("narrative")}
 
 
 def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:

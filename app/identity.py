@@ -9,7 +9,7 @@ import phonenumbers
 from phonenumbers import shortnumberinfo
 from stdnum.cn.ric import calc_check_digit
 
-OLDEST_BIRTH_YEAR = 1900
+_LETTER = re.compile(r"[A-Za-z]")
 _MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 _SHAPE = re.compile(r"\d{17}[\dX]", re.ASCII)
 
@@ -45,8 +45,10 @@ def is_phone(text: str) -> bool:
     """Whether a person in China can be rung there: mobile, landline with its area code, or a public short number."""
     if _MOBILE.fullmatch(text):
         return True
+    if _LETTER.search(text):
+        return False
     try:
         number = phonenumbers.parse(text, "CN")
     except phonenumbers.NumberParseException:
         return False
-    return phonenumbers.is_possible_number(number) or shortnumberinfo.is_possible_short_number_for_region(number, "CN")
+    return phonenumbers.is_valid_number(number) or shortnumberinfo.is_valid_short_number_for_region(number, "CN")

@@ -14,7 +14,7 @@ from typing import Literal
 
 import structlog
 
-_QUIET = ("uvicorn.access", "aiohttp.access", "httpx", "asyncio", "aiosqlite")
+_QUIET = ("uvicorn.access", "aiohttp.access", "httpx", "asyncio", "aiosqlite", "alembic")
 
 
 def describe(error: BaseException) -> dict[str, object]:

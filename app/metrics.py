@@ -21,11 +21,13 @@ LEDGER_GROUP = Histogram(
     "one_window_ledger_group_size", "Units that shared one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
 BACKLOG = Gauge(
-    "one_window_delivery_backlog", "Deliveries that wait or are in flight (counted to 10,000).", multiprocess_mode="max"
+    "one_window_delivery_backlog",
+    "Deliveries that wait or are in flight (counted to 10,000).",
+    multiprocess_mode="mostrecent",
 )
 BACKLOG_AGE = Gauge(
     "one_window_delivery_backlog_age_seconds",
     "How long the most overdue delivery has been due.",
-    multiprocess_mode="max",
+    multiprocess_mode="mostrecent",
 )
-WORKERS = Gauge("one_window_workers_alive", "Workers seen within the last 15 seconds.", multiprocess_mode="max")
+WORKERS = Gauge("one_window_workers_alive", "Workers seen within the last 15 seconds.", multiprocess_mode="mostrecent")

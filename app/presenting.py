@@ -10,6 +10,7 @@ from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
 from app.routing.decide import REASONS
 from app.schemas import RequestIn
+from app.sealing import unseal
 from app.timeline import Case, Handoff
 
 
@@ -142,12 +143,20 @@ def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot) -> 
         "status_en": en,
         "registered_at": case.request["registered_at"],
         "closed_at": case.request["closed_at"],
-        "steps": [_tracked_step(each, snapshot) for each in case.handoffs],
+        "steps": [_tracked_step(each, _asked_for(each, events), snapshot) for each in case.handoffs],
         "events": [_tracked_event(each, case, snapshot) for each in events if each["kind"] in _EVENT_WORDS],
     }
 
 
-def _tracked_step(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
+def _asked_for(handoff: Handoff, events: list[Mapping[Any, Any]]) -> list[str]:
+    """What an agency that waits for the person asked for last."""
+    if handoff.suspended_for != "applicant":
+        return []
+    of_handoff = (each for each in reversed(events) if each["handoff_id"] == handoff.id and each["sealed"] is not None)
+    return next((list(unseal(each["sealed"]).get("materials", ())) for each in of_handoff), [])
+
+
+def _tracked_step(handoff: Handoff, needed: list[str], snapshot: Snapshot) -> dict[str, Any]:
     agency = snapshot.directory.agencies[handoff.agency_code]
     return {
         "need": named(snapshot.needs[handoff.need]),
@@ -159,6 +168,7 @@ def _tracked_step(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
         "outcome": handoff.outcome,
         "due_at": handoff.complete_due,
         "waits_for_you": handoff.status is HandoffStatus.SUSPENDED and handoff.suspended_for == "applicant",
+        "needed_from_you": needed,
     }
 
 

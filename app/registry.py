@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
 from app.deadlines import WorkingCalendar, parse_limit
-from app.identifiers import now
 from app.logs import describe
-from app.routing.directory import Agency, Directory
+from app.routing.directory import Agency, Directory, SigningSecret
 from app.routing.rules import Role, RoutingTable, Rule
 from app.sealing import unseal
 from app.tables import (
@@ -149,12 +148,10 @@ def _rule(row: dict[str, Any]) -> Rule:
 
 
 def _agencies(agencies: list[dict[str, Any]], secrets: list[dict[str, Any]]) -> list[Agency]:
-    at = now()
-    held: dict[str, list[str]] = {}
+    held: dict[str, list[SigningSecret]] = {}
     # The newest secret first: it is the one that an agency that knows only one signs with.
     for row in sorted(secrets, key=lambda r: r["created_at"], reverse=True):
-        if row["ends_at"] is None or row["ends_at"] > at:
-            held.setdefault(row["agency_code"], []).append(unseal(row["sealed"]))
+        held.setdefault(row["agency_code"], []).append(SigningSecret(unseal(row["sealed"]), row["ends_at"]))
     return [
         Agency(
             **{name: value for name, value in row.items() if name != "created_at"},

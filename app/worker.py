@@ -77,7 +77,10 @@ class Worker:
 
     async def _listen(self) -> None:
         """PostgreSQL tells when another process has queued something; the poll covers what is missed meanwhile."""
-        dsn = make_url(self._settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        url = make_url(self._settings.database_url).set(drivername="postgresql")
+        if mode := url.query.get("ssl"):
+            url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
+        dsn = url.render_as_string(hide_password=False)
         while True:
             lost = asyncio.Event()
             try:

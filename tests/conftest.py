@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 import uvicorn
 from sqlalchemy.engine import make_url
@@ -19,6 +20,9 @@ from app.main import create_app
 from tests import serving
 
 BACKENDS = ("sqlite", "postgresql")
+# A busy machine is no failure of the rule under test.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

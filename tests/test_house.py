@@ -39,6 +39,7 @@ LAYERS = (
     "deadlines disclosure identity lifecycle receipts routing signing",
     "columns sealing schemas",
     "answers tables",
+    "messages",
     "bulk constraints keys ledger migrating office registry",
     "timeline",
     "delivery",

@@ -75,7 +75,8 @@ def series(client: httpx.Client) -> dict[str, float]:
 def test_the_metrics_count_what_happened_and_name_nobody(
     database_url: str, run_service: Callable[..., Running]
 ) -> None:
-    county = County(run_service(), serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}"))
+    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
+    county = County(run_service(), secrets)
     before = series(county.coordinator)
     body = a_request_in_full("education_aid") | {"channel": "hotline"}
     receipt = county.window.post("/v1/requests", json=body).json()

@@ -105,7 +105,8 @@ def test_told_to_stop_under_load_it_stops_within_ten_seconds_and_loses_nothing(
     database_url: str, receiver: Receiver, run_service: Callable[..., Running]
 ) -> None:
     receiver.always(EDUCATION, Answer(hang=True))
-    service = serving.Service(database_url).wait_until()
+    # What it is cut off from at the end is free again when its lease ends.
+    service = serving.Service(database_url, delivery_total_seconds=10, delivery_lease_seconds=12).wait_until()
     load = Load(service, serving.make_key(database_url, KeyRole.INTAKE))
     until(lambda: len(load.receipts) > 100 and receiver.of(EDUCATION), within=30, what="the load")
     begun = time.monotonic()

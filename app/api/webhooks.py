@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 
-from app.answers import CancelledMessage, DispatchedMessage, SupplementedMessage
+from app.messages import CancelledMessage, DispatchedMessage, SupplementedMessage
 
 router = APIRouter(tags=["messages out"])
 _RESPONSES: dict[int | str, dict[str, Any]] = {

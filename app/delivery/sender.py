@@ -35,10 +35,10 @@ async def send(session: aiohttp.ClientSession, agency: Agency | None, claimed: C
     """Never raises for what an endpoint does; anything but 2xx is a failure. Exactly the stored bytes are sent."""
     started_at, began = now(), time.monotonic()
     status_code, fault, answer = None, None, b""
-    if agency is None or agency.endpoint is None or not agency.secrets:
+    if agency is None or agency.endpoint is None or not (secrets := agency.secrets_at(started_at)):
         fault = "no_endpoint"
     else:
-        headers = signing.sign(agency.secrets, str(claimed.id), started_at, claimed.body)
+        headers = signing.sign(secrets, str(claimed.id), started_at, claimed.body)
         try:
             async with session.post(
                 agency.endpoint, data=claimed.body, headers=headers, allow_redirects=False

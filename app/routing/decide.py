@@ -101,7 +101,9 @@ def _decide_need(need: str, place: str, day: date, table: RoutingTable, director
     passed_over: list[PassedOver] = []
     assignments = _assign(table.by_need.get(need, ()), place, directory, day, passed_over, "applies")
     led = any(a.role is Role.LEAD for a in assignments)
-    if not led:
+    if not led and need == UNDETERMINED:
+        assignments = _with_a_lead(assignments)
+    elif not led:
         fallback = _assign(table.by_need.get(UNDETERMINED, ()), place, directory, day, passed_over, "nobody_leads")
         taken = {a.agency.code for a in fallback}
         passed_over += [PassedOver(a.rule, "already_assigned") for a in assignments if a.agency.code in taken]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 # Statistical codes: province 2 digits, prefecture 4, county 6, township 9.
 _LEVELS = (9, 6, 4, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSecret:
+    value: str
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,11 @@ class Agency:
     phone: str | None
     endpoint: str | None
     active: bool
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[SigningSecret, ...] = ()
+
+    def secrets_at(self, at: datetime) -> list[str]:
+        """Those in force, the newest first."""
+        return [secret.value for secret in self.secrets if secret.ends_at is None or secret.ends_at > at]
 
 
 @dataclass(frozen=True, eq=False)

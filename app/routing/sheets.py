@@ -45,6 +45,12 @@ def _some(text: str) -> str:
     return text
 
 
+def _step(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError("steps are counted from 1")
+    return int(text)
+
+
 def _limit(text: str) -> Limit | None:
     return parse_limit(text)
 
@@ -55,7 +61,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "area": _some,
     "department": _some,
     "role": Role,
-    "step": int,
+    "step": _step,
     "mandatory": _yes,
     "prerequisites": _names,
     "sign_in_limit": _limit,
@@ -84,7 +90,10 @@ def read_rules(lines: Iterable[str]) -> tuple[Rule, ...]:
 
 
 def rule_from(row: Mapping[str, str | None]) -> Rule:
-    values, faults = {}, []
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    if None in row:
+        faults.append("has more cells than there are columns; quote a cell that holds a comma")
     for column in COLUMNS:
         text = row.get(column)
         if text is None:
@@ -94,6 +103,9 @@ def rule_from(row: Mapping[str, str | None]) -> Rule:
             values[column] = _READERS.get(column, str)(text.strip())
         except ValueError as error:
             faults.append(f"column {column}: {error}")
+    begins, ends = values.get("effective_from"), values.get("effective_to")
+    if begins and ends and ends < begins:
+        faults.append("column effective_to: is before effective_from, the rule would never be in force")
     if faults:
         raise SheetError(faults)
     return Rule(**values)

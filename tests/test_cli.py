@@ -1,0 +1,202 @@
+"""The command line, as an operator types it: help worth reading, and a sentence for whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from app.tables import agency, division, need
+from tests import serving
+from tests.watching import count, fetch
+
+COMMANDS = [
+    (),
+    *(("serve",), ("worker",), ("migrate",), ("seed",), ("demo",), ("openapi",), ("keys",), ("agencies",)),
+    *(("keys", name) for name in ("create", "list", "revoke")),
+    *(("agencies", name) for name in ("add", "list", "endpoint", "rotate-secret")),
+]
+NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
+
+
+def one_window(*arguments: str, database: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: setting for name, setting in os.environ.items() if not name.startswith("ONE_WINDOW_")}
+    environment |= {"COLUMNS": "200", "NO_COLOR": "1", "ONE_WINDOW_SECRET": serving.SECRET}
+    environment |= {f"ONE_WINDOW_{name.upper()}": setting for name, setting in settings.items()}
+    if database is not None:
+        environment["ONE_WINDOW_DATABASE_URL"] = database
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def said(*arguments: str, database: str) -> str:
+    """What a command that works prints."""
+    done = one_window(*arguments, database=database)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence of a command that was refused."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    sentence = " ".join(done.stderr.split())
+    assert sentence.endswith((".", "0360803", "secret")) or "Write for example" in sentence, sentence
+    return sentence
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "one-window")
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    done = one_window(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+    shown = re.sub(r"\W+", " ", done.stdout)
+    assert len(shown) > 100
+    subcommands = {each[-1] for each in COMMANDS if each[:-1] == command and each}
+    assert subcommands <= set(shown.replace("rotate secret", "rotate-secret").split())
+
+
+def test_an_empty_database_is_migrated_and_seeded_and_it_is_safe_to_repeat(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    for _ in range(2):
+        assert said("migrate", database=url) == "The database is at the newest revision."
+    for _ in range(2):
+        assert said("seed", "--county", "360803", database=url) == "Seeded."
+    assert count(url, division, need) == {"division": 1879, "need": 38}
+    agencies = count(url, agency)["agency"]
+    assert agencies > 50
+    assert f"--county: there is no directory of county 360899" in refused(
+        one_window("seed", "--county", "360899", database=url)
+    )
+    assert count(url, agency) == {"agency": agencies}
+
+
+def test_a_key_is_printed_once_works_and_can_be_revoked(database_url: str) -> None:
+    key = said("keys", "create", "window 3", "--role", "intake", "--days", "30", database=database_url)
+    assert re.fullmatch(r"ow_intake_[\w-]{43}", key)
+    agencys = said("keys", "create", "school", "--role", "agency", "--agency", "360803-school", database=database_url)
+    listed = said("keys", "list", database=database_url)
+    assert {"window 3", "school", "intake", "360803-school"} <= set(re.split(r"\s*[│┃]\s*", listed))
+    assert not {key, agencys} & set(listed.split())
+    service = serving.Service(database_url, "--no-worker", refresh_seconds=0.2).wait_until("/health/live")
+    try:
+        with httpx.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
+            address = f"{service.address}/v1/requests"
+            assert client.get(address).status_code == 200
+            assert said("keys", "revoke", "window 3", database=database_url) == "Revoked window 3."
+            serving.time.sleep(0.3)
+            assert client.get(address).status_code == 401
+    finally:
+        service.stop()
+    assert "There is no key named window 3 in force" in refused(
+        one_window("keys", "revoke", "window 3", database=database_url)
+    )
+
+
+def test_an_agency_is_added_listed_given_an_endpoint_and_a_new_secret(database_url: str) -> None:
+    whom = (
+        "--department",
+        "county_housing",
+        "--division",
+        "360802",
+        "--name-zh",
+        "吉州区住建局",
+        "--name-en",
+        "Jizhou",
+    )
+    added = said("agencies", "add", "360802-housing", *whom, database=database_url)
+    assert added == "Added 360802-housing; it reads its inbox."
+    secrets = [
+        said("agencies", "endpoint", "360802-housing", "http://127.0.0.1:9/x", database=database_url),
+        said("agencies", "rotate-secret", "360802-housing", "--overlap-hours", "0", database=database_url),
+        said("agencies", "add", "a2", *whom, "--endpoint", "https://a.example/x", database=database_url),
+    ]
+    assert all(re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", each) for each in secrets)
+    assert len(set(secrets)) == 3
+    listed = said("agencies", "list", database=database_url)
+    assert {"360802-housing", "吉州区住建局", "http://127.0.0.1:9/x"} <= set(re.split(r"\s*[│┃]\s*", listed))
+    assert not [each for each in secrets if each in listed]
+    (row,) = fetch(database_url, select(agency).where(agency.c.code == "a2"))
+    assert (row["endpoint"], row["active"]) == ("https://a.example/x", True)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("keys", "create", "x", "--role", "agency"), "names its agency (--agency)"),
+        (("keys", "create", "x", "--role", "intake", "--agency", "360803-school"), "no other key does"),
+        (("keys", "create", "x", "--role", "agency", "--agency", "school"), "There is no agency school"),
+        (("agencies", "endpoint", "school", "http://127.0.0.1:9"), "There is no agency school"),
+        (("agencies", "endpoint", "360803-school", "ftp://127.0.0.1"), "http:// or https://"),
+        (("agencies", "endpoint", "360803-school", "https://me:secret@a.example/"), "holds no user or password"),
+        (("agencies", "rotate-secret", "school"), "There is no agency school"),
+        (
+            "agencies add 360803-school --department school --division 360803 --name-zh x --name-en x".split(),
+            "There is an agency 360803-school already",
+        ),
+        ("agencies add x --department schools --division 360803 --name-zh x --name-en x".split(), "no department"),
+        ("agencies add x --department school --division 36 --name-zh x --name-en x --endpoint x".split(), "http://"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_changes_nothing(
+    database_url: str, command: tuple[str, ...], sentence: str
+) -> None:
+    before = fetch(database_url, select(agency.c.code, agency.c.endpoint))
+    assert sentence in refused(one_window(*command, database=database_url))
+    assert fetch(database_url, select(agency.c.code, agency.c.endpoint)) == before
+
+
+def test_a_name_that_is_taken_is_one_sentence(database_url: str) -> None:
+    said("keys", "create", "window 3", "--role", "intake", database=database_url)
+    again = one_window("keys", "create", "window 3", "--role", "auditor", database=database_url)
+    assert "There is a key named window 3 already" in refused(again)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"port": "70000"}, "ONE_WINDOW_PORT"),
+        ({"database_url": "mysql://x/y"}, "ONE_WINDOW_DATABASE_URL"),
+        ({"secret": "short"}, "ONE_WINDOW_SECRET"),
+        ({"databse_url": "sqlite:///x"}, "did you mean ONE_WINDOW_DATABASE_URL?"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_to_write_instead(settings: dict[str, str], sentence: str) -> None:
+    assert sentence in refused(one_window("serve", **settings))
+
+
+def test_a_database_that_is_away_is_one_sentence() -> None:
+    for command in (("migrate",), ("keys", "list"), ("agencies", "list"), ("seed",)):
+        assert "The database can't be used" in refused(one_window(*command, database=NOWHERE))
+
+
+def test_the_api_is_printed_as_openapi_and_compared(tmp_path: Path) -> None:
+    printed = one_window("openapi", database=NOWHERE)
+    assert printed.returncode == 0, printed.stderr
+    document = json.loads(printed.stdout)
+    assert document["openapi"].startswith("3.1")
+    assert "/v1/requests" in document["paths"]
+    file = tmp_path / "openapi.json"
+    file.write_text(printed.stdout, encoding="utf-8")
+    assert one_window("openapi", "--check", str(file)).returncode == 0
+    file.write_text(printed.stdout.replace("3.1", "3.0"), encoding="utf-8")
+    assert "is not current" in refused(one_window("openapi", "--check", str(file)))
+
+
+def test_the_demonstration_ends_with_every_request_closed(tmp_path: Path) -> None:
+    done = one_window("demo", "--folder", str(tmp_path / "demo"))
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert done.stdout.lower().count("closed") >= 3
+    assert "Traceback" not in done.stdout + done.stderr
+    again = one_window("demo", "--folder", str(tmp_path / "demo"))
+    assert again.returncode == 1, "a folder that holds a database already is refused"
+    assert "is there already" in again.stderr
