@@ -210,19 +210,11 @@ class HandoffSeen(Outbound):
     callback_url: str | None
 
 
-class SupplementSeen(Outbound):
-    at: datetime
-    materials: list[str]
-    facts: dict[str, Any]
-    note: str | None
-
-
 class HandoffDisclosed(HandoffSeen):
     agency: str
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
-    supplements: list[SupplementSeen] = Field(description="What the person added, as far as it is disclosed to you.")
     allowed: list[str] = Field(description="The callback types that are allowed now.")
 
 

@@ -28,7 +28,7 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
     """The part of a request's sealed data that `groups` open, for the handoff of one need.
 
     `person` has the shape of a request as taken in (`applicant`, `helper`, `household`, `facts`, `needs`,
-    `narrative`, `consents`). Unknown groups open nothing.
+    `narrative`, `consents`, `supplements`). Unknown groups open nothing.
     """
     opened = set(groups)
     seen: dict[str, Any] = {}
@@ -42,12 +42,17 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
         seen["consents"] = person.get("consents", [])
     fact_names = {name for group in opened & _FACTS.keys() for name in _FACTS[group]}
     need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
-    facts = _only({**person.get("facts", {}), **need.get("facts", {})}, fact_names)
+    supplements = person.get("supplements", [])
+    added = {name: value for each in supplements for name, value in each.get("facts", {}).items()}
+    facts = _only({**person.get("facts", {}), **need.get("facts", {}), **added}, fact_names)
     if facts:
         seen["facts"] = facts
     if "narrative" in opened:
         seen["details"] = need.get("details")
         seen["narrative"] = person.get("narrative")
+    if supplements:
+        names = ("at", "materials", "note") if "narrative" in opened else ("at", "materials")
+        seen["supplements"] = [_only(each, names) for each in supplements]
     return seen
 
 

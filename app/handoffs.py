@@ -112,15 +112,12 @@ def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: boo
 
 def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
-    tell(case, handoff, "handoff.supplemented", desk, supplement=disclosed_supplement(supplement, handoff, desk))
-
-
-def disclosed_supplement(supplement: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:
     groups = rule_of(handoff, desk.snapshot).discloses
     added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
     opened = disclose(added, handoff.need, groups)
     materials = supplement.get("materials", [])
-    return {"materials": materials, "facts": opened.get("facts", {}), "note": opened.get("narrative")}
+    told = {"materials": materials, "facts": opened.get("facts", {}), "note": opened.get("narrative")}
+    tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
 
 def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:

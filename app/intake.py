@@ -210,6 +210,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
         if not waiting:
             raise Problem("not_waiting_for_applicant")
         content = plain(asked)
+        case.add_supplement(content, desk.at)
         case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
         for each in waiting:
             case.advance(each, Act.RESUMED, desk.at, key.actor)

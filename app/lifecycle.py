@@ -94,17 +94,18 @@ class Standing:
     replaced: bool
 
 
-def request_status(handoffs: Iterable[Standing]) -> RequestStatus:
-    """The status of a request that has these handoffs and was not withdrawn."""
+def request_status(handoffs: Iterable[Standing], unled: bool = False) -> RequestStatus:
+    """The status of a request that has these handoffs and was not withdrawn; `unled` when there is a need whose result
+    nobody answers for: it is not routed before somebody does, and never closed."""
     standings = list(handoffs)
     if not standings:
         return RequestStatus.REGISTERED
     if any(each.status is H.RETURNED and not each.replaced for each in standings):
         return RequestStatus.DISPUTED
     if all(each.status in ENDED for each in standings):
-        return RequestStatus.CLOSED
+        return RequestStatus.REGISTERED if unled else RequestStatus.CLOSED
     if any(each.waits_for_applicant for each in standings):
         return RequestStatus.AWAITING_APPLICANT
     if any(each.status in SIGNED_FOR for each in standings):
         return RequestStatus.IN_PROGRESS
-    return RequestStatus.ROUTED
+    return RequestStatus.REGISTERED if unled else RequestStatus.ROUTED

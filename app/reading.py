@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import presenting, rights
 from app.db import Database
-from app.handoffs import Desk, disclosed_supplement, disclosed_view, view
+from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
 from app.lifecycle import allowed
 from app.office import Office
@@ -136,21 +136,15 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
         if request_id is None:
             raise Problem("not_found")
         case = await _case(connection, None, help_request.c.id == request_id)
-        events = await _events(connection, request_id)
     found = case.handoff(handoff_id)
     own = key.agency_code == found.agency_code
     if key.role is KeyRole.AGENCY and (not own or found.dispatched_at is None):
         raise Problem("not_found")
     desk = Desk(snapshot, case.request["registered_at"], key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    supplements = [
-        {"at": each["at"], **disclosed_supplement(unseal(each["sealed"]), found, desk)}
-        for each in events
-        if own and each["kind"] == "request.supplemented"
-    ]
     if not own:
         seen["person"] = None
-    return {**seen, "supplements": supplements, "agency": found.agency_code, "allowed": allowed(found.status)}
+    return {**seen, "agency": found.agency_code, "allowed": allowed(found.status)}
 
 
 async def deliveries(office: Office, page: PageAsked, status: str | None, agency_code: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from app.problems import Problem, Text
 from app.routing.rules import Role
 from app.sealing import seal, unseal
 from app.tables import event, handoff, help_request
-from app.wire import to_json
+from app.wire import from_json, to_json
 
 GENESIS = bytes(32)
 
@@ -77,6 +77,9 @@ _UPDATE_REQUEST = (
 )
 
 
+_UPDATE_SEALED = update(help_request).where(help_request.c.id == bindparam("b_id")).values(sealed=bindparam("b_sealed"))
+
+
 @dataclass(slots=True)
 class Case:
     """One request while a unit of work changes it. `request` holds the columns of `help_request`."""
@@ -99,6 +102,13 @@ class Case:
         if self._person is None:
             self._person = unseal(self.request["sealed"])
         return self._person
+
+    def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
+        """What was added is a part of the request from now on: every later step is told of it."""
+        supplements = [*self.person.get("supplements", ()), {"at": at, **supplement}]
+        self._person = from_json(to_json({**self.person, "supplements": supplements}))
+        self.request["sealed"] = seal(self._person)
+        self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
 
     @property
     def status(self) -> RequestStatus:
@@ -175,10 +185,16 @@ class Case:
         """Derive the request's status from its handoffs; an event of its own when it changed."""
         if self.status is RequestStatus.WITHDRAWN:
             return
+        led = {each.need for each in self.handoffs if each.role is Role.LEAD}
         derived = request_status(
-            # A co-handler that merely assists may return its part: nobody else has to take it.
-            Standing(each.status, each.suspended_for == "applicant", each.replaced_by is not None or not each.mandatory)
-            for each in self.handoffs
+            (
+                # A co-handler that merely assists may return its part: nobody else has to take it.
+                Standing(
+                    each.status, each.suspended_for == "applicant", each.replaced_by is not None or not each.mandatory
+                )
+                for each in self.handoffs
+            ),
+            unled=any(each["need"] not in led for each in self.request["decision"]["needs"]),
         )
         if derived is not self.status:
             self._become(derived, at, actor)

@@ -29,6 +29,8 @@ from app.timeline import load
 
 log = structlog.get_logger()
 _ACTOR = "system"
+_YOUNG_SECONDS = 1.0
+_SOCKETS_FOR_EACH = 16
 
 
 class Courier:
@@ -47,6 +49,7 @@ class Courier:
         self._margin = timedelta(seconds=min(settings.delivery_total_seconds + 1, settings.delivery_lease_seconds / 2))
         self._held: dict[str, deque[Claimed]] = {}
         self._in_flight: Counter[str] = Counter()
+        self._began: dict[UUID, float] = {}
         self._breakers: dict[str, Breaker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -76,7 +79,7 @@ class Courier:
 
     async def _claim(self, session: aiohttp.ClientSession) -> bool:
         """Whether to look again at once: something was taken and there is still room."""
-        room = self._settings.delivery_concurrency - self._in_flight.total()
+        room = self._room()
         if room < max(self._settings.delivery_concurrency // 2, 1):
             return False
         async with self._database.writing() as connection:
@@ -86,6 +89,14 @@ class Courier:
         for agency_code in {each.agency_code for each in claimed}:
             self._send_held(agency_code, session)
         return bool(claimed)
+
+    def _room(self) -> int:
+        """How many more may be sent. One that has waited for its endpoint for a second costs a socket and nothing else,
+        and does not keep others waiting too; only the number of sockets is bounded."""
+        young = time.monotonic() - _YOUNG_SECONDS
+        most = self._settings.delivery_concurrency
+        busy = sum(began > young for began in self._began.values())
+        return min(most - busy, most * _SOCKETS_FOR_EACH - len(self._began))
 
     def _busy(self) -> list[str]:
         """Agencies that can take no more now: at their limit, resting, or with something still held for them."""
@@ -105,6 +116,7 @@ class Courier:
             if claimed.lease_until - now() < self._margin:
                 continue  # too late to send it safely: when the lease ends it is claimed again
             self._in_flight[agency_code] += 1
+            self._began[claimed.id] = time.monotonic()
             task = asyncio.create_task(self._deliver(claimed, session))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -125,11 +137,12 @@ class Courier:
             log.log(30 if expected else 40, "attempt_not_recorded", delivery_id=str(claimed.id), **describe(error))
         finally:
             self._in_flight[code] -= 1
+            self._began.pop(claimed.id, None)
             if not self._in_flight[code]:
                 del self._in_flight[code]
             if not self._stopping:
                 self._send_held(code, session)
-            if self._in_flight.total() <= self._settings.delivery_concurrency // 2:
+            if len(self._began) <= self._settings.delivery_concurrency // 2:
                 self._database.bell.after_commit()
 
     def _judge(self, agency_code: str, attempt: Attempt) -> None:
