@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -226,3 +227,13 @@ def test_one_webhook_id_names_one_handoff(county: County) -> None:
     headers = signed(county.secrets[TOWNSHIP], body)
     assert county.send(first, body, headers).status_code == 200
     problem(county.send(second, body, headers), 409, "idempotency_conflict")
+
+
+def test_one_webhook_id_on_two_handoffs_at_once_is_taken_for_one_of_them(county: County) -> None:
+    for _ in range(10):
+        handoffs = [county.handoff(county.ask("temp_aid_fast"), TOWNSHIP) for _ in range(2)]
+        body = a_callback("received")
+        send = partial(county.send, body=body, headers=signed(county.secrets[TOWNSHIP], body))
+        with ThreadPoolExecutor(2) as threads:
+            answers = list(threads.map(send, handoffs))
+        assert sorted(each.status_code for each in answers) == [200, 409], [each.text for each in answers]

@@ -184,7 +184,7 @@ def test_several_dead_endpoints_delay_nobody_else(receiver: Receiver, run_servic
     county.ask("education_aid")
     seconds = quick(receiver, slow, 5, begun)
     receiver.release()
-    assert seconds < 2
+    assert seconds < 10, "they would have waited for every hanging endpoint in turn: some 20 s"
 
 
 def test_what_can_not_be_delivered_is_kept_shown_and_can_be_sent_again(county: County, receiver: Receiver) -> None:
