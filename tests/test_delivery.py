@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.answers import CancelledMessage, DispatchedMessage, SupplementedMessage
 from app.identifiers import now
+from app.messages import CancelledMessage, DispatchedMessage, SupplementedMessage
 from app.tables import delivery, worker
 from tests import serving
 from tests.conftest import Running

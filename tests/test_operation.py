@@ -202,14 +202,15 @@ def test_a_write_that_fails_half_way_answers_no_2xx_and_leaves_nothing(service: 
 def test_stopping_at_any_moment_ends_cleanly(database_url: str) -> None:
     """The task that looks for changed settings is nearly always in the middle of a query here."""
 
-    async def start_and_stop(after: float) -> None:
-        app = create_app(serving.settings_for(database_url, embedded_worker=False, refresh_seconds=0.0005))
+    async def start_and_stop(after: float, embedded_worker: bool) -> None:
+        often = {"refresh_seconds": 0.0005, "poll_seconds": 0.001}
+        app = create_app(serving.settings_for(database_url, embedded_worker=embedded_worker, **often))
         async with app.router.lifespan_context(app):
             await asyncio.sleep(after)
 
     def many_times() -> None:
         for turn in range(40):
-            asyncio.run(start_and_stop(0.01 + turn / 4000))
+            asyncio.run(start_and_stop(0.005 + turn / 2000, turn % 2 == 1))
 
     thread = threading.Thread(target=many_times, daemon=True)
     thread.start()
