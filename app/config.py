@@ -165,7 +165,9 @@ class Settings(BaseSettings):
     def make_file(self) -> None:
         """The SQLite file, readable by its owner only: it holds people's data and signing secrets."""
         self.check_folder()
-        os.close(os.open(self.sqlite_file, os.O_RDWR | os.O_CREAT, 0o600))
+        # Never opened when it is there: closing it would end the locks that this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.sqlite_file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def check_folder(self) -> None:
         """Raises WrongSettingError if the SQLite file could not be made where it is to be."""

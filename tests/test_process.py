@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from app.db import Database
 from app.keys import KeyRole
 from app.tables import delivery, handoff, help_request
 from tests import serving
@@ -204,3 +207,32 @@ def test_a_service_that_starts_before_its_database_waits_for_it(own_postgres: tu
         service.wait_until("/health/ready")
     finally:
         service.stop()
+
+
+WRITES_AND_LEAVES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("INSERT INTO kept VALUES (1)")
+connection.commit()
+connection.close()
+"""
+
+
+def test_opening_sqlite_again_in_one_process_takes_no_lock_from_who_has_it_open(tmp_path: Path) -> None:
+    """Closing any descriptor of a file ends every lock of the process on it (sqlite.org/howtocorrupt.html, 2.2): then
+    another process believes itself alone, deletes the write-ahead log when it leaves, and the file is corrupt."""
+    file = tmp_path / "locks.sqlite3"
+    settings = serving.settings_for(f"sqlite:///{file}")
+
+    async def open_twice() -> None:
+        first = Database(settings)
+        async with first.writing() as connection:
+            await connection.execute(text("CREATE TABLE kept (number INTEGER)"))
+        second = Database(settings)
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITES_AND_LEAVES, str(file))
+        assert await other.wait() == 0
+        assert await asyncio.to_thread(Path(f"{file}-wal").exists)
+        await second.close()
+        await first.close()
+
+    asyncio.run(open_twice())
