@@ -75,18 +75,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.freeze()
     gc.set_threshold(_GC_FIRST_THRESHOLD, 20, 20)
     office.ledger.start()
-    fresh = asyncio.create_task(office.registry.keep_fresh(), name="registry")
+    stopping = asyncio.Event()
+    fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")
     worker = Worker(settings, office.database, office.ledger, office.registry) if settings.embedded_worker else None
-    starting = asyncio.create_task(start_when_possible(worker), name="worker-start") if worker else None
+    starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
     log.info("started", version=__version__, embedded_worker=worker is not None)
     try:
         yield
     finally:
+        stopping.set()
         if starting:
-            starting.cancel()
+            await starting
         if worker:
             await worker.stop()
-        fresh.cancel()
+        await fresh
         await office.ledger.stop()
         await office.database.close()
         log.info("stopped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 
 import prometheus_client
 import structlog
@@ -26,24 +27,27 @@ async def run_worker(settings: Settings) -> None:
         prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
     office = Office.of(settings)
     office.ledger.start()
-    fresh = asyncio.create_task(office.registry.keep_fresh())
+    stopping = asyncio.Event()
+    fresh = asyncio.create_task(office.registry.keep_fresh(stopping))
     worker = Worker(settings, office.database, office.ledger, office.registry)
-    starting = asyncio.create_task(start_when_possible(worker))
+    starting = asyncio.create_task(start_when_possible(worker, stopping))
     await told_to_stop.wait()
-    starting.cancel()
+    stopping.set()
+    await starting
     await worker.stop()
-    fresh.cancel()
+    await fresh
     await office.ledger.stop()
     await office.database.close()
 
 
-async def start_when_possible(worker: Worker) -> None:
+async def start_when_possible(worker: Worker, stopping: asyncio.Event) -> None:
     """A database that is not there yet is waited for; the API answers 503 meanwhile."""
-    while True:
+    while not stopping.is_set():
         try:
             await worker.start()
         except Exception as error:
             log.warning("worker_waits_for_database", **describe(error))
-            await asyncio.sleep(1 if is_unavailable(error) else 5)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), 1 if is_unavailable(error) else 5)
         else:
             return

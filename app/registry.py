@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -99,15 +100,19 @@ class Registry:
                 self._snapshot = await _load(connection, value or 0)
             return self._snapshot
 
-    async def keep_fresh(self) -> None:
-        """Runs until cancelled. A database that is away leaves the last snapshot in force."""
-        while True:
+    async def keep_fresh(self, stopping: asyncio.Event) -> None:
+        """Runs until told to stop, never cancelled in the middle of a query: a driver that is left so may hang.
+
+        A database that is away leaves the last snapshot in force.
+        """
+        while not stopping.is_set():
             try:
                 await self.refresh()
             except Exception as error:
                 if not is_unavailable(error):
                     log.error("registry_refresh_failed", **describe(error))
-            await asyncio.sleep(self._refresh_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._refresh_seconds)
 
 
 async def moved(connection: AsyncConnection) -> None:

@@ -34,20 +34,25 @@ class Worker:
         self._courier = Courier(self.id, settings, database, ledger, registry)
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         await self._begin()
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
-        self._tasks.append(asyncio.create_task(self._beat(), name="heartbeat"))
+        self._beating = asyncio.create_task(self._beat(), name="heartbeat")
         if not self._database.is_sqlite:
             self._tasks.append(asyncio.create_task(self._listen(), name="listener"))
         log.info("worker_started", worker=str(self.id))
 
     async def stop(self) -> None:
         """Takes nothing new, finishes what is in hand, gives back the rest."""
+        self._stopping.set()
         self._courier.stop()
         if self._courier_task:
             await self._courier_task
+        if self._beating:
+            await self._beating
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -63,8 +68,10 @@ class Worker:
             await connection.execute(worker.insert(), {"id": self.id, "started_at": at, "seen_at": at})
 
     async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(_BEAT_SECONDS)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _BEAT_SECONDS)
+                return
             if self._courier_task is not None and self._courier_task.done():
                 log.critical("courier_ended")
                 return
