@@ -78,12 +78,12 @@ async def apply(office: Office, sender: Sender, handoff_id: UUID, said: Callback
     """
     snapshot = await office.registry.current()
     at = now()
-    _check(said, handoff_id, snapshot, at, office.settings.callback_tolerance_seconds)
     async with office.database.writing() as connection:
         case = await load(connection, await _request_of(connection, handoff_id))
         first = await _first_answer(connection, sender, handoff_id)
         if first is not None:
             return first
+        _check(said, handoff_id, snapshot, at, office.settings.callback_tolerance_seconds)
         moved = case.handoff(handoff_id)
         late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
         if not late:
@@ -139,7 +139,8 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk) -> None:
             "co_handlers_open",
             extra={"waiting_for": [str(each.id) for each in waiting_for], "allowed": allowed(moved.status)},
         )
-    moved.last_callback_at = said.timestamp
+    # A clock that runs ahead must not make the agency's next, rightly stamped callback look old.
+    moved.last_callback_at = min(said.timestamp, desk.at)
     if act is Act.INFORMATION_REQUESTED:
         moved.suspended_for = "applicant"
     elif act is Act.SUSPENDED:
