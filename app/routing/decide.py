@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -107,7 +107,9 @@ def _decide_need(need: str, place: str, day: date, table: RoutingTable, director
         fallback = _assign(table.by_need.get(UNDETERMINED, ()), place, directory, day, passed_over, "nobody_leads")
         taken = {a.agency.code for a in fallback}
         passed_over += [PassedOver(a.rule, "already_assigned") for a in assignments if a.agency.code in taken]
-        assignments = _with_a_lead(fallback) + [a for a in assignments if a.agency.code not in taken]
+        # Who was to prepare the missing lead's decision helps whoever took its place, and keeps nobody waiting.
+        helpers = [replace(a, mandatory=False) for a in assignments if a.agency.code not in taken]
+        assignments = _with_a_lead(fallback) + helpers
     return NeedDecision(need, not led or need == UNDETERMINED, tuple(assignments), tuple(passed_over))
 
 
