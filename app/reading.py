@@ -15,7 +15,7 @@ from app import presenting, rights
 from app.db import Database
 from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
-from app.lifecycle import allowed
+from app.lifecycle import HandoffStatus, allowed
 from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
@@ -142,7 +142,7 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
         raise Problem("not_found")
     desk = Desk(snapshot, case.request["registered_at"], key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    if not own:
+    if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
         seen["person"] = None
     return {**seen, "agency": found.agency_code, "allowed": allowed(found.status)}
 
@@ -158,7 +158,8 @@ async def deliveries(office: Office, page: PageAsked, status: str | None, agency
     return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
 
 
-async def one_delivery(office: Office, delivery_id: UUID) -> dict[str, Any]:
+async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str, Any]:
+    """What an endpoint answered may echo the person: it is shown to those who may see people."""
     snapshot = await office.registry.current()
     tries = (
         select(delivery_attempt)
@@ -171,7 +172,7 @@ async def one_delivery(office: Office, delivery_id: UUID) -> dict[str, Any]:
         if row is None:
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
-    return {**_delivery(row, snapshot), "tries": [_attempt(each) for each in attempts]}
+    return {**_delivery(row, snapshot), "tries": [_attempt(each, rights.sees_people(key)) for each in attempts]}
 
 
 async def divisions(office: Office, page: PageAsked, parent: str | None, level: str | None) -> dict[str, Any]:
@@ -250,6 +251,7 @@ def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _attempt(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _attempt(row: Mapping[Any, Any], with_answer: bool) -> dict[str, Any]:
     names = ("number", "started_at", "milliseconds", "status_code", "fault")
-    return {**{name: row[name] for name in names}, "answer": unseal_bytes(row["sealed"]).decode("utf-8", "replace")}
+    answer = unseal_bytes(row["sealed"]).decode("utf-8", "replace") if with_answer else ""
+    return {**{name: row[name] for name in names}, "answer": answer}

@@ -40,7 +40,7 @@ async def list_deliveries(
     responses=answers(DeliveryView, "not_found", "validation_failed"),
 )
 async def one_delivery(request: Request, key: Looks, delivery_id: UUID) -> Response:
-    return answer(await reading.one_delivery(office_of(request), delivery_id))
+    return answer(await reading.one_delivery(office_of(request), key, delivery_id))
 
 
 @router.post(
@@ -52,4 +52,4 @@ async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response
     """The same id and the same bytes, for another three days."""
     office = office_of(request)
     await again.redeliver(office.database, delivery_id, key.actor)
-    return answer(await reading.one_delivery(office, delivery_id))
+    return answer(await reading.one_delivery(office, key, delivery_id))
