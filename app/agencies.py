@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, signing
 from app.identifiers import new_id, now
 from app.sealing import seal
-from app.tables import agency, agency_secret, department, division
+from app.tables import agency, agency_seat, agency_secret, department, division
 
 
 class WrongAgencyError(ValueError):
@@ -43,8 +43,25 @@ async def add(
     row |= {"name_zh": name_zh, "name_en": name_en, "endpoint": endpoint, "active": True, "created_at": now()}
     await connection.execute(agency.insert(), row)
     secret = await _add_secret(connection, code) if endpoint else None
-    await registry.moved(connection)
+    await record_seat(connection, code, await registry.moved(connection))
     return secret
+
+
+async def set_active(connection: AsyncConnection, code: str, active: bool) -> None:
+    """Suspend an agency, or take it back: nothing new is handed to a suspended one."""
+    changed = await connection.execute(update(agency).where(agency.c.code == code).values(active=active))
+    if changed.rowcount != 1:
+        raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
+    await record_seat(connection, code, await registry.moved(connection))
+
+
+async def record_seat(connection: AsyncConnection, code: str, of_revision: int) -> None:
+    """Keep what the agency is from this revision of the directory on, so that decisions can be made again."""
+    names = ("department", "division_code", "active")
+    now_is = select(agency.c.code, literal(of_revision), *(agency.c[name] for name in names)).where(
+        agency.c.code == code
+    )
+    await connection.execute(agency_seat.insert().from_select(["agency_code", "revision", *names], now_is))
 
 
 async def set_endpoint(connection: AsyncConnection, code: str, endpoint: str) -> str:

@@ -110,6 +110,8 @@ class Fired(Outbound):
     agency: str
     role: Role
     step: int
+    condition_zh: str | None = Field(description="The rule's condition, as a clerk reads it; null: for everybody.")
+    condition_en: str | None
     prerequisites: list[str]
     sign_in_limit: str | None
     accept_limit: str | None
@@ -124,9 +126,21 @@ class Fired(Outbound):
 class NotFired(Outbound):
     rule: int
     department: str
+    condition_zh: str | None
+    condition_en: str | None
     why: str
     why_zh: str
     why_en: str
+
+
+class FactAsked(Outbound):
+    """A fact that is not known and that a rule waits for."""
+
+    fact: str
+    name_zh: str
+    name_en: str
+    question_zh: str
+    question_en: str
 
 
 class NeedRouted(Outbound):
@@ -134,12 +148,15 @@ class NeedRouted(Outbound):
     undetermined: bool = Field(description="Nobody leads by rule, or by the person's own words: it is looked into.")
     fired: list[Fired]
     passed_over: list[NotFired]
+    asks: list[FactAsked] = Field(description="What to ask the person: a rule's condition waits for it.")
 
 
 class Decision(Outbound):
-    """What the table said: each rule that fired, each that did not and why, the version, the legal basis."""
+    """What the table said: each rule that fired, each that did not and why, the version, the legal basis. A receipt
+    leaves out the rules of other areas."""
 
     version: int
+    directory: int = Field(description="The revision of the directory of agencies that was used.")
     needs: list[NeedRouted]
 
 

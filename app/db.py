@@ -65,6 +65,26 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    @asynccontextmanager
+    async def reshaping(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction in which tables may be made anew: SQLite, which can't alter a constraint in place, looks at
+        foreign keys at its end only. Raises RuntimeError if rows then name others that are not there."""
+        if not self.is_sqlite:
+            async with self.writing() as connection:
+                yield connection
+            return
+        async with self.turn, self.engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                await connection.execution_options(writing=True)
+                async with connection.begin():
+                    yield connection
+                    if (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first() is not None:
+                        raise RuntimeError("rows name others that are not there; nothing was changed")
+            finally:
+                await driver.execute("PRAGMA foreign_keys=ON")
+
     async def is_reachable(self) -> bool:
         try:
             async with asyncio.timeout(2), self.reading() as connection:

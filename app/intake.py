@@ -24,7 +24,7 @@ from app.office import Office
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
 from app.routing.decide import decide
-from app.routing.facts import Facts
+from app.routing.facts import facts_of
 from app.routing.rules import in_force, local_day
 from app.schemas import RequestIn, SupplementIn, WithdrawIn, plain
 from app.sealing import seal
@@ -93,9 +93,8 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
         raise unavailable()
     request_id = new_id()
     token = tracking_token(office.secret, request_id)
-    needs = tuple(need.code for need in asked.needs)
     person = plain(asked)
-    facts = Facts(asked.division_code, needs, person.get("facts", {}))
+    facts = facts_of(asked.division_code, person, local_day(at))
     decision = decide(facts, table, snapshot.directory, at)
     case = Case(
         request={
@@ -118,7 +117,7 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
         is_new=True,
         _person=person,
     )
-    case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": list(needs)})
+    case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": list(facts.needs)})
     open_from(case, decision, desk)
     case.settle(at, desk.actor)
     answer = to_json(_receipt(case, asked, desk))

@@ -28,7 +28,7 @@ def _config() -> Config:
 
 async def migrate(database: Database) -> None:
     """Bring the database to the newest revision; several at once wait for each other."""
-    async with database.writing() as connection:
+    async with database.reshaping() as connection:
         if not database.is_sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
         await connection.run_sync(_upgrade)

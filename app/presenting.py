@@ -9,6 +9,8 @@ from app.lifecycle import HandoffStatus, RequestStatus
 from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
 from app.routing.decide import REASONS
+from app.routing.facts import FACTS, FactType, lies_in
+from app.routing.rules import RoutingTable
 from app.schemas import RequestIn
 from app.sealing import unseal
 from app.timeline import Case, Handoff
@@ -44,28 +46,43 @@ def handoff_summary(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def decision(record: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
-    """A stored decision with what the routing table version that it names says of each rule."""
-    described = snapshot.tables[record["version"]].described
+def decision(record: Mapping[str, Any], snapshot: Snapshot, division_code: str | None = None) -> dict[str, Any]:
+    """A stored decision with what the routing table version that it names says of each rule; with the rules of other
+    areas too if the division is given."""
+    table = snapshot.tables[record["version"]]
+    needs = [_need_routed(need, table) for need in record["needs"]]
+    if division_code is not None:
+        for need in needs:
+            elsewhere = (rule for rule in table.by_need.get(need["need"], ()) if not lies_in(division_code, rule.area))
+            need["passed_over"] = need["passed_over"] + [
+                _passed_over(rule.number, "other_area", table) for rule in elsewhere
+            ]
+    return {"version": record["version"], "directory": record.get("directory", 0), "needs": needs}
+
+
+def _need_routed(need: Mapping[str, Any], table: RoutingTable) -> dict[str, Any]:
     return {
-        "version": record["version"],
-        "needs": [
-            {
-                "need": need["need"],
-                "undetermined": need["undetermined"],
-                "fired": [
-                    {**described[each["rule"]], "agency": each["agency"], "role": each["role"], "step": each["step"]}
-                    | _why(each["why"])
-                    for each in need["fired"]
-                ],
-                "passed_over": [
-                    {"rule": each["rule"], "department": described[each["rule"]]["department"], **_why(each["why"])}
-                    for each in need["passed_over"]
-                ],
-            }
-            for need in record["needs"]
+        "need": need["need"],
+        "undetermined": need["undetermined"],
+        "fired": [
+            {**table.described[each["rule"]], "agency": each["agency"], "role": each["role"], "step": each["step"]}
+            | _why(each["why"])
+            for each in need["fired"]
         ],
+        "passed_over": [_passed_over(each["rule"], each["why"], table) for each in need["passed_over"]],
+        "asks": [fact_asked(FACTS[name]) for name in need.get("asks", ())],
     }
+
+
+def _passed_over(rule_number: int, reason: str, table: RoutingTable) -> dict[str, Any]:
+    described = table.described[rule_number]
+    names = ("rule", "department", "condition_zh", "condition_en")
+    return {**{name: described[name] for name in names}, **_why(reason)}
+
+
+def fact_asked(fact: FactType) -> dict[str, str]:
+    names = ("name_zh", "name_en", "question_zh", "question_en")
+    return {"fact": fact.name, **{name: getattr(fact, name) for name in names}}
 
 
 def _why(reason: str) -> dict[str, str]:

@@ -92,7 +92,7 @@ async def decision(office: Office, key: Key, request_id: UUID) -> dict[str, Any]
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
-    return presenting.decision(case.request["decision"], snapshot)
+    return presenting.decision(case.request["decision"], snapshot, case.request["division_code"])
 
 
 async def tracked(office: Office, token: str) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
-from app.deadlines import WorkingCalendar, parse_limit
+from app.deadlines import WorkingCalendar
 from app.logs import describe
 from app.routing.directory import Agency, Directory, SigningSecret
-from app.routing.rules import Role, RoutingTable, Rule
+from app.routing.rows import rule_of_row
+from app.routing.rules import RoutingTable, Rule
 from app.sealing import unseal
 from app.tables import (
     agency,
@@ -115,9 +116,11 @@ class Registry:
                 await asyncio.wait_for(stopping.wait(), self._refresh_seconds)
 
 
-async def moved(connection: AsyncConnection) -> None:
-    """Tell every process that what the county has set was changed in this transaction."""
-    await connection.execute(update(revision).where(revision.c.name == REVISION).values(value=revision.c.value + 1))
+async def moved(connection: AsyncConnection) -> int:
+    """Tell every process that what the county has set was changed in this transaction; the new revision."""
+    step = update(revision).where(revision.c.name == REVISION).values(value=revision.c.value + 1)
+    value: int = (await connection.execute(step.returning(revision.c.value))).scalar_one()
+    return value
 
 
 async def _load(connection: AsyncConnection, value: int) -> Snapshot:
@@ -126,7 +129,7 @@ async def _load(connection: AsyncConnection, value: int) -> Snapshot:
 
     rules: dict[int, list[Rule]] = {}
     for row in await rows(rule):
-        rules.setdefault(row.pop("version"), []).append(_rule(row))
+        rules.setdefault(row["version"], []).append(rule_of_row(row))
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(
@@ -139,17 +142,9 @@ async def _load(connection: AsyncConnection, value: int) -> Snapshot:
             row["version"]: RoutingTable(row["version"], row["effective_from"], tuple(rules.get(row["version"], ())))
             for row in published
         },
-        directory=Directory.of(_agencies(await rows(agency), await rows(agency_secret))),
+        directory=Directory.of(_agencies(await rows(agency), await rows(agency_secret)), value),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
     )
-
-
-def _rule(row: dict[str, Any]) -> Rule:
-    for name in ("sign_in_limit", "accept_limit", "complete_limit"):
-        row[name] = parse_limit(row[name] or "")
-    for name in ("prerequisites", "discloses"):
-        row[name] = tuple(row[name])
-    return Rule(**{**row, "role": Role(row["role"])})
 
 
 def _agencies(agencies: list[dict[str, Any]], secrets: list[dict[str, Any]]) -> list[Agency]:

@@ -16,8 +16,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry
 from app.identifiers import now
+from app.routing.rows import row_of_rule
 from app.routing.sheets import COLUMNS, read_rules, row_of
-from app.tables import agency, department, division, material, need, revision, routing_table, rule, working_day
+from app.tables import (
+    agency,
+    agency_seat,
+    department,
+    division,
+    material,
+    need,
+    revision,
+    routing_table,
+    rule,
+    working_day,
+)
 
 FIRST_KNOWN_DAY, LAST_KNOWN_DAY = date(2017, 1, 1), date(2026, 12, 31)
 COUNTIES = ("360803",)
@@ -38,9 +50,11 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
     await _fill(connection, working_day, _working_days(), tell)
     if await connection.scalar(select(func.count()).select_from(routing_table)) == 0:
         await _publish_first_table(connection, tell)
+    of_revision = await registry.moved(connection)
     if county is not None:
-        await _fill(connection, agency, county_agencies(county), tell)
-    await registry.moved(connection)
+        agencies = list(county_agencies(county))
+        await _fill(connection, agency, iter(agencies), tell)
+        await _fill(connection, agency_seat, (_seat(each, of_revision) for each in agencies), tell)
 
 
 async def _fill(connection: AsyncConnection, table: Table, rows: Iterator[dict[str, Any]], tell: Tell) -> None:
@@ -64,15 +78,13 @@ async def _publish_first_table(connection: AsyncConnection, tell: Tell) -> None:
             "published_at": at,
             "published_by": "seed",
             "checksum": hashlib.sha256(written.encode()).digest(),
+            "source": "seed",
+            "created_at": at,
+            "created_by": "seed",
+            "certificate": None,
         },
     )
-    texts = ("sign_in_limit", "accept_limit", "complete_limit")
-    rows = []
-    for each in rules:
-        row = {column: getattr(each, column) for column in COLUMNS}
-        row |= {name: str(row[name]) if row[name] else None for name in texts}
-        row |= {name: list(row[name]) for name in ("prerequisites", "discloses")}
-        rows.append({**row, "role": each.role.value, "version": 1})
+    rows = [row_of_rule(each, 1) for each in rules]
     await connection.execute(insert(rule), rows)
     tell(rule.name, len(rows))
 
@@ -96,6 +108,11 @@ def _needs() -> Iterator[dict[str, Any]]:
 def county_agencies(county: str) -> Iterator[dict[str, Any]]:
     for row in _rows(f"agencies-{county}.csv"):
         yield {**row, "phone": row["phone"] or None, "endpoint": None, "active": True, "created_at": now()}
+
+
+def _seat(of_agency: dict[str, Any], of_revision: int) -> dict[str, Any]:
+    names = ("department", "division_code", "active")
+    return {"agency_code": of_agency["code"], "revision": of_revision, **{name: of_agency[name] for name in names}}
 
 
 def _working_days() -> Iterator[dict[str, Any]]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from app.columns import Digest, Id, Instant, Json
 from app.lifecycle import HandoffStatus, RequestStatus
+from app.routing.rules import Role
 
 metadata = MetaData(
     naming_convention={
@@ -104,6 +105,18 @@ agency = Table(
     Index(None, "division_code"),
 )
 
+# The directory as it was: what an agency was from a revision on. A decision names the revision that it used.
+agency_seat = Table(
+    "agency_seat",
+    metadata,
+    Column("agency_code", String(64), ForeignKey("agency.code")),
+    Column("revision", Integer, autoincrement=False),
+    Column("department", String(64), nullable=False),
+    Column("division_code", String(9), nullable=False),
+    Column("active", Boolean(create_constraint=False), nullable=False),
+    PrimaryKeyConstraint("agency_code", "revision"),
+)
+
 agency_secret = Table(
     "agency_secret",
     metadata,
@@ -143,8 +156,21 @@ routing_table = Table(
     Column("published_at", Instant),
     Column("published_by", String(80)),
     Column("checksum", Digest, nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("certificate", Json),
     PrimaryKeyConstraint("version"),
     _one_of("state", ("draft", "published", "retired")),
+    CheckConstraint("state = 'draft' OR published_at IS NOT NULL", name="published_at"),
+    # Of two published tables one is always clearly in force: the one that took effect later.
+    Index(
+        "uq_routing_table_published_effective_from",
+        "effective_from",
+        unique=True,
+        postgresql_where=text("state = 'published'"),
+        sqlite_where=text("state = 'published'"),
+    ),
 )
 
 rule = Table(
@@ -154,6 +180,7 @@ rule = Table(
     Column("number", Integer, autoincrement=False),
     Column("need", String(64), ForeignKey("need.code"), nullable=False),
     Column("area", String(9), ForeignKey("division.code"), nullable=False),
+    Column("condition", Text),
     Column("department", String(64), ForeignKey("department.code"), nullable=False),
     Column("role", String(12), nullable=False),
     Column("step", SmallInteger, nullable=False),
@@ -167,12 +194,19 @@ rule = Table(
     Column("complete_certainty", String(24), nullable=False),
     Column("limit_source", Text, nullable=False),
     Column("discloses", Json, nullable=False),
+    Column("consent", Json, nullable=False),
+    Column("consent_of", String(32), nullable=False),
+    Column("publicity", String(12), nullable=False),
+    Column("materials", Json, nullable=False),
+    Column("waived", Json, nullable=False),
+    Column("emergency_variant", String(64), ForeignKey("need.code")),
+    Column("emergency_limit", String(12)),
     Column("legal_basis", Text, nullable=False),
     Column("effective_from", Date, nullable=False),
     Column("effective_to", Date),
     Column("note", Text, nullable=False),
     PrimaryKeyConstraint("version", "number"),
-    _one_of("role", ("lead", "co_handler")),
+    _one_of("role", Role),
     CheckConstraint("step >= 1", name="step_from_one"),
 )
 
@@ -195,7 +229,6 @@ revision = Table(
 
 # ---- what people ask for, and what becomes of it ----
 # These are written for every request: each index here is paid for 4 to 20 times a submission, so each has its query.
-
 help_request = Table(
     "help_request",
     metadata,
@@ -250,7 +283,7 @@ handoff = Table(
     ForeignKeyConstraint(["routing_version", "rule_number"], ["rule.version", "rule.number"]),
     UniqueConstraint("request_id", "need", "agency_code"),
     _one_of("status", HandoffStatus),
-    _one_of("role", ("lead", "co_handler")),
+    _one_of("role", Role),
     CheckConstraint("(status = 'completed') = (outcome IS NOT NULL)", name="outcome_of_status"),
     CheckConstraint("status = 'waiting' OR status = 'cancelled' OR dispatched_at IS NOT NULL", name="dispatched_at"),
     Index(None, "agency_code", "status", "id"),

@@ -193,11 +193,21 @@ class Case:
                     each.status, each.suspended_for == "applicant", each.replaced_by is not None or not each.mandatory
                 )
                 for each in self.handoffs
+                if each.role is not Role.INFORMED
             ),
             unled=any(each["need"] not in led for each in self.request["decision"]["needs"]),
         )
         if derived is not self.status:
             self._become(derived, at, actor)
+            if self.has_ended:
+                self._dismiss_informed(at, actor)
+
+    def _dismiss_informed(self, at: datetime, actor: str) -> None:
+        """Who was only to be informed owes no answer: what it has not signed for ends with the request."""
+        for each in self.handoffs:
+            if each.role is Role.INFORMED and each.is_open:
+                each.reason = "request_closed"
+                self.advance(each, Act.CANCELLED, at, actor, data={"reason": each.reason})
 
     def _become(self, status: RequestStatus, at: datetime, actor: str, note: Any = None) -> None:
         before = self.status

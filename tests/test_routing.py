@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ with (seed.DATA / "divisions.csv").open(encoding="utf-8", newline="") as lines:
     DIVISIONS = [row["code"] for row in csv.DictReader(lines)]
 AGENCIES = [Agency(**{k: v for k, v in row.items() if k != "created_at"}) for row in seed.county_agencies(COUNTY)]
 RULE = RULES[0]
+EVERYBODY_IS_CONCERNED = {
+    "age": 70,
+    "recognised_status": frozenset({"anti_poverty_monitoring"}),
+    "disability_kind": "physical",
+    "out_of_pocket_yuan": Decimal(100),
+    "schooling": "junior",
+}
 
 
 def a_table(*rules: Rule, version: int = 1, effective_from: datetime = BEGUN) -> RoutingTable:
@@ -53,9 +61,14 @@ TABLE, DIRECTORY = a_table(*RULES), Directory.of(AGENCIES)
 
 
 def decided(
-    need: str, place: str = TOWNSHIP, table: RoutingTable = TABLE, directory: Directory = DIRECTORY, at: datetime = AT
+    need: str,
+    place: str = TOWNSHIP,
+    table: RoutingTable = TABLE,
+    directory: Directory = DIRECTORY,
+    at: datetime = AT,
+    **known: Any,
 ) -> NeedDecision:
-    (decision,) = decide(Facts(place, (need,)), table, directory, at).needs
+    (decision,) = decide(Facts(place, (need,), known), table, directory, at).needs
     return decision
 
 
@@ -73,9 +86,11 @@ def agencies(decision: NeedDecision) -> list[tuple[str, Role]]:
 
 @pytest.mark.parametrize("need", DOMAIN)
 def test_each_need_goes_to_the_lead_and_the_co_handlers_of_the_county(need: str) -> None:
-    decision = decided(need)
+    decision = decided(need, **EVERYBODY_IS_CONCERNED)
     assert departments(decision, Role.LEAD) == {DOMAIN[need]["lead_dept"]}
-    assert departments(decision, Role.CO_HANDLER) == set(filter(None, DOMAIN[need]["co_depts"].split(";")))
+    assert departments(decision, Role.CO_HANDLER) | departments(decision, Role.INFORMED) == set(
+        filter(None, DOMAIN[need]["co_depts"].split(";"))
+    )
     assert decision.undetermined == (need == UNDETERMINED)
     assert decision.passed_over == ()
 
@@ -136,7 +151,7 @@ def test_a_rule_of_a_nearer_area_comes_before_a_wider_one_whatever_its_number() 
     assert agencies(here) == [(f"{COUNTY}-near", Role.LEAD)]
     assert passed_over(here) == {(1, "nearer_rule"), (3, "nearer_rule")}
     assert agencies(elsewhere) == [(f"{COUNTY}-middle", Role.LEAD)]
-    assert passed_over(elsewhere) == {(1, "nearer_rule"), (2, "other_area")}
+    assert passed_over(elsewhere) == {(1, "nearer_rule")}
 
 
 def test_a_nearer_rule_whose_department_has_no_agency_leaves_the_seat_to_the_wider_one() -> None:
@@ -197,7 +212,7 @@ def test_where_the_township_is_missing_too_somebody_leads_all_the_same() -> None
 
 def test_a_need_whose_lead_is_missing_keeps_its_co_handlers() -> None:
     without_lead = Directory.of(each for each in AGENCIES if each.department != "county_education")
-    decision = decided("education_aid", directory=without_lead)
+    decision = decided("education_aid", directory=without_lead, **EVERYBODY_IS_CONCERNED)
     assert decision.undetermined
     assert departments(decision, Role.LEAD) == {"township_gov"}
     assert {"school", "county_dpf", "county_civil_affairs"} <= departments(decision, Role.CO_HANDLER)

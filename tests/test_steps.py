@@ -86,7 +86,9 @@ def publish_joined_table(url: str) -> None:
         {"department": "county_finance", "role": "co_handler", "step": 2, "mandatory": False},
     ]
     rows = [{**model, **seat, "version": 2, "number": number} for number, seat in enumerate(seats, start=1)]
-    table = {"version": 2, "state": "published", "effective_from": at_now(), "checksum": bytes(32)}
+    at = at_now()
+    table = {"version": 2, "state": "published", "effective_from": at, "published_at": at, "checksum": bytes(32)}
+    table |= {"source": "a test", "created_at": at, "created_by": "a test"}
     moved = update(revision).where(revision.c.name == registry.REVISION).values(value=revision.c.value + 1)
     change(url, insert(routing_table).values(table), insert(rule).values(rows), moved)
 

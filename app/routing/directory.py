@@ -36,11 +36,14 @@ class Agency:
 
 @dataclass(frozen=True, eq=False)
 class Directory:
+    """`revision` names the state of the directory that a decision was made with."""
+
     agencies: Mapping[str, Agency]
+    revision: int = 0
 
     @classmethod
-    def of(cls, agencies: Iterable[Agency]) -> Directory:
-        return cls({agency.code: agency for agency in agencies})
+    def of(cls, agencies: Iterable[Agency], revision: int = 0) -> Directory:
+        return cls({agency.code: agency for agency in agencies}, revision)
 
     @cached_property
     def _seats(self) -> Mapping[tuple[str, str], Agency]:

@@ -1,8 +1,8 @@
-"""Rules and the routing table that holds them: a whole, immutable, numbered snapshot."""
+"""Rules and the routing table that holds them: a whole, immutable, numbered snapshot, indexed once for deciding."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from app.deadlines import CHINA, Limit
+from app.routing.conditions import Condition, spell
+from app.routing.directory import upward
 
 UNDETERMINED = "undetermined"
 
@@ -17,15 +19,46 @@ UNDETERMINED = "undetermined"
 class Role(StrEnum):
     LEAD = "lead"
     CO_HANDLER = "co_handler"
+    INFORMED = "informed"
+
+
+class Consent(StrEnum):
+    """What must be agreed to before the department may see what the rule discloses; a rule that names nothing has
+    not been thought about."""
+
+    NONE = "none"  # a statutory duty, or nothing personal
+    NOTICE = "notice"  # the person is told, no consent is the basis
+    VERIFICATION = "economic_verification"
+    MEDICAL = "medical_data"  # separate consent, health data
+    SENSITIVE = "sensitive"  # separate consent, Personal Information Protection Law art. 29
+    SHARING = "share_with_charity"  # separate consent, art. 23
+    WAIVED = "waived"  # an emergency or a child's best interest: told later, art. 18
+
+
+class ConsentOf(StrEnum):
+    """Whose consent it is."""
+
+    NOBODY = ""
+    APPLICANT = "applicant"
+    HOUSEHOLD = "every_adult_member"
+    HOUSEHOLD_AND_OBLIGOR = "every_adult_member_and_obligor"
+    GUARDIAN = "guardian"
+    GUARDIAN_UNDER_14 = "guardian_under_14"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table: a need, in an area, goes to a department in a role and a step."""
+    """One row of the table: a need, in an area, under a condition, goes to a department in a role and a step.
+
+    `area` is a division code or a prefix of one. `publicity` is `none`, `forbidden`, `local`, or how long it is posted
+    (`CD:7`). `emergency_variant` is the need whose rules act first in an emergency, its own code where the need itself
+    does; `emergency_limit` is by when. Materials are asked for; `waived` ones are supplied by data sharing.
+    """
 
     number: int
     need: str
     area: str
+    condition: Condition | None
     department: str
     role: Role
     step: int
@@ -39,6 +72,13 @@ class Rule:
     complete_certainty: str
     limit_source: str
     discloses: tuple[str, ...]
+    consent: tuple[Consent, ...]
+    consent_of: ConsentOf
+    publicity: str
+    materials: tuple[str, ...]
+    waived: tuple[str, ...]
+    emergency_variant: str | None
+    emergency_limit: Limit | None
     legal_basis: str
     effective_from: date
     effective_to: date | None
@@ -48,6 +88,8 @@ class Rule:
         return {
             "rule": self.number,
             "department": self.department,
+            "condition_zh": spell(self.condition.node, "zh") if self.condition else None,
+            "condition_en": str(self.condition) if self.condition else None,
             "prerequisites": list(self.prerequisites),
             "sign_in_limit": str(self.sign_in_limit) if self.sign_in_limit else None,
             "accept_limit": str(self.accept_limit) if self.accept_limit else None,
@@ -67,12 +109,24 @@ class RoutingTable:
     rules: tuple[Rule, ...]
 
     @cached_property
+    def _by_place(self) -> Mapping[tuple[str, str], tuple[Rule, ...]]:
+        index: dict[tuple[str, str], list[Rule]] = {}
+        for rule in sorted(self.rules, key=lambda r: r.number):
+            index.setdefault((rule.need, rule.area), []).append(rule)
+        return {where: tuple(rules) for where, rules in index.items()}
+
+    def of(self, need: str, place: str) -> Iterator[Rule]:
+        """The rules of a need whose area holds `place`, nearest area first, then in the order of their numbers."""
+        for area in upward(place):
+            yield from self._by_place.get((need, area), ())
+
+    @cached_property
     def by_need(self) -> Mapping[str, tuple[Rule, ...]]:
-        """The rules of each need, nearest area first, then in the order of their numbers."""
+        """Every rule of each need, nearest area first, then in the order of their numbers."""
         index: dict[str, list[Rule]] = {}
-        for rule in self.rules:
+        for rule in sorted(self.rules, key=lambda r: (-len(r.area), r.number)):
             index.setdefault(rule.need, []).append(rule)
-        return {need: tuple(sorted(rules, key=lambda r: (-len(r.area), r.number))) for need, rules in index.items()}
+        return {need: tuple(rules) for need, rules in index.items()}
 
     @cached_property
     def described(self) -> Mapping[int, Mapping[str, Any]]:

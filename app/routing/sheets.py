@@ -10,7 +10,9 @@ from typing import Any
 
 from app.deadlines import Limit, parse_limit
 from app.disclosure import GROUPS
-from app.routing.rules import Role, Rule
+from app.routing.conditions import Condition
+from app.routing.grammar import parse_condition
+from app.routing.rules import Consent, ConsentOf, Role, Rule
 
 
 class SheetError(ValueError):
@@ -51,6 +53,20 @@ def _step(text: str) -> int:
     return int(text)
 
 
+def _condition(text: str) -> Condition | None:
+    return parse_condition(text)
+
+
+def _consents(text: str) -> tuple[Consent, ...]:
+    return tuple(Consent(each) for each in _names(text))
+
+
+def _publicity(text: str) -> str:
+    if text not in ("none", "forbidden", "local") and parse_limit(text) is None:
+        raise ValueError("write none, forbidden, local, or how long it is posted: WD:n, CD:n or H:n")
+    return text
+
+
 def _limit(text: str) -> Limit | None:
     return parse_limit(text)
 
@@ -59,6 +75,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "number": int,
     "need": _some,
     "area": _some,
+    "condition": _condition,
     "department": _some,
     "role": Role,
     "step": _step,
@@ -68,6 +85,13 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "accept_limit": _limit,
     "complete_limit": _limit,
     "discloses": _groups,
+    "consent": _consents,
+    "consent_of": ConsentOf,
+    "publicity": _publicity,
+    "materials": _names,
+    "waived": _names,
+    "emergency_variant": lambda text: text or None,
+    "emergency_limit": _limit,
     "effective_from": date.fromisoformat,
     "effective_to": lambda text: date.fromisoformat(text) if text else None,
 }

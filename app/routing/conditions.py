@@ -1,0 +1,191 @@
+"""Conditions of rules: comparisons of declared facts, joined by and, or, not; pure. `grammar` reads them from text.
+
+A comparison with a fact that is not known is neither true nor false but unknown, and so is what hangs on it (the
+strong three-valued logic of Kleene). Of a fact with several values `=` and `in` ask whether any of them is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.routing.facts import FactKind, FactType, FactValues, Value
+
+Operator = Literal["<", "<=", ">", ">=", "=", "!="]
+Answer = bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    fact: FactType
+    operator: Operator
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    fact: FactType
+    least: Value
+    most: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    fact: FactType
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IsKnown:
+    fact: FactType
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    parts: tuple[Node, ...]
+
+
+Node = Compared | Between | Among | IsKnown | Not | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """`text` is the one way of writing it by codes: equal conditions have equal texts. `answer` is the node compiled."""
+
+    node: Node
+    text: str
+    facts: tuple[str, ...]
+    answer: Callable[[FactValues], Answer]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Condition) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def of(cls, node: Node) -> Condition:
+        facts = tuple(dict.fromkeys(each.fact.name for each in comparisons(node)))
+        return cls(node, spell(node, "en"), facts, _compiled(node))
+
+    def unknown(self, known: FactValues) -> tuple[str, ...]:
+        """The facts that it speaks of and that are not known."""
+        return tuple(name for name in self.facts if name not in known)
+
+
+def comparisons(node: Node) -> Iterator[Compared | Between | Among | IsKnown]:
+    """Every comparison of a condition, in the order of writing."""
+    if isinstance(node, Not):
+        yield from comparisons(node.part)
+    elif isinstance(node, AllOf | AnyOf):
+        for part in node.parts:
+            yield from comparisons(part)
+    else:
+        yield node
+
+
+_JOINERS = {"zh": (" 且 ", " 或 ", "非 "), "en": (" and ", " or ", "not ")}
+
+
+def spell(node: Node, language: Literal["zh", "en"]) -> str:
+    """As it is written in a cell: by Chinese words, or by codes. `parse_condition` reads either back."""
+    conjunction, disjunction, negation = _JOINERS[language]
+    if isinstance(node, AnyOf):
+        return disjunction.join(spell(part, language) for part in node.parts)
+    if isinstance(node, AllOf):
+        return conjunction.join(_bracketed(part, AnyOf, language) for part in node.parts)
+    if isinstance(node, Not):
+        return negation + _bracketed(node.part, AllOf | AnyOf, language)
+    return _spell_comparison(node, language)
+
+
+def _bracketed(node: Node, wants: Any, language: Literal["zh", "en"]) -> str:
+    inner = spell(node, language)
+    return f"({inner})" if isinstance(node, wants) else inner
+
+
+def _spell_comparison(node: Compared | Between | Among | IsKnown, language: Literal["zh", "en"]) -> str:
+    zh = language == "zh"
+    name = node.fact.name_zh if zh else node.fact.name
+
+    def written(value: Value) -> str:
+        return node.fact.words[str(value)][0] if zh and value in node.fact.words else str(value)
+
+    if isinstance(node, IsKnown):
+        word = ("已知" if node.known else "未知") if zh else ("is known" if node.known else "is unknown")
+        return f"{name} {word}"
+    if isinstance(node, Between):
+        words = ("介于", "至") if zh else ("between", "and")
+        return f"{name} {words[0]} {written(node.least)} {words[1]} {written(node.most)}"
+    if isinstance(node, Among):
+        return f"{name} {'属于' if zh else 'in'} ({', '.join(map(written, node.values))})"
+    return f"{name} {node.operator} {written(node.value)}"
+
+
+def _compiled(node: Node) -> Callable[[FactValues], Answer]:
+    if isinstance(node, IsKnown):
+        name, wanted = node.fact.name, node.known
+        return lambda known: (name in known) is wanted
+    if isinstance(node, Not):
+        inner = _compiled(node.part)
+        return lambda known: None if (answer := inner(known)) is None else not answer
+    if isinstance(node, AllOf | AnyOf):
+        return _joined(tuple(_compiled(part) for part in node.parts), decides=isinstance(node, AnyOf))
+    return _compiled_comparison(node)
+
+
+def _joined(parts: tuple[Callable[[FactValues], Answer], ...], *, decides: bool) -> Callable[[FactValues], Answer]:
+    """One part that answers `decides` decides the whole; else one that is unknown leaves it unknown."""
+
+    def answer(known: FactValues) -> Answer:
+        whole: Answer = not decides
+        for part in parts:
+            found = part(known)
+            if found is decides:
+                return decides
+            if found is None:
+                whole = None
+        return whole
+
+    return answer
+
+
+def _compiled_comparison(node: Compared | Between | Among) -> Callable[[FactValues], Answer]:
+    name, several = node.fact.name, node.fact.kind is FactKind.CHOICES
+    holds: Callable[[Any], bool]
+    if isinstance(node, Between):
+        least, most = node.least, node.most
+        holds = lambda value: least <= value <= most  # noqa: E731
+    elif isinstance(node, Among) or several:
+        wanted = frozenset(node.values if isinstance(node, Among) else (node.value,))
+        is_not = isinstance(node, Compared) and node.operator == "!="
+        meets = (lambda value: not wanted.isdisjoint(value)) if several else wanted.__contains__
+        holds = (lambda value: not meets(value)) if is_not else meets
+    else:
+        holds = _COMPARISONS[node.operator](node.value)
+    return lambda known: None if (value := known.get(name)) is None else holds(value)
+
+
+_COMPARISONS: dict[Operator, Callable[[Any], Callable[[Any], bool]]] = {
+    "<": lambda wanted: lambda value: value < wanted,
+    "<=": lambda wanted: lambda value: value <= wanted,
+    ">": lambda wanted: lambda value: value > wanted,
+    ">=": lambda wanted: lambda value: value >= wanted,
+    "=": lambda wanted: lambda value: value == wanted,
+    "!=": lambda wanted: lambda value: value != wanted,
+}
