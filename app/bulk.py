@@ -13,12 +13,14 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, DateTime, Dialect, Engine, String, Table, create_engine
+from sqlalchemy import JSON, Boolean, DateTime, Dialect, Engine, LargeBinary, String, Table, create_engine
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
 from app.tables import metadata
 
+_MOST_ROWS = 128
+_MOST_VARIABLES = 32_766  # of one statement, in builds of SQLite as it comes
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
@@ -102,7 +104,7 @@ class _SqliteBulk:
                 values = _values_for(table, connection.dialect)
                 flat = [value for row in rows[table] for value in values(row)]
                 columns, at = len(table.c), 0
-                for size in _pieces(len(rows[table])):
+                for size in _pieces(table, len(rows[table])):
                     piece = flat[at : at + size * columns]
                     connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
                     at += size * columns
@@ -112,9 +114,10 @@ class _SqliteBulk:
         self._engine.dispose()
 
 
-def _pieces(rows: int) -> list[int]:
-    """Powers of two that add up to `rows`: one statement each, so that few texts serve every group."""
-    return [1 << bit for bit in reversed(range(rows.bit_length())) if rows >> bit & 1]
+def _pieces(table: Table, rows: int) -> list[int]:
+    """As few statements as may be: after each of them this thread waits for the event loop to let it go on."""
+    most = min(_MOST_ROWS, _MOST_VARIABLES // len(table.c))
+    return [most] * (rows // most) + ([rows % most] if rows % most else [])
 
 
 @cache
@@ -133,7 +136,9 @@ def _values_for(table: Table, dialect: Dialect) -> Callable[[Mapping[str, Any]],
     def values(row: Mapping[str, Any]) -> list[Any]:
         found = list(pick(row))
         for position, process in processors:
-            found[position] = process(found[position])
+            value = found[position]
+            if value is not None:
+                found[position] = process(value)
         return found
 
     return values
@@ -150,4 +155,6 @@ def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any]]:
 
 
 def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
-    return dialect.name == "postgresql" and not isinstance(kind, JSON) and isinstance(kind, DateTime | String)
+    if dialect.name == "sqlite":
+        return isinstance(kind, Boolean | LargeBinary)
+    return not isinstance(kind, JSON) and isinstance(kind, DateTime | String)

@@ -5,7 +5,8 @@ Minimum disclosure: Personal Information Protection Law art. 6, 34; Government D
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 _PERSON = {
@@ -30,9 +31,8 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
     `person` has the shape of a request as taken in (`applicant`, `helper`, `household`, `facts`, `needs`,
     `narrative`, `consents`, `supplements`). Unknown groups open nothing.
     """
-    opened = set(groups)
+    opened, fields, fact_names = _opened(tuple(groups))
     seen: dict[str, Any] = {}
-    fields = [name for group in ("identity", "contact") if group in opened for name in _PERSON[group]]
     if fields:
         seen["applicant"] = _only(person["applicant"], fields)
     if "contact" in opened and person.get("helper"):
@@ -40,7 +40,6 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
     if "household" in opened:
         seen["household"] = person.get("household", [])
         seen["consents"] = person.get("consents", [])
-    fact_names = {name for group in opened & _FACTS.keys() for name in _FACTS[group]}
     need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
     supplements = person.get("supplements", [])
     added = {name: value for each in supplements for name, value in each.get("facts", {}).items()}
@@ -56,6 +55,13 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
     return seen
 
 
-def _only(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    wanted = set(names)
+@lru_cache(1024)
+def _opened(groups: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The groups, and the fields of the applicant and the facts that they open."""
+    fields = (name for group in groups for name in _PERSON.get(group, ()))
+    facts = (name for group in groups for name in _FACTS.get(group, ()))
+    return frozenset(groups), frozenset(fields), frozenset(facts)
+
+
+def _only(fields: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in wanted and value is not None}

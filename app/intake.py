@@ -120,14 +120,14 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
     case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": list(facts.needs)})
     open_from(case, decision, desk)
     case.settle(at, desk.actor)
-    answer = to_json(_receipt(case, asked, desk))
+    answer = to_json(_receipt(case, asked, presenting.fresh_decision(decision, table), desk))
     unit = case.finish()
     if repeat:
         unit.insert(idempotency, repeat.row(request_id, at, answer))
     return _with_token(answer, token), unit
 
 
-def _receipt(case: Case, asked: RequestIn, desk: Desk) -> dict[str, Any]:
+def _receipt(case: Case, asked: RequestIn, decision: dict[str, Any], desk: Desk) -> dict[str, Any]:
     number = case.request["receipt_number"]
     return {
         "request_id": case.id,
@@ -136,7 +136,7 @@ def _receipt(case: Case, asked: RequestIn, desk: Desk) -> dict[str, Any]:
         "status": case.status,
         "registered_at": case.request["registered_at"],
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
-        "decision": presenting.decision(case.request["decision"], desk.snapshot),
+        "decision": decision,
         "missing_materials": presenting.missing_materials(asked, desk.snapshot),
         "warnings": [
             {"pointer": w.pointer, "code": w.code, "detail_zh": w.detail.zh, "detail_en": w.detail.en}

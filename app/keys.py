@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -28,14 +29,14 @@ class KeyRole(StrEnum):
     AUDITOR = "auditor"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Key:
     id: UUID
     name: str
     role: KeyRole
     agency_code: str | None
 
-    @property
+    @cached_property
     def actor(self) -> str:
         return f"agency:{self.agency_code}" if self.agency_code else f"key:{self.id}"
 

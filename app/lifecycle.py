@@ -97,15 +97,20 @@ class Standing:
 def request_status(handoffs: Iterable[Standing], unled: bool = False) -> RequestStatus:
     """The status of a request that has these handoffs and was not withdrawn; `unled` when there is a need whose result
     nobody answers for: it is not routed before somebody does, and never closed."""
-    standings = list(handoffs)
-    if not standings:
+    nobody, ended, waits, signed_for = True, True, False, False
+    for each in handoffs:
+        if each.status is H.RETURNED and not each.replaced:
+            return RequestStatus.DISPUTED
+        nobody = False
+        ended = ended and each.status in ENDED
+        waits = waits or each.waits_for_applicant
+        signed_for = signed_for or each.status in SIGNED_FOR
+    if nobody or (ended and unled):
         return RequestStatus.REGISTERED
-    if any(each.status is H.RETURNED and not each.replaced for each in standings):
-        return RequestStatus.DISPUTED
-    if all(each.status in ENDED for each in standings):
-        return RequestStatus.REGISTERED if unled else RequestStatus.CLOSED
-    if any(each.waits_for_applicant for each in standings):
+    if ended:
+        return RequestStatus.CLOSED
+    if waits:
         return RequestStatus.AWAITING_APPLICANT
-    if any(each.status in SIGNED_FOR for each in standings):
+    if signed_for:
         return RequestStatus.IN_PROGRESS
     return RequestStatus.REGISTERED if unled else RequestStatus.ROUTED

@@ -56,7 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.office = office
-    for resource in (requests, handoffs, tracking, catalogue, deliveries, operation):  # the busiest first
+    app.router.routes.extend(requests.intake_router.routes)  # the busiest first
+    for resource in (requests, handoffs, tracking, catalogue, deliveries, operation):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

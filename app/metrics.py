@@ -31,3 +31,14 @@ BACKLOG_AGE = Gauge(
     multiprocess_mode="mostrecent",
 )
 WORKERS = Gauge("one_window_workers_alive", "Workers seen within the last 15 seconds.", multiprocess_mode="mostrecent")
+
+_ANSWERED: dict[tuple[str, str, int], Histogram] = {}
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Routes and statuses are few: each one's histogram is looked up once."""
+    key = (method, route, status)
+    histogram = _ANSWERED.get(key)
+    if histogram is None:
+        histogram = _ANSWERED[key] = ANSWER_SECONDS.labels(method, route, str(status))
+    histogram.observe(seconds)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+from orjson import Fragment
 
 from app.lifecycle import HandoffStatus, RequestStatus
 from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
-from app.routing.decide import REASONS
+from app.routing.decide import REASONS, NeedDecision, RoutingDecision
 from app.routing.facts import FACTS, FactType, lies_in
 from app.routing.rules import RoutingTable
 from app.schemas import RequestIn
 from app.sealing import unseal
 from app.timeline import Case, Handoff
+from app.wire import as_json
 
 
 def named(thing: Named | Need) -> dict[str, str]:
@@ -58,6 +62,18 @@ def decision(record: Mapping[str, Any], snapshot: Snapshot, division_code: str |
                 _passed_over(rule.number, "other_area", table) for rule in elsewhere
             ]
     return {"version": record["version"], "directory": record.get("directory", 0), "needs": needs}
+
+
+def fresh_decision(decided: RoutingDecision, table: RoutingTable) -> dict[str, Any]:
+    """The same of a decision that was made this moment, for the receipt."""
+    needs = [_need_in_words(need, table) for need in decided.needs]
+    return {"version": decided.version, "directory": decided.directory, "needs": needs}
+
+
+# Every request for one need in one place is told the same.
+@lru_cache(4096)
+def _need_in_words(need: NeedDecision, table: RoutingTable) -> Fragment:
+    return as_json(_need_routed(need.record, table))
 
 
 def _need_routed(need: Mapping[str, Any], table: RoutingTable) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def spoken(number: str) -> str:
 
 def tracking_token(secret: bytes, request_id: UUID) -> str:
     """160 bits, derived from the service's secret so that only its hash is stored and a repeated answer is the same."""
-    digest = hmac.new(secret, b"tracking:" + request_id.bytes, hashlib.sha256).digest()
+    digest = hmac.digest(secret, b"tracking:" + request_id.bytes, "sha256")
     return urlsafe_b64encode(digest[:20]).decode().rstrip("=")
 
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -60,10 +61,11 @@ class Handoff:
         return self.status not in ENDED
 
     def row(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _HANDOFF_FIELDS}
+        return dict(zip(_HANDOFF_FIELDS, _handoff_values(self), strict=True))
 
 
 _HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
+_handoff_values = attrgetter(*_HANDOFF_FIELDS)
 _FIXED = ("id", "request_id", "need", "agency_code", "role", "step", "mandatory", "routing_version", "opened_at")
 _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
 
@@ -168,7 +170,7 @@ class Case:
         status = target(moved.status, act)
         if status is None:
             raise ValueError(f"{act} does not move a handoff that is {moved.status}")
-        moves = {"from": moved.status.value, "to": status.value, **(data or {})}
+        moves = {"from": moved.status, "to": status, **(data or {})}
         moved.status = status
         if status in ENDED:
             moved.closed_at = at

@@ -13,6 +13,11 @@ def to_json(content: Any) -> bytes:
     return orjson.dumps(content, default=_uuid, option=orjson.OPT_UTC_Z)
 
 
+def as_json(content: Any) -> orjson.Fragment:
+    """What is shown again and again, put into words once; `to_json` takes it as it is."""
+    return orjson.Fragment(to_json(content))
+
+
 def _uuid(value: Any) -> str:
     """asyncpg answers with a UUID class of its own."""
     if isinstance(value, UUID):

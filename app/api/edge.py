@@ -74,7 +74,7 @@ class Edge:
         finally:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "unmatched")
-            metrics.ANSWER_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
+            metrics.answered(scope["method"], route, status, seconds)
             log.log(
                 20 if status >= 400 else 10,  # info, debug
                 "answered",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app import intake, metrics, reading
 from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
-from app.api.access import Allow, office_of
+from app.api.access import Allow, Direct, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, read_idempotency_key, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
@@ -18,12 +18,13 @@ from app.lifecycle import RequestStatus
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
+intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
 TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE))]
 Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
 Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
 
 
-@router.post(
+@intake_router.post(
     "",
     status_code=201,
     summary="Take a request in",

@@ -46,6 +46,13 @@ class NeedDecision:
     asks: tuple[str, ...] = ()
 
     @cached_property
+    def _hash(self) -> int:
+        return hash((self.need, self.asks, tuple((a.rule.number, a.agency.code) for a in self.assignments)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
     def record(self) -> dict[str, Any]:
         return {
             "need": self.need,

@@ -191,9 +191,7 @@ def facts_of(division_code: str, person: Mapping[str, Any], day: date) -> Facts:
 def read_facts(declared: Mapping[str, Any], day: date) -> dict[str, Value]:
     """Declared facts as JSON has them, typed; names that are no facts of the table are passed over."""
     values = {
-        name: _READERS[fact.kind](value)
-        for name, value in declared.items()
-        if value is not None and (fact := FACTS.get(name))
+        name: read(value) for name, value in declared.items() if value is not None and (read := _READERS.get(name))
     }
     disaster = values.get("disaster_date")
     if isinstance(disaster, date) and disaster <= day:
@@ -215,10 +213,11 @@ def _born(applicant: Mapping[str, Any]) -> date | None:
     return None
 
 
-_READERS: Mapping[FactKind, Any] = {
+_BY_KIND: Mapping[FactKind, Any] = {
     FactKind.NUMBER: int,
     FactKind.MONEY: Decimal,
     FactKind.DATE: date.fromisoformat,
     FactKind.CHOICE: str,
     FactKind.CHOICES: frozenset,
 }
+_READERS: Mapping[str, Any] = {fact.name: _BY_KIND[fact.kind] for fact in FACTS.values()}
