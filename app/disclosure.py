@@ -22,6 +22,8 @@ _FACTS = {
     "dwelling": ("dwelling",),
     "disaster": ("disaster_date",),
 }
+# Personal Information Protection Law art. 28: health and disability, financial accounts and circumstances.
+SENSITIVE = frozenset({"health", "disability", "income"})
 GROUPS = frozenset(_PERSON) | frozenset(_FACTS) | {"narrative"}
 
 

@@ -19,6 +19,8 @@ class SigningSecret:
 
 @dataclass(frozen=True, slots=True)
 class Agency:
+    """`inbox`: it holds a key with which it can fetch its handoffs itself."""
+
     code: str
     department: str
     division_code: str
@@ -28,6 +30,7 @@ class Agency:
     endpoint: str | None
     active: bool
     secrets: tuple[SigningSecret, ...] = ()
+    inbox: bool = False
 
     def secrets_at(self, at: datetime) -> list[str]:
         """Those in force, the newest first."""
@@ -59,6 +62,12 @@ class Directory:
             (self._seats[department, place] for place in upward(division_code) if (department, place) in self._seats),
             None,
         )
+
+    def suspended(self, department: str, division_code: str) -> bool:
+        """Whether the department has an agency there or above, and none that is active."""
+        places = frozenset(upward(division_code))
+        offices = (a for a in self.agencies.values() if a.department == department and a.division_code in places)
+        return self.resolve(department, division_code) is None and any(True for _ in offices)
 
     def of_county(self, division_code: str) -> list[Agency]:
         """Every agency, active or not, of the county that `division_code` lies in or above it."""

@@ -1,0 +1,366 @@
+"""check(): the proof that a table routes every request, before it is in force; pure.
+
+Every need, every place, every day from the table's first on, every region of the declared facts (`space`) is looked
+at, seat by seat: the lead's seat, and the seat of each department beside it. Who sits in one seat does not depend on
+the others, but for two rules that a seat is looked at together with the lead for: a department takes one role only,
+and a lead that is done before its mandatory co-handler begins would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+
+from app.disclosure import SENSITIVE
+from app.routing.directory import Agency, Directory, upward
+from app.routing.facts import FactValues
+from app.routing.findings import Certificate, Finding, Severity, Witness, facts_in_words
+from app.routing.rules import Consent, ConsentOf, Role, RoutingTable, Rule, local_day
+from app.routing.space import by_areas, by_days, cells, number_of_cells
+
+MOST_CELLS = 250_000
+_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+_WORDS = {Role.LEAD: ("牵头", "lead"), Role.CO_HANDLER: ("协办", "co-handler"), Role.INFORMED: ("知会", "informed")}
+
+
+@dataclass(frozen=True)
+class World:
+    """What there is: need codes, places where a request may be registered, departments, materials."""
+
+    needs: Sequence[str]
+    places: Sequence[str]
+    departments: frozenset[str]
+    materials: frozenset[str]
+
+    @cached_property
+    def areas(self) -> frozenset[str]:
+        """Every division that a request can come from, and those that it lies in."""
+        return frozenset(area for place in self.places for area in upward(place))
+
+
+@dataclass(slots=True)
+class _Region:
+    """Places that lie in the same areas, days on which the same rules are in force."""
+
+    need: str
+    places: Sequence[str]
+    day: date
+    rules: Sequence[Rule]
+
+    def witness(self, facts: FactValues | None = None, place: str | None = None) -> Witness:
+        return Witness(self.need, place or self.places[0], self.day, facts or {})
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What was found so far: each finding once, with its first witness and how many regions show it."""
+
+    findings: dict[tuple[str, tuple[int, ...], str], Finding] = field(default_factory=dict)
+    fired: set[int] = field(default_factory=set)
+    could: dict[int, tuple[Witness, int | None]] = field(default_factory=dict)
+    regions: int = 0
+
+    def add(
+        self, code: str, severity: Severity, rules: Iterable[Rule], witness: Witness, zh: str, en: str, about: str = ""
+    ) -> None:
+        numbers = tuple(sorted(rule.number for rule in rules))
+        key = (code, numbers, about or (witness.need if not numbers else ""))
+        before = self.findings.get(key)
+        self.findings[key] = (
+            replace(before, regions=before.regions + 1) if before else Finding(code, severity, numbers, zh, en, witness)
+        )
+
+
+def check(table: RoutingTable, directory: Directory, world: World, checksum: str, at: datetime) -> Certificate:
+    """The certificate of `table` in `world` as of `at` (aware): it may be published if it has no errors."""
+    notes = _Notes()
+    begins = local_day(table.effective_from)
+    for need in world.needs:
+        _check_need(need, table.by_need.get(need, ()), begins, directory, world, notes)
+    for rule in table.rules:
+        _check_names(rule, table, begins, world, notes)
+        _check_consent(rule, begins, notes)
+    _check_prerequisites(table, begins, world, notes)
+    _check_dead(table, begins, notes)
+    return Certificate(
+        checksum=checksum,
+        directory=directory.revision,
+        checked_at=at,
+        rules=len(table.rules),
+        needs=len(world.needs),
+        places=len(world.places),
+        agencies=len(directory.agencies),
+        regions=notes.regions,
+        findings=tuple(sorted(notes.findings.values(), key=lambda each: (each.severity, each.code, each.rules))),
+    )
+
+
+def _check_need(
+    need: str, rules: Sequence[Rule], begins: date, directory: Directory, world: World, notes: _Notes
+) -> None:
+    for areas, places in by_areas(world.places, rules).items():
+        candidates = [rule for rule in rules if rule.area in areas]
+        for day in by_days(begins, candidates):
+            region = _Region(need, places, day, [rule for rule in candidates if rule.in_force(day)])
+            _check_seats(region, notes)
+            _check_agencies(region, directory, notes)
+
+
+def _check_seats(region: _Region, notes: _Notes) -> None:
+    leads = [rule for rule in region.rules if rule.role is Role.LEAD]
+    if _is_small_enough(region, leads, notes):
+        for facts in cells(leads):
+            notes.regions += 1
+            _check_lead(region, leads, facts, notes)
+    beside = [rule for rule in region.rules if rule.role is not Role.LEAD]
+    for department in dict.fromkeys(rule.department for rule in beside):
+        seat = [rule for rule in beside if rule.department == department]
+        with_lead = [
+            lead for lead in leads if lead.department == department or any(_may_lock(lead, rule) for rule in seat)
+        ]
+        # A lead sits by all the leads' conditions, so if one of them matters all of them do.
+        together = [*seat, *(leads if with_lead else ())]
+        if _is_small_enough(region, together, notes):
+            for facts in cells(together):
+                notes.regions += 1
+                _check_beside(region, seat, leads if with_lead else [], facts, notes)
+
+
+def _is_small_enough(region: _Region, rules: Sequence[Rule], notes: _Notes) -> bool:
+    count = number_of_cells(rules)
+    if count <= MOST_CELLS:
+        return True
+    notes.add(
+        *("too_many_cases", _ERROR, rules, region.witness()),
+        f"这些规则的条件合起来有 {count} 种情形,超过 {MOST_CELLS} 种,无法逐一证明;请拆分或简化条件。",
+        f"the conditions of these rules make {count} cases together, more than {MOST_CELLS}, too many to prove; "
+        "split or simplify them",
+    )
+    return False
+
+
+def _check_lead(region: _Region, leads: Sequence[Rule], facts: FactValues, notes: _Notes) -> None:
+    answers = {rule.number: rule.condition is None or rule.condition.answer(facts) for rule in leads}
+    sitting = _nearest([rule for rule in leads if answers[rule.number]])
+    zh, en = facts_in_words(facts)
+    if not sitting:
+        waiting = [rule for rule in leads if answers[rule.number] is None]
+        witness = region.witness(facts)
+        where_zh, where_en = f"{witness.division_code} 在 {witness.day}", f"{witness.division_code} on {witness.day}"
+        if waiting:
+            notes.add(
+                *("lead_waits_for_fact", _WARNING, waiting, witness),
+                f"{region.need} 在{where_zh}({zh}):情况未知时没有牵头,先由“难以确定部门”接下;"
+                "可在条件中写明“未知”时归谁。",
+                f"{region.need} in {where_en} ({en}): nobody leads while a fact is not known, so `undetermined` takes "
+                "it first; a condition may say who leads when the fact `is unknown`",
+            )
+        else:
+            notes.add(
+                *("no_lead", _ERROR, (), witness),
+                f"{region.need} 在{where_zh}({zh})没有牵头单位;请补一条牵头规则。",
+                f"{region.need} in {where_en} ({en}) has no lead; add a rule that leads",
+            )
+    elif len(sitting) > 1:
+        notes.add(
+            *("two_leads", _ERROR, sitting, region.witness(facts)),
+            f"规则 {_listed(sitting)} 在同一情形({zh})都要牵头;请使条件、地区或日期互不重叠。",
+            f"rules {_listed(sitting)} both lead in the same case ({en}); keep their conditions, areas or dates apart",
+        )
+    _note_sitting(leads, sitting, answers, region.witness(facts), notes)
+
+
+def _check_beside(
+    region: _Region, seat: Sequence[Rule], leads: Sequence[Rule], facts: FactValues, notes: _Notes
+) -> None:
+    answers = {rule.number: rule.condition is None or rule.condition.answer(facts) for rule in seat}
+    meant = [rule for rule in seat if answers[rule.number]]
+    co_handling = [rule for rule in meant if rule.role is Role.CO_HANDLER]
+    sitting = _nearest(co_handling or meant)
+    leading = _nearest([lead for lead in leads if lead.condition is None or lead.condition.answer(facts)])
+    witness = region.witness(facts)
+    if len(sitting) > 1:
+        zh, en = facts_in_words(facts)
+        notes.add(
+            *("two_rows", _ERROR, sitting, witness),
+            f"规则 {_listed(sitting)} 在同一情形({zh})说的是同一部门;请合并,或使条件、地区、日期互不重叠。",
+            f"rules {_listed(sitting)} speak of the same department in the same case ({en}); "
+            "make them one, or keep their conditions, areas or dates apart",
+        )
+    if leading and sitting and leading[0].department == sitting[0].department:
+        _note_sitting(seat, [], answers, witness, notes, taken_by=leading[0])
+        return
+    for rule in sitting[:1]:
+        for lead in leading[:1]:
+            if _may_lock(lead, rule):
+                notes.add(
+                    *("deadlock", _ERROR, (lead, rule), witness),
+                    f"规则 {rule.number} 的必办协办在第 {rule.step} 环节,牵头规则 {lead.number} 在第 {lead.step} "
+                    "环节:牵头要等协办办结,协办又要等牵头办结;请把牵头放到最后的环节,或改为非必办。",
+                    f"rule {rule.number}, a mandatory co-handler, stands in step {rule.step} after lead {lead.number} "
+                    f"in step {lead.step}: each waits for the other; let the lead come last, or make it not mandatory",
+                )
+    _note_sitting(seat, sitting, answers, witness, notes)
+
+
+def _may_lock(lead: Rule, rule: Rule) -> bool:
+    return rule.role is Role.CO_HANDLER and rule.mandatory and rule.step > lead.step
+
+
+def _nearest(rules: Sequence[Rule]) -> list[Rule]:
+    """Those that the nearest area gives the seat to."""
+    longest = max((len(rule.area) for rule in rules), default=0)
+    return [rule for rule in rules if len(rule.area) == longest]
+
+
+def _note_sitting(
+    seat: Iterable[Rule],
+    sitting: Sequence[Rule],
+    answers: Mapping[int, bool | None],
+    witness: Witness,
+    notes: _Notes,
+    taken_by: Rule | None = None,
+) -> None:
+    notes.fired.update(rule.number for rule in sitting)
+    before = taken_by or (sitting[0] if sitting else None)
+    for rule in seat:
+        if answers[rule.number] and rule not in sitting:
+            notes.could.setdefault(rule.number, (witness, before.number if before else None))
+
+
+def _check_agencies(region: _Region, directory: Directory, notes: _Notes) -> None:
+    for rule in region.rules:
+        for place in region.places:
+            fault = _agency_fault(directory, rule.department, place)
+            if fault is not None:
+                code, zh, en = fault
+                notes.add(
+                    *(code, _ERROR, (rule,), region.witness(place=place)),
+                    f"规则 {rule.number}:{place} 的 {rule.department} {zh}",
+                    f"rule {rule.number}: {rule.department} for {place} {en}",
+                )
+
+
+_FAULTS = {
+    "agency_missing": ("没有承办单位(本级及上级均无);请先登记该单位。", "has no agency there or above; add one"),
+    "agency_suspended": (
+        "已停用;请恢复该单位或改由别的部门。",
+        "is suspended; take it back or name another department",
+    ),
+    "agency_unreachable": (
+        "没有接口地址、收件箱密钥,也没有电话;请至少登记一样。",
+        "has neither an endpoint, a key for its inbox, nor a telephone; give it one",
+    ),
+}
+
+
+def _agency_fault(directory: Directory, department: str, place: str) -> tuple[str, str, str] | None:
+    agency = directory.resolve(department, place)
+    if agency is None:
+        code = "agency_suspended" if directory.suspended(department, place) else "agency_missing"
+    elif _is_reachable(agency):
+        return None
+    else:
+        code = "agency_unreachable"
+    return (code, *_FAULTS[code])
+
+
+def _is_reachable(agency: Agency) -> bool:
+    return bool(agency.endpoint or agency.phone or agency.inbox)
+
+
+def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, notes: _Notes) -> None:
+    faults: list[tuple[str, str, str]] = []
+    if rule.need not in world.needs:
+        faults.append((rule.need, "没有这个求助事项代码", "is no need code"))
+    if rule.department not in world.departments:
+        faults.append((rule.department, "没有这个部门代码", "is no department code"))
+    if rule.area not in world.areas:
+        faults.append((rule.area, "没有这个地区", "is no area in which a request can be made"))
+    for material in (*rule.materials, *rule.waived):
+        if material not in world.materials:
+            faults.append((material, "没有这个材料代码", "is no material code"))
+    if rule.emergency_variant is not None and rule.emergency_variant not in table.by_need:
+        faults.append((rule.emergency_variant, "作为应急做法没有任何规则", "is the emergency variant and has no rule"))
+    for name, zh, en in faults:
+        witness = Witness(rule.need, rule.area, begins, {})
+        notes.add(
+            *("unknown_code", _ERROR, (rule,), witness),
+            f"规则 {rule.number}:{name} {zh}。",
+            f"rule {rule.number}: {name} {en}",
+            about=name,
+        )
+
+
+def _check_consent(rule: Rule, begins: date, notes: _Notes) -> None:
+    witness = Witness(rule.need, rule.area, max(begins, rule.effective_from), {})
+    sensitive = sorted(SENSITIVE.intersection(rule.discloses))
+    if sensitive and not rule.consent:
+        listed = ", ".join(sensitive)
+        notes.add(
+            *("consent_missing", _ERROR, (rule,), witness),
+            f"规则 {rule.number} 提供敏感信息({listed})却没有写明同意;依法定职责的写 none。",
+            f"rule {rule.number} discloses {listed} and names no consent; write none where the law makes it a duty",
+        )
+    asked = [each for each in rule.consent if each not in (Consent.NONE, Consent.WAIVED)]
+    if asked and rule.consent_of is ConsentOf.NOBODY:
+        notes.add(
+            *("consent_of_nobody", _ERROR, (rule,), witness),
+            f"规则 {rule.number} 需要同意,却没有写明由谁同意。",
+            f"rule {rule.number} needs consent and does not say whose",
+        )
+    if rule.role is Role.LEAD and not rule.discloses:
+        notes.add(
+            *("lead_sees_nothing", _WARNING, (rule,), witness),
+            f"规则 {rule.number} 牵头,却看不到当事人的任何信息。",
+            f"rule {rule.number} leads and is shown nothing of the person",
+        )
+
+
+def _check_prerequisites(table: RoutingTable, begins: date, world: World, notes: _Notes) -> None:
+    """Needs that wait for each other, on any day on which the rules that say so are in force together."""
+    needs = frozenset(world.needs)
+    linked = [rule for rule in table.rules if needs.intersection(rule.prerequisites)]
+    for day in by_days(begins, linked):
+        in_force = [rule for rule in linked if rule.in_force(day)]
+        waits: dict[str, set[str]] = {}
+        for rule in in_force:
+            waits.setdefault(rule.need, set()).update(needs.intersection(rule.prerequisites))
+        try:
+            TopologicalSorter(waits).prepare()
+        except CycleError as error:
+            loop = list(dict.fromkeys(error.args[1]))
+            rules = [rule for rule in in_force if rule.need in loop and set(loop).intersection(rule.prerequisites)]
+            listed = " → ".join(loop)
+            notes.add(
+                *("prerequisite_loop", _ERROR, rules, Witness(loop[0], rules[0].area, day, {})),
+                f"前置事项互相等待:{listed};请去掉其中一个。",
+                f"these needs wait for each other: {listed}; take one of the prerequisites away",
+            )
+
+
+def _check_dead(table: RoutingTable, begins: date, notes: _Notes) -> None:
+    for rule in table.rules:
+        if rule.number in notes.fired:
+            continue
+        witness, by = notes.could.get(
+            rule.number, (Witness(rule.need, rule.area, max(begins, rule.effective_from), {}), None)
+        )
+        role_zh, role_en = _WORDS[rule.role]
+        if by is not None:
+            zh = f"规则 {rule.number}({role_zh})从不生效:凡是它适用的情形,都由规则 {by} 先占;请删去或改写。"
+            en = f"rule {rule.number} ({role_en}) never fires: rule {by} comes first wherever it would; drop or change it"
+        elif rule.effective_to is not None and rule.effective_to < begins:
+            zh = f"规则 {rule.number} 在本表生效前已经失效;请删去。"
+            en = f"rule {rule.number} ended before this table takes effect; drop it"
+        else:
+            zh = f"规则 {rule.number}({role_zh})从不生效:它的条件没有任何情形能满足,或它的地区不受理求助。"
+            en = f"rule {rule.number} ({role_en}) never fires: nothing meets its condition, or nobody asks in its area"
+        notes.add("dead_rule", _ERROR, (rule,), witness, zh, en)
+
+
+def _listed(rules: Iterable[Rule]) -> str:
+    return ", ".join(str(number) for number in sorted(rule.number for rule in rules))
