@@ -46,7 +46,7 @@ class Courier:
         self._registry = registry
         self._lease = timedelta(seconds=settings.delivery_lease_seconds)
         # A message is not sent in the last part of its lease: the attempt must end before somebody else may begin.
-        self._margin = timedelta(seconds=min(settings.delivery_total_seconds + 1, settings.delivery_lease_seconds / 2))
+        self._margin = timedelta(seconds=settings.delivery_total_seconds + 1)
         self._held: dict[str, deque[Claimed]] = {}
         self._in_flight: Counter[str] = Counter()
         self._began: dict[UUID, float] = {}
