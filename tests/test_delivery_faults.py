@@ -57,15 +57,19 @@ def messages_of(receiver: Receiver, agency: str, number: int) -> list[Received]:
     return until(lambda: found if len(found := receiver.of(agency)) >= number else None, what=f"message {number}")
 
 
+def pause_after(seen: Seen) -> float:
+    """Seconds from the last try's beginning to the next."""
+    begun, ended = seen["tries"][-1]["started_at"], seen["next_try_at"]
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+
+
 def test_a_failure_is_tried_again_with_the_same_id_and_the_same_bytes(county: County, receiver: Receiver) -> None:
     receiver.then(EDUCATION, Answer(500, body="暂时不行".encode()), Answer(503))
     county.ask("education_aid")
     for attempt, (least, most) in ((1, (4, 6)), (2, (16, 24))):
         seen = tried(county, attempt)
         assert (seen["status"], seen["ended_at"]) == ("pending", None)
-        begun, ended = seen["tries"][-1]["started_at"], seen["next_try_at"]
-        pause = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
-        assert least <= pause <= most + 1, "exponential, spread by a fifth to either side"
+        assert least <= pause_after(seen) <= most + 1, "exponential, spread by a fifth to either side"
         make_due(county)
     seen = tried(county, 3)
     assert seen["status"] == "delivered"
@@ -228,6 +232,25 @@ def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, r
     assert seen["status"] == "pending", "one more failure does not give it up at once"
     (row,) = fetch(county.running.url, select(delivery.c.give_up_at).where(delivery.c.agency_code == EDUCATION))
     assert row["give_up_at"] - now() > timedelta(days=2.9)
+
+
+def test_a_delivery_that_is_sent_again_begins_its_schedule_anew_and_is_numbered_on(
+    county: County, receiver: Receiver
+) -> None:
+    receiver.then(EDUCATION, *[Answer(500)] * 4)
+    county.ask("education_aid")
+    tried(county, 1)
+    make_due(county)
+    given_up = tried(county, 2)["delivery_id"]
+    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    change(county.running.url, of_education.values(status="exhausted", ended_at=now(), attempts=14))
+    county.coordinator.post(f"/v1/deliveries/{given_up}/redeliver").raise_for_status()
+    for attempt, (least, most) in ((15, (4, 6)), (16, (16, 24))):
+        seen = tried(county, attempt)
+        assert least <= pause_after(seen) <= most + 1, "what failed before it was sent again counts no more"
+        make_due(county)
+    seen = tried(county, 17)
+    assert (seen["status"], [each["number"] for each in seen["tries"]]) == ("delivered", [1, 2, 15, 16, 17])
 
 
 def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: Receiver) -> None:

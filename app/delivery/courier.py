@@ -17,7 +17,7 @@ from app import metrics
 from app.config import Settings
 from app.db import Database, is_unavailable
 from app.delivery.breaker import Breaker
-from app.delivery.outbox import Attempt, Claimed, claim_due, next_due, record, release
+from app.delivery.outbox import Attempt, Claimed, claim_due, failed_since_sent_again, next_due, record, release
 from app.delivery.schedule import next_try
 from app.delivery.sender import open_session, send
 from app.identifiers import now
@@ -164,7 +164,8 @@ class Courier:
         at = now()
         again = None
         if not attempt.succeeded:
-            again = next_try(claimed.attempts + 1, at, claimed.give_up_at, self._chance)
+            failed = await self._failed_before(claimed) + 1
+            again = next_try(failed, at, claimed.give_up_at, self._chance)
         unit = record(claimed, attempt, self._id, at, again)
         if attempt.succeeded or again is not None:
             await self._ledger.write(unit)
@@ -176,6 +177,12 @@ class Courier:
             await write_units(connection, [unit, case.finish()])
         metrics.EXHAUSTED.inc()
         log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.agency_code)
+
+    async def _failed_before(self, claimed: Claimed) -> int:
+        if not claimed.was_sent_again:
+            return claimed.attempts
+        async with self._database.reading() as connection:
+            return await failed_since_sent_again(connection, claimed)
 
     async def _pause(self) -> float:
         """Seconds until something is due or a breaker may be probed, at most the poll interval."""

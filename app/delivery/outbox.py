@@ -44,6 +44,15 @@ class Claimed:
     give_up_at: datetime
     lease_until: datetime
 
+    @property
+    def began_at(self) -> datetime:
+        """When its three days began: when it was made, or when it was last sent again."""
+        return self.give_up_at - GIVE_UP_AFTER
+
+    @property
+    def was_sent_again(self) -> bool:
+        return self.began_at > self.created_at
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -229,6 +238,14 @@ def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, tr
     return unit
 
 
+async def failed_since_sent_again(connection: AsyncConnection, claimed: Claimed) -> int:
+    """How many tries have failed since its three days began anew: its schedule goes by these, not by all of them."""
+    tries = select(func.count()).where(
+        delivery_attempt.c.delivery_id == claimed.id, delivery_attempt.c.started_at >= claimed.began_at
+    )
+    return await connection.scalar(tries) or 0
+
+
 async def release(connection: AsyncConnection, worker_id: UUID, claimed: Collection[Claimed], at: datetime) -> None:
     """Give back what was claimed and not tried."""
     if claimed:
@@ -238,7 +255,10 @@ async def release(connection: AsyncConnection, worker_id: UUID, claimed: Collect
 
 
 async def send_again(connection: AsyncConnection, delivery_id: UUID, at: datetime) -> bool:
-    """Make an exhausted delivery due again for another three days, same id, same bytes; False if it isn't exhausted."""
+    """Make an exhausted delivery due again, same id, same bytes, and its three days and their schedule begin anew.
+
+    Its attempts are numbered on. False if it isn't exhausted.
+    """
     again = (
         update(delivery)
         .where(delivery.c.id == delivery_id, delivery.c.status == "exhausted")
