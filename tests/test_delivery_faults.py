@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
 
-from app import agencies
+from app import agencies, metrics
 from app.db import Database
 from app.identifiers import now
 from app.tables import delivery, delivery_attempt
@@ -219,6 +220,26 @@ def test_what_can_not_be_delivered_is_kept_shown_and_can_be_sent_again(county: C
     assert (refused.status_code, refused.json()["code"]) == (409, "delivery_not_exhausted")
     nowhere = county.coordinator.post(f"/v1/deliveries/{receipt['request_id']}/redeliver")
     assert nowhere.status_code == 404
+
+
+def test_a_worker_that_lost_its_claim_does_not_say_that_a_delivery_was_given_up(
+    receiver: Receiver, run_service: Callable[..., Running]
+) -> None:
+    county = County(run_service(), receiver.secrets)
+    receipt = county.ask("education_aid")
+    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    change(county.running.url, of_education.values(give_up_at=now()))
+    receiver.always(EDUCATION, Answer(500, hang=True))
+    before = metrics.EXHAUSTED._value.get()
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+    messages_of(receiver, EDUCATION, 1)
+    change(county.running.url, of_education.values(claimed_by=uuid4(), due_at=now() + timedelta(hours=1)))
+    receiver.release()
+    (attempt,) = until(lambda: the_delivery(county)["tries"])
+    assert attempt["status_code"] == 500, "what was tried is kept all the same"
+    assert (the_delivery(county)["status"], the_delivery(county)["attempts"]) == ("pending", 0)
+    assert "delivery.exhausted" not in {each["kind"] for each in county.events(receipt)}
+    assert metrics.EXHAUSTED._value.get() == before
 
 
 def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, receiver: Receiver) -> None:

@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter, deque
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import aiohttp
@@ -17,11 +17,20 @@ from app import metrics
 from app.config import Settings
 from app.db import Database, is_unavailable
 from app.delivery.breaker import Breaker
-from app.delivery.outbox import Attempt, Claimed, claim_due, failed_since_sent_again, next_due, record, release
+from app.delivery.outbox import (
+    Attempt,
+    Claimed,
+    claim_due,
+    failed_since_sent_again,
+    give_up,
+    next_due,
+    record,
+    release,
+)
 from app.delivery.schedule import next_try
 from app.delivery.sender import open_session, send
 from app.identifiers import now
-from app.ledger import Ledger, write_units
+from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
 from app.problems import Problem
 from app.registry import Registry
@@ -169,14 +178,22 @@ class Courier:
         unit = record(claimed, attempt, self._id, at, again)
         if attempt.succeeded or again is not None:
             await self._ledger.write(unit)
-            return
+        elif await self._give_up(claimed, unit, at):
+            metrics.EXHAUSTED.inc()
+            log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.agency_code)
+
+    async def _give_up(self, claimed: Claimed, unit: Unit, at: datetime) -> bool:
+        """Write the last attempt's unit and the event that says so; False if the claim was lost: then only the unit."""
         async with self._database.writing() as connection:
             case = await load(connection, claimed.request_id)
-            data = {"delivery": str(claimed.id), "agency": claimed.agency_code, "attempts": claimed.attempts + 1}
-            case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
-            await write_units(connection, [unit, case.finish()])
-        metrics.EXHAUSTED.inc()
-        log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.agency_code)
+            given_up = await give_up(connection, claimed.id, self._id, at)
+            units = [unit]
+            if given_up:
+                data = {"delivery": str(claimed.id), "agency": claimed.agency_code, "attempts": claimed.attempts + 1}
+                case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
+                units.append(case.finish())
+            await write_units(connection, units)
+        return given_up
 
     async def _failed_before(self, claimed: Claimed) -> int:
         if not claimed.was_sent_again:

@@ -214,7 +214,10 @@ _RELEASE = update(delivery).where(_MINE).values(due_at=bindparam("b_due_at"), cl
 
 
 def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, try_again_at: datetime | None) -> Unit:
-    """The unit of work that keeps an attempt and what became of its delivery: delivered, tried again, exhausted."""
+    """The unit of work that keeps an attempt and what became of its delivery: delivered, or tried again.
+
+    With no time to try again, `give_up` says in the same transaction what became of it.
+    """
     unit = Unit()
     unit.insert(
         delivery_attempt,
@@ -233,9 +236,13 @@ def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, tr
         unit.update(_DELIVERED, {"b_id": claimed.id, "b_at": at})
     elif try_again_at is not None:
         unit.update(_TRY_AGAIN, {"b_id": claimed.id, "b_worker": worker_id, "b_due_at": try_again_at})
-    else:
-        unit.update(_EXHAUSTED, {"b_id": claimed.id, "b_worker": worker_id, "b_at": at})
     return unit
+
+
+async def give_up(connection: AsyncConnection, delivery_id: UUID, worker_id: UUID, at: datetime) -> bool:
+    """Make a delivery exhausted; False if the worker has lost its claim, and another one says what becomes of it."""
+    given_up = await connection.execute(_EXHAUSTED, {"b_id": delivery_id, "b_worker": worker_id, "b_at": at})
+    return given_up.rowcount == 1
 
 
 async def failed_since_sent_again(connection: AsyncConnection, claimed: Claimed) -> int:
