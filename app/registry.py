@@ -37,6 +37,7 @@ from app.tables import (
 )
 
 REVISION = "registry"
+_REVISION = select(revision.c.value).where(revision.c.name == REVISION)
 log = structlog.get_logger()
 
 
@@ -94,11 +95,15 @@ class Registry:
 
     async def refresh(self) -> Snapshot:
         """Load anew if the revision has moved."""
-        async with self._loading, self._database.reading() as connection:
-            value = await connection.scalar(select(revision.c.value).where(revision.c.name == REVISION))
-            if self._snapshot is None or self._snapshot.revision != (value or 0):
-                self._snapshot = await _load(connection, value or 0)
+        async with self._loading:
+            if self._snapshot is None or self._snapshot.revision != await self._revision():
+                async with self._database.reading_as_one() as connection:
+                    self._snapshot = await _load(connection)
             return self._snapshot
+
+    async def _revision(self) -> int:
+        async with self._database.reading() as connection:
+            return await connection.scalar(_REVISION) or 0
 
     async def keep_fresh(self, stopping: asyncio.Event) -> None:
         """Runs until told to stop, never cancelled in the middle of a query: a driver that is left so may hang.
@@ -120,7 +125,9 @@ async def moved(connection: AsyncConnection) -> None:
     await connection.execute(update(revision).where(revision.c.name == REVISION).values(value=revision.c.value + 1))
 
 
-async def _load(connection: AsyncConnection, value: int) -> Snapshot:
+async def _load(connection: AsyncConnection) -> Snapshot:
+    """Everything from one transaction, so that it belongs together."""
+
     async def rows(table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(select(table))).mappings()]
 
@@ -130,7 +137,7 @@ async def _load(connection: AsyncConnection, value: int) -> Snapshot:
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(
-        revision=value,
+        revision=await connection.scalar(_REVISION) or 0,
         divisions={row["code"]: Division(**row) for row in await rows(division)},
         needs={row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])},
         materials={row["code"]: Named(**row) for row in await rows(material)},
