@@ -20,7 +20,7 @@ from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import Act, RequestStatus
-from app.office import Office
+from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
 from app.routing.decide import decide
@@ -170,6 +170,7 @@ async def _stored(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUI
     return row
 
 
+@again_if_outdated
 async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn) -> bytes:
     """Take the request back: what is open is cancelled and its agencies are told. Withdrawing twice is no error.
 
@@ -186,10 +187,12 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
             case.withdraw(desk.at, key.actor, asked.reason)
             await write_units(connection, [case.finish()])
             await office.database.bell.before_commit(connection)
+        answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
     office.database.bell.after_commit()
-    return to_json(presenting.request_view(case, desk.snapshot, with_person=False))
+    return answer
 
 
+@again_if_outdated
 async def supplement(office: Office, key: Key, request_id: UUID, asked: SupplementIn, repeat: Repeat | None) -> bytes:
     """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
 

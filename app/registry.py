@@ -1,7 +1,8 @@
 """What the county has set, as one immutable snapshot in memory: divisions, needs, agencies, tables, calendar.
 
 Whoever changes any of it moves the revision in the same transaction; every process looks at the revision every
-`refresh_seconds` and swaps the whole snapshot, so a request sees the old table or the new one, never a mixture.
+`refresh_seconds` and swaps the whole snapshot, so a request sees the old table or the new one, never a mixture. A row
+that another process wrote may name what the snapshot does not hold yet: then `OutdatedSnapshotError` says so.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import select, update
@@ -39,6 +40,19 @@ from app.tables import (
 REVISION = "registry"
 _REVISION = select(revision.c.value).where(revision.c.name == REVISION)
 log = structlog.get_logger()
+Code = TypeVar("Code")
+Thing = TypeVar("Thing")
+
+
+class OutdatedSnapshotError(LookupError):
+    """A row names what this process's snapshot does not hold: it was added since."""
+
+
+class Known(dict[Code, Thing]):
+    """By code. Rows name only what was there when they were written, so a code that is missing here is new."""
+
+    def __missing__(self, code: Code) -> Thing:
+        raise OutdatedSnapshotError(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +149,23 @@ async def _load(connection: AsyncConnection) -> Snapshot:
     for row in await rows(rule):
         rules.setdefault(row.pop("version"), []).append(_rule(row))
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
+    directory = Directory.of(_agencies(await rows(agency), await rows(agency_secret)))
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(
         revision=await connection.scalar(_REVISION) or 0,
-        divisions={row["code"]: Division(**row) for row in await rows(division)},
-        needs={row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])},
-        materials={row["code"]: Named(**row) for row in await rows(material)},
-        departments={row["code"]: Named(**row) for row in await rows(department)},
-        tables={
-            row["version"]: RoutingTable(row["version"], row["effective_from"], tuple(rules.get(row["version"], ())))
-            for row in published
-        },
-        directory=Directory.of(_agencies(await rows(agency), await rows(agency_secret))),
+        divisions=Known({row["code"]: Division(**row) for row in await rows(division)}),
+        needs=Known({row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])}),
+        materials=Known({row["code"]: Named(**row) for row in await rows(material)}),
+        departments=Known({row["code"]: Named(**row) for row in await rows(department)}),
+        tables=Known(
+            {
+                row["version"]: RoutingTable(
+                    row["version"], row["effective_from"], tuple(rules.get(row["version"], ()))
+                )
+                for row in published
+            }
+        ),
+        directory=replace(directory, agencies=Known(directory.agencies)),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
     )
 

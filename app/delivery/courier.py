@@ -34,6 +34,7 @@ from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
 from app.problems import Problem
 from app.registry import Registry
+from app.routing.directory import Agency
 from app.timeline import load
 
 log = structlog.get_logger()
@@ -135,8 +136,7 @@ class Courier:
     async def _deliver(self, claimed: Claimed, session: aiohttp.ClientSession) -> None:
         code = claimed.agency_code
         try:
-            agency = (await self._registry.current()).directory.agencies.get(code)
-            attempt = await send(session, agency, claimed)
+            attempt = await send(session, await self._agency(code), claimed)
             self._judge(code, attempt)
             self._count(claimed, attempt)
             await self._record(claimed, attempt)
@@ -153,6 +153,13 @@ class Courier:
                 self._send_held(code, session)
             if len(self._began) <= self._settings.delivery_concurrency // 2:
                 self._database.bell.after_commit()
+
+    async def _agency(self, code: str) -> Agency | None:
+        """An agency that seems to have no endpoint is looked at again: it may just have been given one."""
+        agency = (await self._registry.current()).directory.agencies.get(code)
+        if agency is None or agency.endpoint is None:
+            agency = (await self._registry.refresh()).directory.agencies.get(code)
+        return agency
 
     def _judge(self, agency_code: str, attempt: Attempt) -> None:
         if attempt.succeeded:
