@@ -242,6 +242,28 @@ def test_a_worker_that_lost_its_claim_does_not_say_that_a_delivery_was_given_up(
     assert metrics.EXHAUSTED._value.get() == before
 
 
+def test_what_was_withdrawn_before_it_was_delivered_is_still_delivered_and_so_is_its_cancellation(
+    county: County, receiver: Receiver
+) -> None:
+    receiver.then(EDUCATION, Answer(503), Answer(503))
+    receipt = county.ask("education_aid")
+    tried(county, 1)
+    county.window.post(f"/v1/requests/{receipt['request_id']}/withdraw", json={}).raise_for_status()
+    messages_of(receiver, EDUCATION, 2)
+
+    def delivered() -> list[Seen]:
+        make_due(county)
+        found = county.coordinator.get("/v1/deliveries", params={"agency": EDUCATION}).json()["items"]
+        return [each for each in found if each["status"] == "delivered"]
+
+    until(lambda: len(delivered()) == 2, what="both messages")
+    told = {each.id: each.message for each in receiver.of(EDUCATION)}.values()
+    in_time = sorted(told, key=lambda message: datetime.fromisoformat(message["timestamp"]))
+    assert [each["type"] for each in in_time] == ["handoff.dispatched", "handoff.cancelled"]
+    assert [each["data"]["status"] for each in in_time] == ["dispatched", "cancelled"]
+    assert len({each["data"]["handoff_id"] for each in in_time}) == 1
+
+
 def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, receiver: Receiver) -> None:
     receiver.then(EDUCATION, Answer(500), Answer(500))
     county.ask("education_aid")
