@@ -21,6 +21,8 @@ from app.tables import metadata
 
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
+# SQLite's own default; the builds of some systems take more.
+_MOST_VARIABLES = 32_766
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
 
 
@@ -102,7 +104,7 @@ class _SqliteBulk:
                 values = _values_for(table, connection.dialect)
                 flat = [value for row in rows[table] for value in values(row)]
                 columns, at = len(table.c), 0
-                for size in _pieces(len(rows[table])):
+                for size in _pieces(len(rows[table]), columns):
                     piece = flat[at : at + size * columns]
                     connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
                     at += size * columns
@@ -112,9 +114,12 @@ class _SqliteBulk:
         self._engine.dispose()
 
 
-def _pieces(rows: int) -> list[int]:
-    """Powers of two that add up to `rows`: one statement each, so that few texts serve every group."""
-    return [1 << bit for bit in reversed(range(rows.bit_length())) if rows >> bit & 1]
+def _pieces(rows: int, columns: int) -> list[int]:
+    """Powers of two that add up to `rows`: one statement each, so that few texts serve every group, and none of them
+    has more variables than SQLite takes."""
+    largest = (_MOST_VARIABLES // columns).bit_length() - 1
+    rest = rows & ((1 << largest) - 1)
+    return [1 << largest] * (rows >> largest) + [1 << bit for bit in reversed(range(largest)) if rest >> bit & 1]
 
 
 @cache
