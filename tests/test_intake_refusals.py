@@ -141,6 +141,26 @@ def test_every_fault_of_a_request_is_told_at_once(window: httpx.Client) -> None:
     assert told == {"/needs/0/code", "/division_code", "/applicant/phone", "/applicant/birth_date"}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "language", "told"),
+    [
+        (50, "en", "Correct each item of `errors` and send again."),
+        (51, "en", "Correct each item of `errors` and send again. Further errors, not listed: 1."),
+        (9000, "en", "Correct each item of `errors` and send again. Further errors, not listed: 8950."),
+        (9000, "zh", "请按 errors 逐项改正后重发。另有 8950 项有误,未逐一列出。"),
+    ],
+)
+def test_of_very_many_faults_fifty_are_listed_and_the_others_counted(
+    window: httpx.Client, wrong: int, language: str, told: str
+) -> None:
+    body = a_request(**{f"colour_{number}": "blue" for number in range(wrong)})
+    answer = window.post("/v1/requests", json=body, headers={"accept-language": language})
+    problem = refusal(answer, 422, "validation_failed")
+    assert len(problem["errors"]) == 50
+    assert problem["detail"] == told
+    assert len(answer.content) < 10_000
+
+
 def test_a_missing_field_is_named(window: httpx.Client) -> None:
     body = {name: content for name, content in a_request().items() if name != "needs"}
     (error,) = refusal(window.post("/v1/requests", json=body), 422, "validation_failed")["errors"]
