@@ -65,8 +65,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
     """
     desk = await _desk(office, key)
-    today = local_day(desk.at)
-    errors = checks.errors_of(asked, desk.snapshot, today)
+    errors = checks.errors_of(asked, desk.snapshot, desk.at)
     if errors:
         raise invalid(*errors)
     for _ in range(_RECEIPT_TRIES):

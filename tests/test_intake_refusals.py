@@ -33,6 +33,12 @@ def need(**fields: Any) -> dict[str, Any]:
     return {"needs": [{"code": "education_aid", **fields}]}
 
 
+def a_consent(person: str, from_now: int = -1) -> dict[str, str]:
+    """Given so many minutes from now."""
+    given_at = datetime.now(UTC) + timedelta(minutes=from_now)
+    return {"purpose": "medical_data", "person": person, "given_at": given_at.isoformat()}
+
+
 # The field that the answer must point to, and what is wrong with the request.
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("/channel", {"channel": "pigeon"}),
@@ -84,6 +90,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
         "/consents/0/person",
         {"consents": [{"purpose": "medical_data", "person": "neighbour", "given_at": "2026-11-20T02:00:00Z"}]},
     ),
+    ("/consents/0/person", {"consents": [a_consent("helper")]}),
+    ("/consents/1/person", {"consents": [a_consent("applicant"), a_consent("household/0")]}),
+    ("/consents/0/person", {"household": [{"relation": "child"}], "consents": [a_consent("household/1")]}),
+    ("/consents/0/person", {"household": [{"relation": "child"}], "consents": [a_consent("household/00")]}),
+    ("/consents/0/given_at", {"consents": [a_consent("applicant", from_now=24 * 60)]}),
     ("/colour", {"colour": "blue"}),
 ]
 
