@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, presenting, rights
+from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.handoffs import Desk, cancel_open, open_from, tell_supplement
 from app.identifiers import new_id, now
@@ -80,6 +80,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
             if broken != RECEIPT_NUMBER:  # else the number was taken: draw another
                 raise
         else:
+            metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
             return answer
     raise unavailable()
 
