@@ -94,9 +94,16 @@ async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
 
 def check_endpoint(endpoint: str) -> None:
     """Raises WrongAgencyError for what is no http(s) address, or holds a user or password."""
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WrongAgencyError("An endpoint is an http:// or https:// address.")
+    try:
+        parts = urlsplit(endpoint)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is no number or too large
+        is_address = False
+    if not is_address:
+        raise WrongAgencyError(
+            "An endpoint is an http:// or https:// address, its port (if any) 1 to 65535; "
+            "write one such as https://housing.example.gov.cn/one-window."
+        )
     if parts.username or parts.password:
         raise WrongAgencyError("An endpoint holds no user or password; messages are signed instead.")
 

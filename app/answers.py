@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.lifecycle import HandoffStatus, RequestStatus
+from app.problems import MOST_ERRORS
 from app.receipts import RECEIPT_PATTERN
 from app.routing.rules import Role
 from app.schemas import Channel
@@ -54,7 +55,9 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     code: str
-    errors: list[FieldProblem] | None = None
+    errors: list[FieldProblem] | None = Field(
+        None, max_length=MOST_ERRORS, description="At most 50; `detail` says how many more there are."
+    )
     allowed: list[str] | None = None
     waiting_for: list[UUID] | None = None
 

@@ -20,7 +20,7 @@ from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
 from app.tables import metadata
 
 _MOST_ROWS = 128
-_MOST_VARIABLES = 32_766  # of one statement, in builds of SQLite as it comes
+_MOST_VARIABLES = 32_766  # of one statement: SQLite's own default; the builds of some systems take more
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
@@ -104,7 +104,7 @@ class _SqliteBulk:
                 values = _values_for(table, connection.dialect)
                 flat = [value for row in rows[table] for value in values(row)]
                 columns, at = len(table.c), 0
-                for size in _pieces(table, len(rows[table])):
+                for size in _pieces(len(rows[table]), columns):
                     piece = flat[at : at + size * columns]
                     connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
                     at += size * columns
@@ -114,9 +114,9 @@ class _SqliteBulk:
         self._engine.dispose()
 
 
-def _pieces(table: Table, rows: int) -> list[int]:
+def _pieces(rows: int, columns: int) -> list[int]:
     """As few statements as may be: after each of them this thread waits for the event loop to let it go on."""
-    most = min(_MOST_ROWS, _MOST_VARIABLES // len(table.c))
+    most = min(_MOST_ROWS, _MOST_VARIABLES // columns)
     return [most] * (rows // most) + ([rows % most] if rows % most else [])
 
 

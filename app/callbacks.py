@@ -20,7 +20,7 @@ from app.identifiers import now
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import Act, allowed, target
-from app.office import Office
+from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
 from app.routing.directory import Agency
@@ -44,6 +44,7 @@ class Sender:
     signature: str | None
 
 
+@again_if_outdated
 async def authenticate(
     office: Office, handoff_id: UUID, headers: Mapping[str, str], key: Key | None, body: bytes
 ) -> Sender:
@@ -57,10 +58,10 @@ async def authenticate(
     if key is None and not signed:
         raise Problem("unauthenticated")
     agency_code = await _agency_of(office.database, handoff_id)
-    snapshot = await office.registry.current()
-    agency = snapshot.directory.agencies.get(agency_code or "")
-    if agency is None:
+    if agency_code is None:
         raise Problem("not_found")
+    snapshot = await office.registry.current()
+    agency = snapshot.directory.agencies[agency_code]
     if key is not None:
         if key.agency_code != agency.code:
             raise Problem("not_found")
@@ -69,6 +70,7 @@ async def authenticate(
     return Sender(agency, webhook_id, headers["webhook-signature"])
 
 
+@again_if_outdated
 async def apply(office: Office, sender: Sender, handoff_id: UUID, said: CallbackIn, body: bytes) -> bytes:
     """Apply a callback in one transaction and keep its answer (`CallbackAnswer`, JSON): a repeat gets it again.
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from app.identity import is_phone, normalise_resident_id, resident_id_birth_date, resident_id_fault
 from app.problems import FieldError, Text
 from app.registry import Snapshot
+from app.routing.rules import local_day
 from app.schemas import Applicant, Helper, Identified, IdType, RequestIn
 
 _OLDEST_AGE = 120
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+_CLOCK = "%Y-%m-%dT%H:%M:%SZ"
 _CHINESE_ID_TYPES = (IdType.RESIDENT_ID, IdType.HMT_RESIDENCE_PERMIT)
 _ID_FAULTS = {
     "shape": Text(
@@ -42,12 +45,14 @@ _TWICE = Text(
 )
 
 
-def errors_of(asked: RequestIn, snapshot: Snapshot, today: date) -> list[FieldError]:
-    """Every reason why the request can't be stored as it is."""
+def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldError]:
+    """Every reason why the request can't be stored as it is; `at` is now, UTC."""
+    today = local_day(at)
     return [
         *_division_errors(asked, snapshot),
         *_need_errors(asked, snapshot),
         *(error for pointer, person in people_of(asked) for error in _person_errors(pointer, person, today)),
+        *_consent_errors(asked, at),
     ]
 
 
@@ -128,6 +133,32 @@ def _person_errors(pointer: str, person: Identified, today: date) -> Iterator[Fi
         yield FieldError(f"{pointer}/birth_date", "birth_date_in_future", _BORN_LATER)
     if isinstance(person, Applicant | Helper) and person.phone and not is_phone(person.phone):
         yield FieldError(f"{pointer}/phone", "phone_malformed", _PHONE)
+
+
+def _consent_errors(asked: RequestIn, at: datetime) -> Iterator[FieldError]:
+    listed = {pointer.removeprefix("/") for pointer, _ in people_of(asked)}
+    for position, consent in enumerate(asked.consents):
+        pointer = f"/consents/{position}"
+        if consent.person not in listed:
+            yield FieldError(f"{pointer}/person", "consent_person_not_listed", _not_listed(consent.person))
+        if consent.given_at > at + _CLOCK_TOLERANCE:
+            text = Text(
+                f"同意的时间在未来;服务器时间是 {at:{_CLOCK}}。请核对。",
+                f"The consent was given in the future; our clock says {at:{_CLOCK}}. Check the time.",
+            )
+            yield FieldError(f"{pointer}/given_at", "given_at_in_future", text)
+
+
+def _not_listed(person: str) -> Text:
+    if person == "helper":
+        return Text(
+            "没有填写代办人;请填写 helper,或改写本人 applicant。",
+            "This request has no helper: fill in `helper`, or name the applicant.",
+        )
+    return Text(
+        f"没有列出家庭成员 {person};第一位是 household/0。请在 household 中列出,或改写他人。",
+        f"There is no {person}; the first member listed is household/0. List the member, or name another person.",
+    )
 
 
 def _age(born: date, today: date) -> int:

@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
+# A lease outlives one whole attempt by this much: there is time to begin it, and to write down what came of it.
+_LEASE_MARGIN = 2
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -89,7 +92,8 @@ class Settings(BaseSettings):
         60,
         ge=1,
         le=3600,
-        description="A delivery claimed by a worker that died is free again after this; longer than an attempt.",
+        description="A delivery claimed by a worker that died is free again after this; "
+        "at least 2 seconds longer than ONE_WINDOW_DELIVERY_TOTAL_SECONDS.",
         examples=[60],
     )
     poll_seconds: float = Field(
@@ -124,6 +128,18 @@ class Settings(BaseSettings):
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
         return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
+
+    @model_validator(mode="after")
+    def _lease_outlives_an_attempt(self) -> Self:
+        least = self.delivery_total_seconds + _LEASE_MARGIN
+        if self.delivery_lease_seconds < least:
+            name = f"{PREFIX}DELIVERY_LEASE_SECONDS"
+            raise ValueError(
+                f"{name}: must be {least:g} or more, {_LEASE_MARGIN} seconds longer than a whole attempt may take "
+                f"({PREFIX}DELIVERY_TOTAL_SECONDS={self.delivery_total_seconds:g}), or a message may be sent twice "
+                f"at once. Write for example {name}={math.ceil(max(least, 3 * self.delivery_total_seconds))}"
+            )
+        return self
 
     @property
     def is_sqlite(self) -> bool:
@@ -197,9 +213,12 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         sentences = []
         for fault in error.errors(include_input=False, include_url=False):
+            reason = fault["msg"].removeprefix("Value error, ")
+            if not fault["loc"]:  # of several settings together: it says all itself
+                sentences.append(reason)
+                continue
             name = str(fault["loc"][0])
             example = (Settings.model_fields[name].examples or ["…"])[0]
-            reason = fault["msg"].removeprefix("Value error, ")
             reason = reason[:1].lower() + reason[1:]
             sentences.append(f"{PREFIX}{name.upper()}: {reason}. Write for example {PREFIX}{name.upper()}={example}")
         raise WrongSettingError("\n".join(sentences)) from None

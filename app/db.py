@@ -58,6 +58,15 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def reading_as_one(self) -> AsyncIterator[AsyncConnection]:
+        """For queries that belong together: all of them see the database as the first one found it."""
+        async with self.engine.connect() as connection:
+            if not self.is_sqlite:  # there a transaction that reads is so by itself
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A short transaction; on SQLite it holds the write lock from its beginning (BEGIN IMMEDIATE)."""
         async with self.turn, self.engine.connect() as connection:

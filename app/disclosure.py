@@ -13,6 +13,9 @@ _PERSON = {
     "identity": ("name", "id_type", "id_number", "birth_date"),
     "contact": ("phone", "address", "household_division_code"),
 }
+_HELPER = ("name", "phone", "relation", "organisation")
+_MEMBER = ("name", "relation", "birth_date")
+_MEMBER_IDENTITY = ("id_type", "id_number")
 _FACTS = {
     "household": ("household_size", "residence", "recognised_status"),
     "income": ("monthly_income_yuan", "recognised_status"),
@@ -38,9 +41,10 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
     if fields:
         seen["applicant"] = _only(person["applicant"], fields)
     if "contact" in opened and person.get("helper"):
-        seen["helper"] = person["helper"]
+        seen["helper"] = _only(person["helper"], _HELPER)
     if "household" in opened:
-        seen["household"] = person.get("household", [])
+        of_member = (*_MEMBER, *_MEMBER_IDENTITY) if "identity" in opened else _MEMBER
+        seen["household"] = [_only(each, of_member) for each in person.get("household", [])]
         seen["consents"] = person.get("consents", [])
     need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
     supplements = person.get("supplements", [])

@@ -13,14 +13,14 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, presenting, rights
+from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.handoffs import Desk, cancel_open, open_from, tell_supplement
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import Act, RequestStatus
-from app.office import Office
+from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
 from app.routing.decide import decide
@@ -65,8 +65,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
     """
     desk = await _desk(office, key)
-    today = local_day(desk.at)
-    errors = checks.errors_of(asked, desk.snapshot, today)
+    errors = checks.errors_of(asked, desk.snapshot, desk.at)
     if errors:
         raise invalid(*errors)
     for _ in range(_RECEIPT_TRIES):
@@ -81,6 +80,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
             if broken != RECEIPT_NUMBER:  # else the number was taken: draw another
                 raise
         else:
+            metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
             return answer
     raise unavailable()
 
@@ -169,6 +169,7 @@ async def _stored(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUI
     return row
 
 
+@again_if_outdated
 async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn) -> bytes:
     """Take the request back: what is open is cancelled and its agencies are told. Withdrawing twice is no error.
 
@@ -185,10 +186,12 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
             case.withdraw(desk.at, key.actor, asked.reason)
             await write_units(connection, [case.finish()])
             await office.database.bell.before_commit(connection)
+        answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
     office.database.bell.after_commit()
-    return to_json(presenting.request_view(case, desk.snapshot, with_person=False))
+    return answer
 
 
+@again_if_outdated
 async def supplement(office: Office, key: Key, request_id: UUID, asked: SupplementIn, repeat: Repeat | None) -> bytes:
     """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
 

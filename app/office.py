@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from app import metrics
 from app.config import Settings
 from app.db import Database
 from app.keys import KeyRing
 from app.ledger import Ledger
-from app.registry import Registry
+from app.registry import OutdatedSnapshotError, Registry
+
+Asked = ParamSpec("Asked")
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True)
@@ -34,3 +40,22 @@ class Office:
             Registry(database, settings.refresh_seconds),
             KeyRing(database, settings.refresh_seconds),
         )
+
+
+def again_if_outdated(
+    verb: Callable[Concatenate[Office, Asked], Awaitable[Answered]],
+) -> Callable[Concatenate[Office, Asked], Awaitable[Answered]]:
+    """A verb that looks rows up in the snapshot: if they name something newer, it is done once more with a fresh one.
+
+    What it had begun to write was rolled back with its transaction.
+    """
+
+    @wraps(verb)
+    async def done(office: Office, /, *asked: Asked.args, **named: Asked.kwargs) -> Answered:
+        try:
+            return await verb(office, *asked, **named)
+        except OutdatedSnapshotError:
+            await office.registry.refresh()
+            return await verb(office, *asked, **named)
+
+    return done

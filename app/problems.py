@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+MOST_ERRORS = 50
+
 
 class Text(NamedTuple):
     """One sentence for a person, in both languages."""
@@ -187,5 +189,14 @@ def unavailable() -> Problem:
     return Problem("unavailable", headers={"Retry-After": "2"})
 
 
-def invalid(*errors: FieldError) -> Problem:
-    return Problem("validation_failed", errors=errors)
+def invalid(*errors: FieldError, unlisted: int = 0) -> Problem:
+    """At most 50 errors are listed; the detail says how many more there are, with `unlisted` that were not even told."""
+    unlisted += max(len(errors) - MOST_ERRORS, 0)
+    if not unlisted:
+        return Problem("validation_failed", errors=errors)
+    advice = KINDS["validation_failed"].advice
+    detail = Text(
+        f"{advice.zh}另有 {unlisted} 项有误,未逐一列出。",
+        f"{advice.en} Further errors, not listed: {unlisted}.",
+    )
+    return Problem("validation_failed", detail, errors[:MOST_ERRORS])

@@ -16,7 +16,7 @@ from app.db import Database
 from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus, allowed
-from app.office import Office
+from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
@@ -60,6 +60,7 @@ async def requests(office: Office, key: Key, page: PageAsked, status: str | None
     return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
 
 
+@again_if_outdated
 async def request(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
@@ -88,6 +89,7 @@ async def timeline(office: Office, key: Key, request_id: UUID) -> dict[str, Any]
     }
 
 
+@again_if_outdated
 async def decision(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
@@ -95,6 +97,7 @@ async def decision(office: Office, key: Key, request_id: UUID) -> dict[str, Any]
     return presenting.decision(case.request["decision"], snapshot, case.request["division_code"])
 
 
+@again_if_outdated
 async def tracked(office: Office, token: str) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
@@ -103,6 +106,7 @@ async def tracked(office: Office, token: str) -> dict[str, Any]:
     return presenting.tracked(case, events[: case.request["events"]], snapshot)
 
 
+@again_if_outdated
 async def handoffs(
     office: Office, key: Key, page: PageAsked, status: str | None, agency_code: str | None
 ) -> dict[str, Any]:
@@ -128,6 +132,7 @@ async def handoffs(
     }
 
 
+@again_if_outdated
 async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: str | None) -> dict[str, Any]:
     """A handoff with what its rule discloses; only its own agency is shown the person."""
     snapshot = await office.registry.current()
@@ -147,6 +152,7 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     return {**seen, "agency": found.agency_code, "allowed": allowed(found.status)}
 
 
+@again_if_outdated
 async def deliveries(office: Office, page: PageAsked, status: str | None, agency_code: str | None) -> dict[str, Any]:
     snapshot = await office.registry.current()
     query = select(*_delivery_columns())
@@ -158,6 +164,7 @@ async def deliveries(office: Office, page: PageAsked, status: str | None, agency
     return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
 
 
+@again_if_outdated
 async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str, Any]:
     """What an endpoint answered may echo the person: it is shown to those who may see people."""
     snapshot = await office.registry.current()

@@ -1,7 +1,8 @@
 """What the county has set, as one immutable snapshot in memory: divisions, needs, agencies, tables, calendar.
 
 Whoever changes any of it moves the revision in the same transaction; every process looks at the revision every
-`refresh_seconds` and swaps the whole snapshot, so a request sees the old table or the new one, never a mixture.
+`refresh_seconds` and swaps the whole snapshot, so a request sees the old table or the new one, never a mixture. A row
+that another process wrote may name what the snapshot does not hold yet: then `OutdatedSnapshotError` says so.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import select, update
@@ -38,7 +39,21 @@ from app.tables import (
 )
 
 REVISION = "registry"
+_REVISION = select(revision.c.value).where(revision.c.name == REVISION)
 log = structlog.get_logger()
+Code = TypeVar("Code")
+Thing = TypeVar("Thing")
+
+
+class OutdatedSnapshotError(LookupError):
+    """A row names what this process's snapshot does not hold: it was added since."""
+
+
+class Known(dict[Code, Thing]):
+    """By code. Rows name only what was there when they were written, so a code that is missing here is new."""
+
+    def __missing__(self, code: Code) -> Thing:
+        raise OutdatedSnapshotError(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +110,15 @@ class Registry:
 
     async def refresh(self) -> Snapshot:
         """Load anew if the revision has moved."""
-        async with self._loading, self._database.reading() as connection:
-            value = await connection.scalar(select(revision.c.value).where(revision.c.name == REVISION))
-            if self._snapshot is None or self._snapshot.revision != (value or 0):
-                self._snapshot = await _load(connection, value or 0)
+        async with self._loading:
+            if self._snapshot is None or self._snapshot.revision != await self._revision():
+                async with self._database.reading_as_one() as connection:
+                    self._snapshot = await _load(connection)
             return self._snapshot
+
+    async def _revision(self) -> int:
+        async with self._database.reading() as connection:
+            return await connection.scalar(_REVISION) or 0
 
     async def keep_fresh(self, stopping: asyncio.Event) -> None:
         """Runs until told to stop, never cancelled in the middle of a query: a driver that is left so may hang.
@@ -123,7 +142,9 @@ async def moved(connection: AsyncConnection) -> int:
     return value
 
 
-async def _load(connection: AsyncConnection, value: int) -> Snapshot:
+async def _load(connection: AsyncConnection) -> Snapshot:
+    """Everything from one transaction, so that it belongs together."""
+
     async def rows(table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(select(table))).mappings()]
 
@@ -131,18 +152,24 @@ async def _load(connection: AsyncConnection, value: int) -> Snapshot:
     for row in await rows(rule):
         rules.setdefault(row["version"], []).append(rule_of_row(row))
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
+    value = await connection.scalar(_REVISION) or 0
+    directory = Directory.of(_agencies(await rows(agency), await rows(agency_secret)), value)
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(
         revision=value,
-        divisions={row["code"]: Division(**row) for row in await rows(division)},
-        needs={row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])},
-        materials={row["code"]: Named(**row) for row in await rows(material)},
-        departments={row["code"]: Named(**row) for row in await rows(department)},
-        tables={
-            row["version"]: RoutingTable(row["version"], row["effective_from"], tuple(rules.get(row["version"], ())))
-            for row in published
-        },
-        directory=Directory.of(_agencies(await rows(agency), await rows(agency_secret)), value),
+        divisions=Known({row["code"]: Division(**row) for row in await rows(division)}),
+        needs=Known({row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])}),
+        materials=Known({row["code"]: Named(**row) for row in await rows(material)}),
+        departments=Known({row["code"]: Named(**row) for row in await rows(department)}),
+        tables=Known(
+            {
+                row["version"]: RoutingTable(
+                    row["version"], row["effective_from"], tuple(rules.get(row["version"], ()))
+                )
+                for row in published
+            }
+        ),
+        directory=replace(directory, agencies=Known(directory.agencies)),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
     )
 

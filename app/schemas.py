@@ -140,10 +140,10 @@ class NeedIn(Inbound):
 
 class Consent(Inbound):
     purpose: Literal["economic_verification", "medical_data", "share_with_charity"]
-    person: Annotated[str, Field(pattern=r"^(applicant|helper|household/[0-9]{1,2})$")] = Field(
-        description="`applicant`, `helper`, or `household/0` for the first member listed."
+    person: Annotated[str, Field(pattern=r"^(applicant|helper|household/(0|[1-9][0-9]?))$")] = Field(
+        description="`applicant`, `helper`, or `household/0` for the first member listed; somebody of this request."
     )
-    given_at: Moment
+    given_at: Moment = Field(description="Not in the future.")
 
 
 class RequestIn(Inbound):

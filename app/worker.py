@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 from sqlalchemy import delete, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 class Worker:
     def __init__(self, settings: Settings, database: Database, ledger: Ledger, registry: Registry) -> None:
         self.id = new_id()
+        self._started_at = now()
         self._settings = settings
         self._database = database
         self._courier = Courier(self.id, settings, database, ledger, registry)
@@ -62,10 +64,16 @@ class Worker:
         log.info("worker_stopped", worker=str(self.id))
 
     async def _begin(self) -> None:
-        at = now()
         async with self._database.writing() as connection:
-            await connection.execute(delete(worker).where(worker.c.seen_at < at - _FORGOTTEN_AFTER))
-            await connection.execute(worker.insert(), {"id": self.id, "started_at": at, "seen_at": at})
+            await connection.execute(delete(worker).where(worker.c.seen_at < now() - _FORGOTTEN_AFTER))
+            await self._be_seen(connection)
+
+    async def _be_seen(self, connection: AsyncConnection) -> None:
+        """Also when its row is gone: another worker may have thought it dead."""
+        at = now()
+        seen = await connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=at))
+        if seen.rowcount == 0:
+            await connection.execute(worker.insert(), {"id": self.id, "started_at": self._started_at, "seen_at": at})
 
     async def _beat(self) -> None:
         while not self._stopping.is_set():
@@ -77,7 +85,7 @@ class Worker:
                 return
             try:
                 async with self._database.writing() as connection:
-                    await connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=now()))
+                    await self._be_seen(connection)
             except Exception as error:
                 if not is_unavailable(error):
                     log.error("heartbeat_failed", **describe(error))

@@ -67,5 +67,5 @@ def a_request_in_full(*needs: str) -> dict[str, Any]:
             for code in needs or ("medical_assistance_applied",)
         ],
         narrative=PERSONAL["narrative"],
-        consents=[{"purpose": "economic_verification", "person": "applicant", "given_at": "2026-11-20T02:00:00Z"}],
+        consents=[{"purpose": "economic_verification", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"}],
     )

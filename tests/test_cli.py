@@ -147,12 +147,17 @@ WRONG = [
     ("keys revoke nobody", "There is no key named nobody in force"),
     ("agencies endpoint school http://127.0.0.1:9", "There is no agency school"),
     ("agencies endpoint 360803-school ftp://127.0.0.1", "http:// or https://"),
+    ("agencies endpoint 360803-school http://[::1", "http:// or https://"),
+    ("agencies endpoint 360803-school http://a:99999", "1 to 65535"),
+    ("agencies endpoint 360803-school http://a:0/", "1 to 65535"),
+    ("agencies endpoint 360803-school http://a:port/", "1 to 65535"),
     ("agencies endpoint 360803-school https://me:secret@a.example/", "holds no user or password"),
     ("agencies rotate-secret school", "There is no agency school"),
     ("agencies add 360803-school --department school --division 360803", "There is an agency 360803-school already"),
     ("agencies add x --department schools --division 360803", "There is no department schools"),
     ("agencies add x --department school --division 999999", "There is no division 999999"),
     ("agencies add x --department school --division 36 --endpoint x", "http:// or https://"),
+    ("agencies add x --department school --division 36 --endpoint http://[::1", "http:// or https://"),
 ]
 
 

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
 
-from app import agencies
+from app import agencies, metrics
 from app.db import Database
 from app.identifiers import now
 from app.tables import delivery, delivery_attempt
@@ -57,15 +58,19 @@ def messages_of(receiver: Receiver, agency: str, number: int) -> list[Received]:
     return until(lambda: found if len(found := receiver.of(agency)) >= number else None, what=f"message {number}")
 
 
+def pause_after(seen: Seen) -> float:
+    """Seconds from the last try's beginning to the next."""
+    begun, ended = seen["tries"][-1]["started_at"], seen["next_try_at"]
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+
+
 def test_a_failure_is_tried_again_with_the_same_id_and_the_same_bytes(county: County, receiver: Receiver) -> None:
     receiver.then(EDUCATION, Answer(500, body="暂时不行".encode()), Answer(503))
     county.ask("education_aid")
     for attempt, (least, most) in ((1, (4, 6)), (2, (16, 24))):
         seen = tried(county, attempt)
         assert (seen["status"], seen["ended_at"]) == ("pending", None)
-        begun, ended = seen["tries"][-1]["started_at"], seen["next_try_at"]
-        pause = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
-        assert least <= pause <= most + 1, "exponential, spread by a fifth to either side"
+        assert least <= pause_after(seen) <= most + 1, "exponential, spread by a fifth to either side"
         make_due(county)
     seen = tried(county, 3)
     assert seen["status"] == "delivered"
@@ -217,6 +222,48 @@ def test_what_can_not_be_delivered_is_kept_shown_and_can_be_sent_again(county: C
     assert nowhere.status_code == 404
 
 
+def test_a_worker_that_lost_its_claim_does_not_say_that_a_delivery_was_given_up(
+    receiver: Receiver, run_service: Callable[..., Running]
+) -> None:
+    county = County(run_service(), receiver.secrets)
+    receipt = county.ask("education_aid")
+    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    change(county.running.url, of_education.values(give_up_at=now()))
+    receiver.always(EDUCATION, Answer(500, hang=True))
+    before = metrics.EXHAUSTED._value.get()
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+    messages_of(receiver, EDUCATION, 1)
+    change(county.running.url, of_education.values(claimed_by=uuid4(), due_at=now() + timedelta(hours=1)))
+    receiver.release()
+    (attempt,) = until(lambda: the_delivery(county)["tries"])
+    assert attempt["status_code"] == 500, "what was tried is kept all the same"
+    assert (the_delivery(county)["status"], the_delivery(county)["attempts"]) == ("pending", 0)
+    assert "delivery.exhausted" not in {each["kind"] for each in county.events(receipt)}
+    assert metrics.EXHAUSTED._value.get() == before
+
+
+def test_what_was_withdrawn_before_it_was_delivered_is_still_delivered_and_so_is_its_cancellation(
+    county: County, receiver: Receiver
+) -> None:
+    receiver.then(EDUCATION, Answer(503), Answer(503))
+    receipt = county.ask("education_aid")
+    tried(county, 1)
+    county.window.post(f"/v1/requests/{receipt['request_id']}/withdraw", json={}).raise_for_status()
+    messages_of(receiver, EDUCATION, 2)
+
+    def delivered() -> list[Seen]:
+        make_due(county)
+        found = county.coordinator.get("/v1/deliveries", params={"agency": EDUCATION}).json()["items"]
+        return [each for each in found if each["status"] == "delivered"]
+
+    until(lambda: len(delivered()) == 2, what="both messages")
+    told = {each.id: each.message for each in receiver.of(EDUCATION)}.values()
+    in_time = sorted(told, key=lambda message: datetime.fromisoformat(message["timestamp"]))
+    assert [each["type"] for each in in_time] == ["handoff.dispatched", "handoff.cancelled"]
+    assert [each["data"]["status"] for each in in_time] == ["dispatched", "cancelled"]
+    assert len({each["data"]["handoff_id"] for each in in_time}) == 1
+
+
 def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, receiver: Receiver) -> None:
     receiver.then(EDUCATION, Answer(500), Answer(500))
     county.ask("education_aid")
@@ -228,6 +275,25 @@ def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, r
     assert seen["status"] == "pending", "one more failure does not give it up at once"
     (row,) = fetch(county.running.url, select(delivery.c.give_up_at).where(delivery.c.agency_code == EDUCATION))
     assert row["give_up_at"] - now() > timedelta(days=2.9)
+
+
+def test_a_delivery_that_is_sent_again_begins_its_schedule_anew_and_is_numbered_on(
+    county: County, receiver: Receiver
+) -> None:
+    receiver.then(EDUCATION, *[Answer(500)] * 4)
+    county.ask("education_aid")
+    tried(county, 1)
+    make_due(county)
+    given_up = tried(county, 2)["delivery_id"]
+    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    change(county.running.url, of_education.values(status="exhausted", ended_at=now(), attempts=14))
+    county.coordinator.post(f"/v1/deliveries/{given_up}/redeliver").raise_for_status()
+    for attempt, (least, most) in ((15, (4, 6)), (16, (16, 24))):
+        seen = tried(county, attempt)
+        assert least <= pause_after(seen) <= most + 1, "what failed before it was sent again counts no more"
+        make_due(county)
+    seen = tried(county, 17)
+    assert (seen["status"], [each["number"] for each in seen["tries"]]) == ("delivered", [1, 2, 15, 16, 17])
 
 
 def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: Receiver) -> None:

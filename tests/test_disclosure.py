@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ PERSON = plain(RequestIn.model_validate_json(json.dumps(a_request_in_full(NEED))
 OPENS = {
     "identity": {"name", "id_number", "birth_date"},
     "contact": {"phone", "address", "helper", "helper_phone", "organisation"},
-    "household": {"member", "member_id_number"},
+    "household": {"member"},
     "income": {"income"},
     "health": {"illness", "costs"},
     "disability": set(),
@@ -29,6 +30,8 @@ OPENS = {
     "disaster": set(),
     "narrative": {"details", "narrative"},
 }
+# Opened only where both groups are.
+TOGETHER = {("household", "identity"): {"member_id_number"}}
 FACTS = {
     "residence": "rural",
     "recognised_status": ["low_income_margin"],
@@ -65,7 +68,7 @@ def test_the_example_holds_every_distinctive_value_and_every_fact_there_is() -> 
     assert all(value in json.dumps(PERSON, ensure_ascii=False) for value in PERSONAL.values())
     assert Facts.model_validate_json(json.dumps(FACTS)).model_fields_set == set(Facts.model_fields) == set(FACTS)
     assert set(OPENS) == GROUPS
-    assert set().union(*OPENS.values()) == set(PERSONAL)
+    assert set().union(*OPENS.values(), *TOGETHER.values()) == set(PERSONAL)
 
 
 @pytest.mark.parametrize("group", sorted(OPENS))
@@ -101,14 +104,33 @@ def test_contact_is_how_to_reach_the_applicant_and_who_asked_for_them() -> None:
         "address": PERSONAL["address"],
         "household_division_code": TOWNSHIP,
     }
-    assert seen["helper"]["name"] == PERSONAL["helper"]
     assert set(seen) == {"applicant", "helper"}
+
+
+IDENTIFIED = {"id_type": "resident_id", "id_number": PERSONAL["member_id_number"]}
+BORN = {"birth_date": "1950-03-02"}
+
+
+@pytest.mark.parametrize("groups", [["contact"], GROUPS])
+def test_of_a_helper_no_more_is_opened_than_how_to_reach_them(groups: Iterable[str]) -> None:
+    reached = {"name": "测试乙", "phone": "13987654321", "relation": "friend", "organisation": "村委会"}
+    person = {**PERSON, "helper": {**reached, **IDENTIFIED, **BORN}}
+    assert disclose(person, NEED, groups)["helper"] == reached
+
+
+@pytest.mark.parametrize(("groups", "more"), [(["household"], {}), (["household", "identity"], IDENTIFIED)])
+def test_who_a_member_of_the_household_is_by_number_is_opened_with_identity_only(
+    groups: list[str], more: dict[str, str]
+) -> None:
+    member = {"name": "测试丙", "relation": "child", **BORN}
+    seen = disclose({**PERSON, "household": [{**member, **IDENTIFIED}]}, NEED, groups)
+    assert seen["household"] == [{**member, **more}]
+    assert "household" not in disclose(PERSON, NEED, ["identity"])
 
 
 def test_the_household_comes_with_its_consents() -> None:
     seen = disclose(PERSON, NEED, ["household"])
     assert set(seen) == {"household", "consents", "facts"}
-    assert seen["household"] == PERSON["household"]
     assert seen["consents"] == PERSON["consents"]
 
 
@@ -161,7 +183,8 @@ def test_with_no_groups_nothing_is_disclosed(facts: dict[str, Any], narrative: s
 
 @given(st.sets(st.sampled_from(sorted(GROUPS))))
 def test_no_value_leaks_through_groups_that_were_not_given(groups: set[str]) -> None:
-    assert shown(PERSON, *groups) == set().union(*(OPENS[group] for group in groups))
+    together = (values for both, values in TOGETHER.items() if groups.issuperset(both))
+    assert shown(PERSON, *groups) == set().union(*(OPENS[group] for group in groups), *together)
 
 
 @given(st.lists(st.sampled_from(sorted(GROUPS))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -136,6 +136,14 @@ def test_a_birth_date_that_differs_from_the_identity_number_is_only_warned_of(se
     person = {"id_number": "11010519491231002X", "birth_date": "1950-01-31", "relation": "parent"}
     (warning,) = take_in(service, a_request(household=[person]))["warnings"]
     assert (warning["pointer"], warning["code"]) == ("/household/0/birth_date", "birth_date_differs")
+
+
+def test_everybody_who_is_listed_may_consent_and_a_clock_may_run_a_little_ahead(service: Running) -> None:
+    people = ("applicant", "helper", "household/0", "household/1")
+    given_at = (datetime.now(UTC) + timedelta(minutes=4)).isoformat()
+    consents = [{"purpose": "medical_data", "person": person, "given_at": given_at} for person in people]
+    household = [{"relation": "child"}, {"relation": "spouse"}]
+    take_in(service, a_request(helper={"relation": "friend"}, household=household, consents=consents))
 
 
 def test_a_need_that_nobody_can_name_goes_to_the_township_and_the_county(service: Running) -> None:

@@ -33,6 +33,12 @@ def need(**fields: Any) -> dict[str, Any]:
     return {"needs": [{"code": "education_aid", **fields}]}
 
 
+def a_consent(person: str, from_now: int = -1) -> dict[str, str]:
+    """Given so many minutes from now."""
+    given_at = datetime.now(UTC) + timedelta(minutes=from_now)
+    return {"purpose": "medical_data", "person": person, "given_at": given_at.isoformat()}
+
+
 # The field that the answer must point to, and what is wrong with the request.
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("/channel", {"channel": "pigeon"}),
@@ -84,6 +90,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
         "/consents/0/person",
         {"consents": [{"purpose": "medical_data", "person": "neighbour", "given_at": "2026-11-20T02:00:00Z"}]},
     ),
+    ("/consents/0/person", {"consents": [a_consent("helper")]}),
+    ("/consents/1/person", {"consents": [a_consent("applicant"), a_consent("household/0")]}),
+    ("/consents/0/person", {"household": [{"relation": "child"}], "consents": [a_consent("household/1")]}),
+    ("/consents/0/person", {"household": [{"relation": "child"}], "consents": [a_consent("household/00")]}),
+    ("/consents/0/given_at", {"consents": [a_consent("applicant", from_now=24 * 60)]}),
     ("/colour", {"colour": "blue"}),
 ]
 
@@ -139,6 +150,26 @@ def test_every_fault_of_a_request_is_told_at_once(window: httpx.Client) -> None:
     problem = refusal(window.post("/v1/requests", json=meaning), 422, "validation_failed")
     told = {each["pointer"] for each in problem["errors"]}
     assert told == {"/needs/0/code", "/division_code", "/applicant/phone", "/applicant/birth_date"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "language", "told"),
+    [
+        (50, "en", "Correct each item of `errors` and send again."),
+        (51, "en", "Correct each item of `errors` and send again. Further errors, not listed: 1."),
+        (9000, "en", "Correct each item of `errors` and send again. Further errors, not listed: 8950."),
+        (9000, "zh", "请按 errors 逐项改正后重发。另有 8950 项有误,未逐一列出。"),
+    ],
+)
+def test_of_very_many_faults_fifty_are_listed_and_the_others_counted(
+    window: httpx.Client, wrong: int, language: str, told: str
+) -> None:
+    body = a_request(**{f"colour_{number}": "blue" for number in range(wrong)})
+    answer = window.post("/v1/requests", json=body, headers={"accept-language": language})
+    problem = refusal(answer, 422, "validation_failed")
+    assert len(problem["errors"]) == 50
+    assert problem["detail"] == told
+    assert len(answer.content) < 10_000
 
 
 def test_a_missing_field_is_named(window: httpx.Client) -> None:

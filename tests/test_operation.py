@@ -11,15 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 
 from app.main import create_app
-from app.tables import event, handoff, help_request
+from app.tables import event, handoff, help_request, worker
 from tests import serving
 from tests.conftest import Running
 from tests.county import EDUCATION, County
 from tests.examples import PERSONAL, a_request, a_request_in_full
-from tests.watching import change, count, until
+from tests.watching import change, count, fetch, until
 
 CHINESE = re.compile("[一-鿿]")
 
@@ -36,6 +36,19 @@ def test_it_is_ready_when_the_database_the_migrations_and_a_worker_are_there(
     everything = {"database": True, "migrations": True, "worker": True}
     until(lambda: ready(client) == (200, everything), what="readiness")
     assert client.get("/health/live").json() == {"status": "ok"}
+
+
+def test_a_worker_whose_row_is_gone_makes_it_again(
+    run_service: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.worker._BEAT_SECONDS", 0.1)
+    client = (running := run_service(embedded_worker=True)).client(None)
+    until(lambda: ready(client)[0] == 200, what="readiness")
+    (first,) = fetch(running.url, select(worker))
+    change(running.url, delete(worker))
+    until(lambda: ready(client)[0] == 200, what="readiness")
+    (again,) = fetch(running.url, select(worker))
+    assert (again["id"], again["started_at"]) == (first["id"], first["started_at"])
 
 
 def test_without_a_worker_it_lives_and_is_not_ready(service: Running) -> None:
@@ -79,7 +92,9 @@ def test_the_metrics_count_what_happened_and_name_nobody(
     county = County(run_service(), secrets)
     before = series(county.coordinator)
     body = a_request_in_full("education_aid") | {"channel": "hotline"}
-    receipt = county.window.post("/v1/requests", json=body).json()
+    once = {"idempotency-key": "one-request-sent-three-times"}
+    receipt, *repeats = (county.window.post("/v1/requests", json=body, headers=once).json() for _ in range(3))
+    assert repeats == [receipt] * 2
     county.told(county.handoff(receipt, EDUCATION), "accepted", handler=PERSONAL["helper"])
     county.report(county.handoff(receipt, EDUCATION), "received")
     county.nobody.get(f"/v1/track/{receipt['tracking_token']}")
@@ -93,7 +108,7 @@ def test_the_metrics_count_what_happened_and_name_nobody(
     assert grew('one_window_callbacks_total{outcome="move_not_allowed",type="handoff.received"}') == 1
     assert grew("one_window_ledger_group_size_count") == 1
     taken_in = 'method="POST",route="/v1/requests",status="201"'
-    assert grew(f"one_window_http_seconds_count{{{taken_in}}}") == 1
+    assert grew(f"one_window_http_seconds_count{{{taken_in}}}") == 3
     assert after["one_window_delivery_backlog"] == 5
     assert 0 < after["one_window_delivery_backlog_age_seconds"] < 60
     assert after["one_window_workers_alive"] == 0

@@ -95,6 +95,26 @@ def test_a_wrong_setting_is_refused_with_its_name_the_reason_and_what_to_write(
     assert "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("total", "lease", "least", "instead"),
+    [("20", "10", "22", "60"), ("60", None, "62", "180"), ("1", "2", "3", "3"), ("0.5", "2", "2.5", "3")],
+)
+def test_a_lease_that_ends_before_a_whole_attempt_may_is_refused_with_what_to_write(
+    total: str, lease: str | None, least: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}DELIVERY_TOTAL_SECONDS", total)
+    if lease is not None:
+        monkeypatch.setenv(f"{PREFIX}DELIVERY_LEASE_SECONDS", lease)
+    sentence = refusal()
+    variable = f"{PREFIX}DELIVERY_LEASE_SECONDS"
+    assert sentence.startswith(f"{variable}: must be {least} or more")
+    assert f"{PREFIX}DELIVERY_TOTAL_SECONDS={total}" in sentence
+    assert sentence.endswith(f"Write for example {variable}={instead}")
+    for enough in (least, instead):
+        monkeypatch.setenv(variable, enough)
+        assert load_settings().delivery_lease_seconds == float(enough)
+
+
 def test_all_wrong_settings_are_told_at_once_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("PORT", "eighty"), ("LOG_LEVEL", "loud"), ("DATABASE_URL", "nonsense")):
         monkeypatch.setenv(PREFIX + name, value)

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.problems import FieldError, Problem, Text, invalid
+from app.problems import MOST_ERRORS, FieldError, Problem, Text, invalid
 from app.wire import to_json
 
 MOST_BYTES = 256 * 1024
@@ -42,14 +42,15 @@ async def read_bytes(request: Request) -> bytes:
 
 
 def parse(model: type[Model], body: bytes) -> Model:
-    """Raises `malformed_json`, or `validation_failed` with every fault."""
+    """Raises `malformed_json`, or `validation_failed` with the faults."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False)
     if faults[0]["type"] == "json_invalid":
         raise Problem("malformed_json")
-    raise invalid(*(_field_error(fault) for fault in faults))
+    listed = [_field_error(fault) for fault in faults[:MOST_ERRORS]]
+    raise invalid(*listed, unlisted=len(faults) - len(listed))
 
 
 def answer(content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import intake, metrics, reading
+from app import intake, reading
 from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
 from app.api.access import Allow, Direct, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, read_idempotency_key, takes
@@ -43,9 +43,7 @@ async def take_in(request: Request, key: TakesIn) -> Response:
     body = await read_bytes(request)
     asked = parse(RequestIn, body)
     repeat = _repeat(request, key, body)
-    receipt = await intake.accept(office_of(request), key, asked, repeat)
-    metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
-    return answer(receipt, 201)
+    return answer(await intake.accept(office_of(request), key, asked, repeat), 201)
 
 
 @router.get("", summary="List requests, newest first", responses=answers(RequestPage, "validation_failed"))

@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter, deque
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import aiohttp
@@ -17,14 +17,24 @@ from app import metrics
 from app.config import Settings
 from app.db import Database, is_unavailable
 from app.delivery.breaker import Breaker
-from app.delivery.outbox import Attempt, Claimed, claim_due, next_due, record, release
+from app.delivery.outbox import (
+    Attempt,
+    Claimed,
+    claim_due,
+    failed_since_sent_again,
+    give_up,
+    next_due,
+    record,
+    release,
+)
 from app.delivery.schedule import next_try
 from app.delivery.sender import open_session, send
 from app.identifiers import now
-from app.ledger import Ledger, write_units
+from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
 from app.problems import Problem
 from app.registry import Registry
+from app.routing.directory import Agency
 from app.timeline import load
 
 log = structlog.get_logger()
@@ -46,7 +56,7 @@ class Courier:
         self._registry = registry
         self._lease = timedelta(seconds=settings.delivery_lease_seconds)
         # A message is not sent in the last part of its lease: the attempt must end before somebody else may begin.
-        self._margin = timedelta(seconds=min(settings.delivery_total_seconds + 1, settings.delivery_lease_seconds / 2))
+        self._margin = timedelta(seconds=settings.delivery_total_seconds + 1)
         self._held: dict[str, deque[Claimed]] = {}
         self._in_flight: Counter[str] = Counter()
         self._began: dict[UUID, float] = {}
@@ -126,8 +136,7 @@ class Courier:
     async def _deliver(self, claimed: Claimed, session: aiohttp.ClientSession) -> None:
         code = claimed.agency_code
         try:
-            agency = (await self._registry.current()).directory.agencies.get(code)
-            attempt = await send(session, agency, claimed)
+            attempt = await send(session, await self._agency(code), claimed)
             self._judge(code, attempt)
             self._count(claimed, attempt)
             await self._record(claimed, attempt)
@@ -144,6 +153,13 @@ class Courier:
                 self._send_held(code, session)
             if len(self._began) <= self._settings.delivery_concurrency // 2:
                 self._database.bell.after_commit()
+
+    async def _agency(self, code: str) -> Agency | None:
+        """An agency that seems to have no endpoint is looked at again: it may just have been given one."""
+        agency = (await self._registry.current()).directory.agencies.get(code)
+        if agency is None or agency.endpoint is None:
+            agency = (await self._registry.refresh()).directory.agencies.get(code)
+        return agency
 
     def _judge(self, agency_code: str, attempt: Attempt) -> None:
         if attempt.succeeded:
@@ -164,18 +180,33 @@ class Courier:
         at = now()
         again = None
         if not attempt.succeeded:
-            again = next_try(claimed.attempts + 1, at, claimed.give_up_at, self._chance)
+            failed = await self._failed_before(claimed) + 1
+            again = next_try(failed, at, claimed.give_up_at, self._chance)
         unit = record(claimed, attempt, self._id, at, again)
         if attempt.succeeded or again is not None:
             await self._ledger.write(unit)
-            return
+        elif await self._give_up(claimed, unit, at):
+            metrics.EXHAUSTED.inc()
+            log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.agency_code)
+
+    async def _give_up(self, claimed: Claimed, unit: Unit, at: datetime) -> bool:
+        """Write the last attempt's unit and the event that says so; False if the claim was lost: then only the unit."""
         async with self._database.writing() as connection:
             case = await load(connection, claimed.request_id)
-            data = {"delivery": str(claimed.id), "agency": claimed.agency_code, "attempts": claimed.attempts + 1}
-            case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
-            await write_units(connection, [unit, case.finish()])
-        metrics.EXHAUSTED.inc()
-        log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.agency_code)
+            given_up = await give_up(connection, claimed.id, self._id, at)
+            units = [unit]
+            if given_up:
+                data = {"delivery": str(claimed.id), "agency": claimed.agency_code, "attempts": claimed.attempts + 1}
+                case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
+                units.append(case.finish())
+            await write_units(connection, units)
+        return given_up
+
+    async def _failed_before(self, claimed: Claimed) -> int:
+        if not claimed.was_sent_again:
+            return claimed.attempts
+        async with self._database.reading() as connection:
+            return await failed_since_sent_again(connection, claimed)
 
     async def _pause(self) -> float:
         """Seconds until something is due or a breaker may be probed, at most the poll interval."""

@@ -44,6 +44,15 @@ class Claimed:
     give_up_at: datetime
     lease_until: datetime
 
+    @property
+    def began_at(self) -> datetime:
+        """When its three days began: when it was made, or when it was last sent again."""
+        return self.give_up_at - GIVE_UP_AFTER
+
+    @property
+    def was_sent_again(self) -> bool:
+        return self.began_at > self.created_at
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -205,7 +214,10 @@ _RELEASE = update(delivery).where(_MINE).values(due_at=bindparam("b_due_at"), cl
 
 
 def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, try_again_at: datetime | None) -> Unit:
-    """The unit of work that keeps an attempt and what became of its delivery: delivered, tried again, exhausted."""
+    """The unit of work that keeps an attempt and what became of its delivery: delivered, or tried again.
+
+    With no time to try again, `give_up` says in the same transaction what became of it.
+    """
     unit = Unit()
     unit.insert(
         delivery_attempt,
@@ -224,9 +236,21 @@ def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, tr
         unit.update(_DELIVERED, {"b_id": claimed.id, "b_at": at})
     elif try_again_at is not None:
         unit.update(_TRY_AGAIN, {"b_id": claimed.id, "b_worker": worker_id, "b_due_at": try_again_at})
-    else:
-        unit.update(_EXHAUSTED, {"b_id": claimed.id, "b_worker": worker_id, "b_at": at})
     return unit
+
+
+async def give_up(connection: AsyncConnection, delivery_id: UUID, worker_id: UUID, at: datetime) -> bool:
+    """Make a delivery exhausted; False if the worker has lost its claim, and another one says what becomes of it."""
+    given_up = await connection.execute(_EXHAUSTED, {"b_id": delivery_id, "b_worker": worker_id, "b_at": at})
+    return given_up.rowcount == 1
+
+
+async def failed_since_sent_again(connection: AsyncConnection, claimed: Claimed) -> int:
+    """How many tries have failed since its three days began anew: its schedule goes by these, not by all of them."""
+    tries = select(func.count()).where(
+        delivery_attempt.c.delivery_id == claimed.id, delivery_attempt.c.started_at >= claimed.began_at
+    )
+    return await connection.scalar(tries) or 0
 
 
 async def release(connection: AsyncConnection, worker_id: UUID, claimed: Collection[Claimed], at: datetime) -> None:
@@ -238,7 +262,10 @@ async def release(connection: AsyncConnection, worker_id: UUID, claimed: Collect
 
 
 async def send_again(connection: AsyncConnection, delivery_id: UUID, at: datetime) -> bool:
-    """Make an exhausted delivery due again for another three days, same id, same bytes; False if it isn't exhausted."""
+    """Make an exhausted delivery due again, same id, same bytes, and its three days and their schedule begin anew.
+
+    Its attempts are numbered on. False if it isn't exhausted.
+    """
     again = (
         update(delivery)
         .where(delivery.c.id == delivery_id, delivery.c.status == "exhausted")

@@ -33,8 +33,8 @@ QINGYUAN_FAMILY: dict[str, Any] = {
     ],
     "narrative": "镇干部走访发现;丈夫在外省务工,婆婆 77 岁。",
     "consents": [
-        {"purpose": "economic_verification", "person": "applicant", "given_at": "2026-11-20T02:00:00Z"},
-        {"purpose": "economic_verification", "person": "household/0", "given_at": "2026-11-20T03:00:00Z"},
+        {"purpose": "economic_verification", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"},
+        {"purpose": "economic_verification", "person": "household/0", "given_at": "2021-05-20T03:00:00Z"},
     ],
 }
 
