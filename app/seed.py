@@ -40,7 +40,8 @@ WHOLE_PROVINCE = "all"
 DATA = Path(__file__).parent / "data"
 # The directory that is kept by hand: of 青原区, its city and its province. All others are placeholders.
 BY_HAND = "agencies-360803.csv"
-TABLES = ("routing.csv",)
+# Who was responsible before the reform of 2018-19, who after it, and who is now.
+TABLES = ("routing-2017.csv", "routing-2019.csv", "routing.csv")
 _BATCH = 2000
 Tell = Callable[[str, int], None]
 
