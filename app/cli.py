@@ -134,12 +134,17 @@ def migrate(database: DatabaseOption = None) -> None:
 def seed(
     database: DatabaseOption = None,
     county: Annotated[
-        str | None, typer.Option(help=f"Also load this county's agencies ({', '.join(seeding.COUNTIES)}).")
+        str | None,
+        typer.Option(
+            help="Also load the agencies of a county (its six digits, such as 360803), or of every one "
+            f"({seeding.WHOLE_PROVINCE})."
+        ),
     ] = None,
 ) -> None:
-    """Fill what is empty: divisions, departments, need catalogue, routing table, working days, a county's agencies.
+    """Fill what is empty: divisions, departments, need catalogue, routing tables, working days, agencies.
 
-    What is there already stays as it is. The agencies' telephone numbers are placeholders: replace them.
+    What is there already stays as it is. The agencies' telephone numbers are placeholders, and so are the names of
+    those outside 青原区: replace them.
     """
 
     async def work(opened: Database) -> None:

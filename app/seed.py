@@ -1,12 +1,13 @@
-"""The first content of an empty database: Jiangxi's divisions, departments, the need catalogue, the routing table,
-the working days, and one county's agencies. What is there already is left as it is."""
+"""The first content of an empty database: Jiangxi's divisions, departments, the need catalogue, the routing tables,
+the working days, and the agencies of a county or of all. What is there already is left as it is."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,8 +16,11 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry
+from app.deadlines import CHINA
 from app.identifiers import now
+from app.province import province_agencies
 from app.routing.rows import row_of_rule
+from app.routing.rules import RoutingTable
 from app.routing.sheets import COLUMNS, read_rules, row_of
 from app.tables import (
     agency,
@@ -32,15 +36,25 @@ from app.tables import (
 )
 
 FIRST_KNOWN_DAY, LAST_KNOWN_DAY = date(2017, 1, 1), date(2026, 12, 31)
-COUNTIES = ("360803",)
+WHOLE_PROVINCE = "all"
 DATA = Path(__file__).parent / "data"
+# The directory that is kept by hand: of 青原区, its city and its province. All others are placeholders.
+BY_HAND = "agencies-360803.csv"
+# Who was responsible before the reform of 2018-19, who after it, and who is now.
+TABLES = ("routing-2017.csv", "routing-2019.csv", "routing.csv")
+_BATCH = 2000
 Tell = Callable[[str, int], None]
 
 
 async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lambda what, rows: None) -> None:
-    """Fill what is empty; `tell` hears of each table and its rows. Raises ValueError for an unknown county."""
-    if county is not None and county not in COUNTIES:
-        raise ValueError(f"there is no directory of county {county}; there is one of {', '.join(COUNTIES)}")
+    """Fill what is empty; `tell` hears of each table and its rows so far. `county` is a code or WHOLE_PROVINCE.
+
+    Raises ValueError for a county that the province does not have.
+    """
+    if county is not None and county not in (WHOLE_PROVINCE, *_counties()):
+        raise ValueError(
+            f"there is no directory of county {county}; write a county's six digits, such as 360803, or {WHOLE_PROVINCE}"
+        )
     if await connection.scalar(select(func.count()).select_from(revision)) == 0:
         await connection.execute(insert(revision), {"name": registry.REVISION, "value": 0})
     await _fill(connection, division, _divisions(), tell)
@@ -49,7 +63,7 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
     await _fill(connection, need, _needs(), tell)
     await _fill(connection, working_day, _working_days(), tell)
     if await connection.scalar(select(func.count()).select_from(routing_table)) == 0:
-        await _publish_first_table(connection, tell)
+        await _publish(connection, routing_tables(), tell)
     of_revision = await registry.moved(connection)
     if county is not None:
         agencies = list(county_agencies(county))
@@ -59,34 +73,42 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
 
 async def _fill(connection: AsyncConnection, table: Table, rows: Iterator[dict[str, Any]], tell: Tell) -> None:
     if await connection.scalar(select(func.count()).select_from(table)) == 0:
-        content = list(rows)
-        await connection.execute(insert(table), content)
-        tell(table.name, len(content))
+        filled = 0
+        while batch := list(islice(rows, _BATCH)):
+            await connection.execute(insert(table), batch)
+            filled += len(batch)
+            tell(table.name, filled)
 
 
-async def _publish_first_table(connection: AsyncConnection, tell: Tell) -> None:
-    with _open("routing.csv") as lines:
+def routing_tables() -> tuple[RoutingTable, ...]:
+    """The dated tables in the order of their versions; each takes effect with its first day in China."""
+    return tuple(_routing_table(version, name) for version, name in enumerate(TABLES, start=1))
+
+
+def _routing_table(version: int, name: str) -> RoutingTable:
+    with _open(name) as lines:
         rules = read_rules(lines)
-    written = "\n".join("\t".join(row_of(each)[column] for column in COLUMNS) for each in rules)
+    first_day = min(rule.effective_from for rule in rules)
+    return RoutingTable(version, datetime.combine(first_day, time.min, CHINA).astimezone(UTC), rules)
+
+
+async def _publish(connection: AsyncConnection, tables: tuple[RoutingTable, ...], tell: Tell) -> None:
     at = now()
-    await connection.execute(
-        insert(routing_table),
-        {
-            "version": 1,
-            "state": "published",
-            "effective_from": datetime.combine(min(r.effective_from for r in rules), datetime.min.time(), UTC),
-            "published_at": at,
-            "published_by": "seed",
-            "checksum": hashlib.sha256(written.encode()).digest(),
-            "source": "seed",
-            "created_at": at,
-            "created_by": "seed",
-            "certificate": None,
-        },
-    )
-    rows = [row_of_rule(each, 1) for each in rules]
+    published = {"state": "published", "published_at": at, "published_by": "seed", "source": "seed"}
+    published |= {"created_at": at, "created_by": "seed", "certificate": None}
+    of_tables = [
+        {**published, "version": each.version, "effective_from": each.effective_from, "checksum": _checksum(each)}
+        for each in tables
+    ]
+    await connection.execute(insert(routing_table), of_tables)
+    rows = [row_of_rule(each, table.version) for table in tables for each in table.rules]
     await connection.execute(insert(rule), rows)
     tell(rule.name, len(rows))
+
+
+def _checksum(table: RoutingTable) -> bytes:
+    written = "\n".join("\t".join(row_of(each)[column] for column in COLUMNS) for each in table.rules)
+    return hashlib.sha256(written.encode()).digest()
 
 
 def _divisions() -> Iterator[dict[str, Any]]:
@@ -106,8 +128,18 @@ def _needs() -> Iterator[dict[str, Any]]:
 
 
 def county_agencies(county: str) -> Iterator[dict[str, Any]]:
-    for row in _rows(f"agencies-{county}.csv"):
-        yield {**row, "phone": row["phone"] or None, "endpoint": None, "active": True, "created_at": now()}
+    """Those that answer for a county, or for WHOLE_PROVINCE: as kept by hand, else with placeholders."""
+    by_hand = {row["code"]: row for row in _rows(BY_HAND)}
+    generated = {row["code"]: row for row in province_agencies(_rows("divisions.csv"), _rows("departments.csv"))}
+    at = now()
+    for row in (generated | by_hand).values():
+        place = row["division_code"]
+        if county == WHOLE_PROVINCE or place.startswith(county) or county.startswith(place):
+            yield {**row, "phone": row["phone"] or None, "endpoint": None, "active": True, "created_at": at}
+
+
+def _counties() -> set[str]:
+    return {row["code"] for row in _rows("divisions.csv") if row["level"] == "county"}
 
 
 def _seat(of_agency: dict[str, Any], of_revision: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from app import registry
 from app.identifiers import now as at_now
@@ -75,28 +75,32 @@ def test_a_lead_can_not_complete_while_a_mandatory_co_handler_of_its_step_is_ope
     assert county.request(receipt)["status"] == "closed"
 
 
-def publish_joined_table(url: str) -> None:
-    """Version 2, in force at once: education leads a step with a mandatory and a free co-handler; finance comes after."""
-    of_first = select(rule).where(rule.c.version == 1, rule.c.need == "education_aid", rule.c.role == "lead")
-    (model,) = fetch(url, of_first)
+def publish_joined_table(url: str) -> int:
+    """A new version, in force at once: education leads a step with a mandatory and a free co-handler; finance comes
+    after. Its number."""
+    newest = select(func.max(routing_table.c.version)).scalar_subquery()
+    of_newest = select(rule).where(rule.c.version == newest, rule.c.need == "education_aid", rule.c.role == "lead")
+    (model,) = fetch(url, of_newest)
     seats = [
         {"department": "county_education", "role": "lead", "step": 1, "mandatory": True},
         {"department": "school", "role": "co_handler", "step": 1, "mandatory": True},
         {"department": "county_dpf", "role": "co_handler", "step": 1, "mandatory": False},
         {"department": "county_finance", "role": "co_handler", "step": 2, "mandatory": False},
     ]
-    rows = [{**model, **seat, "version": 2, "number": number} for number, seat in enumerate(seats, start=1)]
+    version = model["version"] + 1
+    rows = [{**model, **seat, "version": version, "number": number} for number, seat in enumerate(seats, start=1)]
     at = at_now()
-    table = {"version": 2, "state": "published", "effective_from": at, "published_at": at, "checksum": bytes(32)}
+    table = {"version": version, "state": "published", "effective_from": at, "published_at": at, "checksum": bytes(32)}
     table |= {"source": "a test", "created_at": at, "created_by": "a test"}
     moved = update(revision).where(revision.c.name == registry.REVISION).values(value=revision.c.value + 1)
     change(url, insert(routing_table).values(table), insert(rule).values(rows), moved)
+    return int(version)
 
 
 def test_a_lead_joins_its_step_and_what_still_waits_then_is_not_sent_any_more(county: County) -> None:
-    publish_joined_table(county.running.url)
+    version = publish_joined_table(county.running.url)
     receipt = until(
-        lambda: seen if (seen := county.ask("education_aid"))["decision"]["version"] == 2 else None,
+        lambda: seen if (seen := county.ask("education_aid"))["decision"]["version"] == version else None,
         what="the new routing table",
     )
     lead = county.handoff(receipt, EDUCATION)
@@ -115,10 +119,10 @@ def test_a_lead_joins_its_step_and_what_still_waits_then_is_not_sent_any_more(co
 
 def test_a_request_keeps_the_routing_table_that_decided_it(county: County) -> None:
     receipt = county.ask("education_aid")
-    publish_joined_table(county.running.url)
-    until(lambda: county.ask("education_aid")["decision"]["version"] == 2, what="the new routing table")
+    version = publish_joined_table(county.running.url)
+    until(lambda: county.ask("education_aid")["decision"]["version"] == version, what="the new routing table")
     county.complete(receipt, EDUCATION)
-    assert county.request(receipt)["routing_version"] == 1
+    assert county.request(receipt)["routing_version"] == receipt["decision"]["version"] != version
     assert county.handoff(receipt, EDUCATION)["outcome"] == "granted"
 
 
