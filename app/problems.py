@@ -152,6 +152,21 @@ KINDS: dict[str, Kind] = {
         Text("此送达仍在进行或已送达", "This delivery is under way or delivered"),
         Text("只有已停止尝试的送达可以重发。", "Only an exhausted delivery can be sent again."),
     ),
+    "table_not_draft": Kind(
+        409,
+        Text("只有草稿可以发布", "Only a draft can be published"),
+        Text("已发布的版本不会再改;请导入新版本。", "A published version never changes; import a new one."),
+    ),
+    "table_not_proved": Kind(
+        409,
+        Text("此版分办规则表未通过检查,未发布", "The table did not pass its check and was not published"),
+        Text("请按 findings 逐项改正,重新导入后再发布。", "Mend each item of `findings`, import again, then publish."),
+    ),
+    "no_table_in_force": Kind(
+        409,
+        Text("当时没有生效的分办规则表", "No routing table is in force at that time"),
+        Text("请换一个时间,或指定版本。", "Choose another time, or name a version."),
+    ),
     "body_too_large": Kind(
         413,
         Text("正文过大", "The body is too large"),

@@ -60,6 +60,21 @@ def province_agencies(divisions: Iterable[Row], departments: Iterable[Row]) -> I
                 "name_en": en,
                 "phone": _next_phone(division["code"], given),
             }
+        if division["level"] == "county":
+            yield _desk_for_townships(division, _next_phone(division["code"], given))
+
+
+def _desk_for_townships(county: Row, phone: str) -> dict[str, str]:
+    """Who takes a township's part when nobody can say yet which township it is: a request of the whole county."""
+    code, name = county["code"], county["name"]
+    return {
+        "code": f"{code}-township",
+        "department": "township_gov",
+        "division_code": code,
+        "name_zh": f"{name}乡镇（街道）事项统一受理处（全{name[-1]}代收）",
+        "name_en": f"Desk for the townships of {name} ({code}) (county-wide stand-in)",
+        "phone": phone,
+    }
 
 
 def _short(department: str) -> str:

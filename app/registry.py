@@ -39,7 +39,7 @@ from app.tables import (
 )
 
 REVISION = "registry"
-_REVISION = select(revision.c.value).where(revision.c.name == REVISION)
+REVISION_NOW = select(revision.c.value).where(revision.c.name == REVISION)
 log = structlog.get_logger()
 Code = TypeVar("Code")
 Thing = TypeVar("Thing")
@@ -118,7 +118,7 @@ class Registry:
 
     async def _revision(self) -> int:
         async with self._database.reading() as connection:
-            return await connection.scalar(_REVISION) or 0
+            return await connection.scalar(REVISION_NOW) or 0
 
     async def keep_fresh(self, stopping: asyncio.Event) -> None:
         """Runs until told to stop, never cancelled in the middle of a query: a driver that is left so may hang.
@@ -152,7 +152,7 @@ async def _load(connection: AsyncConnection) -> Snapshot:
     for row in await rows(rule):
         rules.setdefault(row["version"], []).append(rule_of_row(row))
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
-    value = await connection.scalar(_REVISION) or 0
+    value = await connection.scalar(REVISION_NOW) or 0
     directory = Directory.of(_agencies(await rows(agency), await rows(agency_secret)), value)
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(

@@ -44,7 +44,7 @@ LAYERS = (
     "timeline",
     "delivery",
     "checks handoffs presenting rights",
-    "agencies callbacks intake operation reading seed",
+    "agencies callbacks intake operation reading replay seed versions",
     "process worker",
     "api",
     "main",

@@ -204,7 +204,8 @@ def test_a_need_that_no_rule_knows_is_led_by_the_township() -> None:
 
 
 def test_where_the_township_is_missing_too_somebody_leads_all_the_same() -> None:
-    decision = decided("nobody_thought_of_this", COUNTY)
+    without_township = Directory.of(each for each in AGENCIES if each.department != "township_gov")
+    decision = decided("nobody_thought_of_this", COUNTY, directory=without_township)
     assert decision.undetermined
     assert agencies(decision) == [("360803-civil-affairs", Role.LEAD)]
     assert all(each.mandatory for each in decision.assignments if each.role is Role.LEAD)
