@@ -147,11 +147,15 @@ class FactAsked(Outbound):
 
 
 class NeedRouted(Outbound):
+    """The sentences are those that a clerk can read aloud; a receipt leaves them out."""
+
     need: str
     undetermined: bool = Field(description="Nobody leads by rule, or by the person's own words: it is looked into.")
     fired: list[Fired]
     passed_over: list[NotFired]
     asks: list[FactAsked] = Field(description="What to ask the person: a rule's condition waits for it.")
+    sentences_zh: list[str] | None = None
+    sentences_en: list[str] | None = None
 
 
 class Decision(Outbound):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from app.identity import is_phone, normalise_resident_id, resident_id_birth_date, resident_id_fault
 from app.problems import FieldError, Text
 from app.registry import Snapshot
 from app.routing.rules import local_day
-from app.schemas import Applicant, Helper, Identified, IdType, RequestIn
+from app.schemas import Applicant, Helper, Identified, IdType, NeedIn, RequestIn
 
 _OLDEST_AGE = 120
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -49,8 +49,7 @@ def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldE
     """Every reason why the request can't be stored as it is; `at` is now, UTC."""
     today = local_day(at)
     return [
-        *_division_errors(asked, snapshot),
-        *_need_errors(asked, snapshot),
+        *code_errors(asked.division_code, asked.needs, snapshot),
         *(error for pointer, person in people_of(asked) for error in _person_errors(pointer, person, today)),
         *_consent_errors(asked, at),
     ]
@@ -104,18 +103,16 @@ def unknown_code(pointer: str, kind: str, code: str, known: list[str], hint: Tex
     )
 
 
-def _division_errors(asked: RequestIn, snapshot: Snapshot) -> Iterator[FieldError]:
-    if asked.division_code not in snapshot.divisions:
-        yield unknown_division("/division_code", asked.division_code)
-
-
-def _need_errors(asked: RequestIn, snapshot: Snapshot) -> Iterator[FieldError]:
+def code_errors(division_code: str, needs: Sequence[NeedIn], snapshot: Snapshot) -> Iterator[FieldError]:
+    """Codes that do not exist, and needs that are listed twice."""
+    if division_code not in snapshot.divisions:
+        yield unknown_division("/division_code", division_code)
     hint = Text(
         "代码见 GET /v1/needs;说不清找谁就用 undetermined。",
         "GET /v1/needs lists the codes; use undetermined when nobody can tell.",
     )
     seen: set[str] = set()
-    for position, need in enumerate(asked.needs):
+    for position, need in enumerate(needs):
         pointer = f"/needs/{position}/code"
         if need.code not in snapshot.needs:
             yield unknown_code(pointer, "need", need.code, list(snapshot.needs), hint)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +13,6 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 import uvloop
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Column, Table
 from sqlalchemy import select
@@ -24,13 +21,15 @@ from app import agencies as agency_verbs
 from app import keys as key_verbs
 from app import logs, process
 from app import seed as seeding
+from app.cli_routing import RoutingRefusedError, routing_app
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
-from app.db import Database, is_unavailable
+from app.db import Database
 from app.demo.run import DemoFailedError, run_demo
 from app.keys import KeyRole
 from app.main import create_app
 from app.migrating import migrate as migrate_database
 from app.tables import api_key
+from app.terminal import DatabaseOption, err, minute, out, with_database, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,24 +42,22 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the machines that call the API.")
 agencies_app = typer.Typer(no_args_is_help=True, help="The agencies that handoffs go to.")
+app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
-
-out = Console()
-err = Console(stderr=True)
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database", metavar="URL", help="sqlite:///file or postgresql://…; default: ONE_WINDOW_DATABASE_URL."
-    ),
-]
 
 
 def run() -> None:
     """The entry point: every expected failure is one sentence on stderr and an exit code of 1."""
     try:
         app()
-    except (WrongSettingError, agency_verbs.WrongAgencyError, key_verbs.WrongKeyError, DemoFailedError) as error:
+    except (
+        WrongSettingError,
+        agency_verbs.WrongAgencyError,
+        key_verbs.WrongKeyError,
+        DemoFailedError,
+        RoutingRefusedError,
+    ) as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
@@ -123,10 +120,10 @@ def migrate(database: DatabaseOption = None) -> None:
     """Bring the database to the newest revision. Safe to repeat, and from several machines at once."""
 
     async def work(opened: Database) -> None:
-        with _working("Migrating …"):
+        with working("Migrating …"):
             await migrate_database(opened)
 
-    _with_database(database, work)
+    with_database(database, work)
     out.print("The database is at the newest revision.")
 
 
@@ -156,7 +153,7 @@ def seed(
                 )
 
     try:
-        _with_database(database, work)
+        with_database(database, work)
     except ValueError as error:
         raise WrongSettingError(f"--county: {error}.") from None
     out.print("Seeded.")
@@ -205,7 +202,7 @@ def keys_create(
         async with opened.writing() as connection:
             return (await key_verbs.create(connection, name, role, agency, expires_at))[1]
 
-    typer.echo(_with_database(database, work))
+    typer.echo(with_database(database, work))
 
 
 @keys_app.command("list")
@@ -217,9 +214,9 @@ def keys_list(database: DatabaseOption = None) -> None:
             return (await connection.execute(select(api_key).order_by(api_key.c.created_at))).mappings().all()
 
     table = Table("name", "role", "agency", "created", "expires", "revoked")
-    for row in _with_database(database, work):
+    for row in with_database(database, work):
         moments = (row["created_at"], row["expires_at"], row["revoked_at"])
-        table.add_row(row["name"], row["role"], row["agency_code"] or "", *(_minute(each) for each in moments))
+        table.add_row(row["name"], row["role"], row["agency_code"] or "", *(minute(each) for each in moments))
     out.print(table)
 
 
@@ -231,7 +228,7 @@ def keys_revoke(name: str, database: DatabaseOption = None) -> None:
         async with opened.writing() as connection:
             return await key_verbs.revoke(connection, name)
 
-    if not _with_database(database, work):
+    if not with_database(database, work):
         raise key_verbs.WrongKeyError(f"There is no key named {name} in force; `one-window keys list` shows them.")
     out.print(f"Revoked {name}.", markup=False)
 
@@ -264,7 +261,7 @@ def agencies_add(
                 endpoint=endpoint,
             )
 
-    secret = _with_database(database, work)
+    secret = with_database(database, work)
     typer.echo(secret if secret else f"Added {code}; it reads its inbox.")
 
 
@@ -279,7 +276,7 @@ def agencies_list(database: DatabaseOption = None) -> None:
     table = Table(
         *(Column(name, overflow="fold") for name in ("code", "department", "division", "name", "phone", "endpoint"))
     )
-    for row in _with_database(database, work):
+    for row in with_database(database, work):
         shown = (row["code"], row["department"], row["division_code"], row["name_zh"], row["phone"], row["endpoint"])
         table.add_row(*(text or "" for text in shown))
     out.print(table)
@@ -293,7 +290,7 @@ def agencies_endpoint(code: str, endpoint: str, database: DatabaseOption = None)
         async with opened.writing() as connection:
             return await agency_verbs.set_endpoint(connection, code, endpoint)
 
-    typer.echo(_with_database(database, work))
+    typer.echo(with_database(database, work))
 
 
 @agencies_app.command("rotate-secret")
@@ -308,38 +305,4 @@ def agencies_rotate_secret(
         async with opened.writing() as connection:
             return await agency_verbs.rotate_secret(connection, code, timedelta(hours=overlap_hours))
 
-    typer.echo(_with_database(database, work))
-
-
-def _with_database(url: str | None, work: Any) -> Any:
-    """Run one piece of work on the database of the settings; a database that is away is one sentence."""
-    settings = load_settings(database_url=url)
-
-    async def whole() -> Any:
-        opened = Database(settings)
-        try:
-            return await work(opened)
-        finally:
-            await opened.close()
-
-    return _run(whole())
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    try:
-        return asyncio.run(work)
-    except Exception as error:
-        if is_unavailable(error):
-            raise WrongSettingError(
-                f"The database can't be used ({type(error).__name__}). Check {PREFIX}DATABASE_URL, "
-                "that its server is up, and that `one-window migrate` was run."
-            ) from None
-        raise
-
-
-def _working(text: str) -> Any:
-    return err.status(text)
-
-
-def _minute(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
+    typer.echo(with_database(database, work))

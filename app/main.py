@@ -16,11 +16,11 @@ from pydantic.json_schema import models_json_schema
 
 from app import __version__, logs
 from app.answers import ProblemBody
-from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, tracking, webhooks
+from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, routing, tracking, webhooks
 from app.config import Settings, load_settings
 from app.office import Office
 from app.process import start_when_possible
-from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -34,11 +34,12 @@ _TAGS = [
     ("callbacks", "What an agency reports about a handoff."),
     ("messages out", "What One Window sends to agencies; see `webhooks`."),
     ("tracking", "The person's own view."),
+    ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
-_READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, ProblemBody)
+_READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -57,7 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.office = office
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
-    for resource in (requests, handoffs, tracking, catalogue, deliveries, operation):
+    app.router.routes.extend(routing.preview_router.routes)
+    for resource in (requests, handoffs, tracking, catalogue, deliveries, routing, operation):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

@@ -28,9 +28,12 @@ class Office:
     keys: KeyRing
 
     @classmethod
-    def of(cls, settings: Settings) -> Office:
-        """Raises WrongSettingError; opens no connection yet."""
-        secret = settings.secret_bytes()
+    def of(cls, settings: Settings, secret: bytes | None = None) -> Office:
+        """The secret is that of the settings, unless it is given: who hands out no tracking tokens needs none.
+
+        Raises WrongSettingError; opens no connection yet.
+        """
+        secret = settings.secret_bytes() if secret is None else secret
         database = Database(settings)
         return cls(
             settings,

@@ -8,12 +8,14 @@ from typing import Any
 
 from orjson import Fragment
 
+from app.explaining import sentences
 from app.lifecycle import HandoffStatus, RequestStatus
 from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
 from app.routing.decide import REASONS, NeedDecision, RoutingDecision
 from app.routing.facts import FACTS, FactType, lies_in
 from app.routing.rules import RoutingTable
+from app.routing.words import LANGUAGES
 from app.schemas import RequestIn
 from app.sealing import unseal
 from app.timeline import Case, Handoff
@@ -50,18 +52,25 @@ def handoff_summary(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def decision(record: Mapping[str, Any], snapshot: Snapshot, division_code: str | None = None) -> dict[str, Any]:
-    """A stored decision with what the routing table version that it names says of each rule; with the rules of other
-    areas too if the division is given."""
+def decision(record: Mapping[str, Any], snapshot: Snapshot, division_code: str) -> dict[str, Any]:
+    """A stored decision with what the routing table version that it names says of each rule, in sentences too."""
     table = snapshot.tables[record["version"]]
-    needs = [_need_routed(need, table) for need in record["needs"]]
-    if division_code is not None:
-        for need in needs:
-            elsewhere = (rule for rule in table.by_need.get(need["need"], ()) if not lies_in(division_code, rule.area))
-            need["passed_over"] = need["passed_over"] + [
-                _passed_over(rule.number, "other_area", table) for rule in elsewhere
-            ]
+    needs = []
+    for need in record["needs"]:
+        whole = with_other_areas(need, table, division_code)
+        spoken = {f"sentences_{language}": sentences(whole, table, snapshot, language) for language in LANGUAGES}
+        needs.append({**need_routed(whole, table), **spoken})
     return {"version": record["version"], "directory": record.get("directory", 0), "needs": needs}
+
+
+def with_other_areas(need: Mapping[str, Any], table: RoutingTable, division_code: str) -> dict[str, Any]:
+    """A need's record with the rules of other areas, which are nobody's business until somebody asks why."""
+    elsewhere = [
+        {"rule": rule.number, "why": "other_area"}
+        for rule in table.by_need.get(need["need"], ())
+        if not lies_in(division_code, rule.area)
+    ]
+    return {**need, "passed_over": [*need["passed_over"], *elsewhere]}
 
 
 def fresh_decision(decided: RoutingDecision, table: RoutingTable) -> dict[str, Any]:
@@ -73,10 +82,10 @@ def fresh_decision(decided: RoutingDecision, table: RoutingTable) -> dict[str, A
 # Every request for one need in one place is told the same.
 @lru_cache(4096)
 def _need_in_words(need: NeedDecision, table: RoutingTable) -> Fragment:
-    return as_json(_need_routed(need.record, table))
+    return as_json(need_routed(need.record, table))
 
 
-def _need_routed(need: Mapping[str, Any], table: RoutingTable) -> dict[str, Any]:
+def need_routed(need: Mapping[str, Any], table: RoutingTable) -> dict[str, Any]:
     return {
         "need": need["need"],
         "undetermined": need["undetermined"],

@@ -152,6 +152,11 @@ KINDS: dict[str, Kind] = {
         Text("此送达仍在进行或已送达", "This delivery is under way or delivered"),
         Text("只有已停止尝试的送达可以重发。", "Only an exhausted delivery can be sent again."),
     ),
+    "sheet_refused": Kind(
+        422,
+        Text("表格有误,未导入任何内容", "The sheet is wrong; nothing was imported"),
+        Text("请按 errors 逐处改正后重新导入。", "Mend each place that `errors` names, then import again."),
+    ),
     "table_not_draft": Kind(
         409,
         Text("只有草稿可以发布", "Only a draft can be published"),

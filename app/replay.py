@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.routing.decide import NeedDecision, RoutingDecision
+from app import checks, versions
+from app.office import Office
+from app.problems import invalid
+from app.routing.decide import NeedDecision, RoutingDecision, decide
+from app.routing.facts import facts_of
+from app.routing.rules import local_day
+from app.schemas import ReplayIn, plain
 
 _EXAMPLES = 5
 
@@ -36,8 +42,8 @@ class Changes:
             self.undetermined_before += was.undetermined
             self.undetermined_after += would_be.undetermined
             seats_before, seats_after = _seats(was), _seats(would_be)
-            self.before.update(seats_before)
-            self.after.update(seats_after)
+            self.before.update(seats_before.keys())
+            self.after.update(seats_after.keys())
             if seats_before != seats_after:
                 changed = True
                 self.by_need[was.need] += 1
@@ -74,11 +80,40 @@ class Changes:
             kept.append({"request": name, "at": at, "gains": _shown(after, gains), "loses": _shown(before, losses)})
 
 
-async def changes(compared: AsyncIterable[tuple[str, datetime, RoutingDecision, RoutingDecision]]) -> Changes:
+async def replay(office: Office, number: int, asked: ReplayIn) -> dict[str, Any]:
+    """What version `number` would change: of the last stored requests, or of the cases that are given.
+
+    A request that came before the version takes effect is decided as if it came then. Raises `not_found`,
+    `validation_failed` for codes that do not exist, `no_table_in_force`.
+    """
     found = Changes()
-    async for name, at, before, after in compared:
+    async for name, at, before, after in _compared(office, number, asked):
         found.add(name, at, before, after)
-    return found
+    return found.record()
+
+
+async def _compared(
+    office: Office, number: int, asked: ReplayIn
+) -> AsyncIterator[tuple[str, datetime, RoutingDecision, RoutingDecision]]:
+    snapshot = await office.registry.current()
+    async with office.database.reading_as_one() as connection:
+        table = (await versions.load(connection, number)).table
+        if asked.last is not None:
+            verifier = versions.Verifier(connection)
+            async for past in versions.past_requests(connection, asked.last):
+                at = max(past.registered_at, table.effective_from)
+                after = decide(past.facts, table, snapshot.directory, at)
+                yield past.receipt_number, past.registered_at, await verifier.again(past), after
+    for position, case in enumerate(asked.cases):
+        if errors := list(checks.code_errors(case.division_code, case.needs, snapshot)):
+            raise invalid(*(replace(each, pointer=f"/cases/{position}{each.pointer}") for each in errors))
+        content = plain(case)
+        facts = facts_of(
+            case.division_code, {**content, "applicant": {"birth_date": content.get("birth_date")}}, local_day(case.at)
+        )
+        before = decide(facts, versions.table_at(snapshot, case.at), snapshot.directory, case.at)
+        after = decide(facts, table, snapshot.directory, max(case.at, table.effective_from))
+        yield f"cases/{position}", case.at, before, after
 
 
 def _seats(decision: NeedDecision) -> dict[str, tuple[Any, ...]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry
-from app.problems import FieldError, Problem, Text, invalid
+from app.db import Database
+from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
 from app.routing.check import World, check
 from app.routing.decide import RoutingDecision, decide
@@ -38,6 +40,7 @@ from app.tables import (
 from app.wire import to_json
 
 _BATCH = 500
+_PUBLISHING_TRIES = 3
 # Where a request may be registered: a county or a township.
 _PLACES = (6, 9)
 
@@ -86,6 +89,13 @@ async def draft(
     return version
 
 
+async def draft_of(connection: AsyncConnection, rules: Sequence[Rule]) -> int | None:
+    """The draft that holds just these rules, if there is one: importing twice makes one."""
+    same = (routing_table.c.state == "draft") & (routing_table.c.checksum == checksum_of(rules))
+    number: int | None = await connection.scalar(select(func.max(routing_table.c.version)).where(same))
+    return number
+
+
 async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
     """Summaries, the newest first."""
     counted = select(rule.c.version, func.count().label("rules")).group_by(rule.c.version).subquery()
@@ -123,51 +133,79 @@ async def load(connection: AsyncConnection, version: int) -> Version:
     )
 
 
-async def prove(connection: AsyncConnection, version: Version, at: datetime) -> Certificate:
-    """Check a version against the directory and the codes as they are now, and keep the certificate with it."""
-    certificate = check(version.table, await directory(connection), await world(connection), version.checksum, at)
-    await _keep(connection, version.number, {"certificate": _stored(certificate, {})})
+async def certify(
+    database: Database, number: int, at: datetime, effective_from: datetime | None = None
+) -> tuple[Version, Certificate]:
+    """Check a version, as if it took effect at `effective_from`, against the directory and the codes as they are now.
+
+    No transaction is open and no other call waits while it is checked. Raises `not_found`.
+    """
+    async with database.reading_as_one() as connection:
+        version = await load(connection, number)
+        offices, codes = await directory(connection), await world(connection)
+    if effective_from is not None:
+        version = replace(version, table=RoutingTable(number, effective_from, version.table.rules))
+    return version, await asyncio.to_thread(check, version.table, offices, codes, version.checksum, at)
+
+
+async def prove(database: Database, number: int, at: datetime) -> Certificate:
+    """Check a version and keep the certificate with it; of a published one the certificate of its publication stays."""
+    version, certificate = await certify(database, number, at)
+    if version.state == "draft":
+        async with database.writing() as connection:
+            await _keep(connection, number, {"certificate": _stored(certificate, {})})
     return certificate
 
 
 async def publish(
-    connection: AsyncConnection,
-    version: Version,
+    database: Database,
+    number: int,
     *,
     by: str,
     at: datetime,
     effective_from: datetime | None = None,
     reasons: Mapping[str, str] | None = None,
-) -> Certificate:
-    """Put a draft in force from `effective_from` (now, if it is not given) on. It is checked anew in this transaction.
+) -> Version:
+    """Put a draft in force from `effective_from` (now, if it is not given) on, after a check of this very moment.
 
-    Raises `table_not_draft`, `table_not_proved` with the findings, `validation_failed` for a warning without a reason
-    in `reasons` (by the finding's code) or for a date that is past or that another published table has.
+    Raises `not_found`, `table_not_draft`, `table_not_proved` with the findings, `validation_failed` for a warning
+    without a reason in `reasons` (by the finding's code) or for a date that is past or that another version has.
     """
-    if version.state != "draft":
-        raise Problem("table_not_draft")
     begins = at if effective_from is None else effective_from
     if begins < at:
         raise _wrong_date("生效时间已经过去;请写现在或以后的时间。", "It is past; write now or later.")
-    same = select(routing_table.c.version).where(
-        routing_table.c.state == "published", routing_table.c.effective_from == begins
-    )
-    if await connection.scalar(same) is not None:
-        raise _wrong_date(
-            "另一版在同一时间生效;请换一个时间。", "Another version takes effect then; choose another time."
-        )
-    dated = Version(**{**_fields(version), "table": RoutingTable(version.number, begins, version.table.rules)})
-    certificate = await prove(connection, dated, at)
+    for _ in range(_PUBLISHING_TRIES):
+        version, certificate = await certify(database, number, at, begins)
+        if version.state != "draft":
+            raise Problem("table_not_draft")
+        given = _accepted(certificate, reasons or {})
+        async with database.writing() as connection:
+            if await connection.scalar(registry.REVISION_NOW) != certificate.directory:
+                continue  # an agency was changed meanwhile: what was proved is not what there is
+            if await _taken(connection, begins):
+                raise _wrong_date(
+                    "另一版在同一时间生效;请换一个时间。", "Another version takes effect then; choose another time."
+                )
+            published = {"state": "published", "effective_from": begins, "published_at": at, "published_by": by[:80]}
+            await _keep(connection, number, {**published, "certificate": _stored(certificate, given)})
+            await registry.moved(connection)
+            return await load(connection, number)
+    raise unavailable()
+
+
+def _accepted(certificate: Certificate, reasons: Mapping[str, str]) -> dict[str, str]:
     if certificate.errors:
         raise Problem("table_not_proved", extra={"findings": [each.record() for each in certificate.errors[:50]]})
-    given = {code: reason.strip() for code, reason in (reasons or {}).items() if reason.strip()}
+    given = {code: reason.strip() for code, reason in reasons.items() if reason.strip()}
     missing = {each.code: each for each in certificate.warnings if each.code not in given}
     if missing:
         raise invalid(*(_wants_reason(each) for each in missing.values()))
-    values = {"state": "published", "effective_from": begins, "published_at": at, "published_by": by[:80]}
-    await _keep(connection, version.number, {**values, "certificate": _stored(certificate, given)})
-    await registry.moved(connection)
-    return certificate
+    return given
+
+
+async def _taken(connection: AsyncConnection, begins: datetime) -> bool:
+    same = (routing_table.c.state == "published") & (routing_table.c.effective_from == begins)
+    return await connection.scalar(select(routing_table.c.version).where(same)) is not None
 
 
 async def world(connection: AsyncConnection) -> World:
@@ -279,10 +317,6 @@ def table_at(snapshot: Snapshot, at: datetime) -> RoutingTable:
     if table is None:
         raise Problem("no_table_in_force")
     return table
-
-
-def _fields(version: Version) -> dict[str, Any]:
-    return {name: getattr(version, name) for name in Version.__slots__}
 
 
 def _stored(certificate: Certificate, reasons: Mapping[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -14,6 +14,7 @@ from app.problems import MOST_ERRORS, FieldError, Problem, Text, invalid
 from app.wire import to_json
 
 MOST_BYTES = 256 * 1024
+MOST_BYTES_OF_A_FILE = 10 * 1024 * 1024
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 _KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,200}")
 IDEMPOTENCY_KEY: dict[str, Any] = {
@@ -30,15 +31,35 @@ async def read_bytes(request: Request) -> bytes:
     """The body, at most 256 KiB. Raises `unsupported_media_type`, `body_too_large`."""
     if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise Problem("unsupported_media_type")
+    return await _read(request, MOST_BYTES)
+
+
+async def _read(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise _too_large()
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise _too_large()
+        if len(body) > most:
+            raise _too_large(most)
     return bytes(body)
+
+
+async def read_file(request: Request, kinds: Iterable[str]) -> bytes:
+    """An uploaded file, at most 10 MiB. Raises `unsupported_media_type`, `body_too_large`."""
+    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    wanted = {kind.split(";")[0] for kind in kinds}
+    if given not in wanted:
+        text = Text(f"请写 Content-Type: {' 或 '.join(wanted)}。", f"Send `Content-Type: {'` or `'.join(wanted)}`.")
+        raise Problem("unsupported_media_type", text)
+    return await _read(request, MOST_BYTES_OF_A_FILE)
+
+
+def takes_file(kinds: Iterable[str]) -> dict[str, Any]:
+    """`openapi_extra` for a route that takes a file."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def parse(model: type[Model], body: bytes) -> Model:
@@ -84,8 +105,8 @@ def parameter_errors(faults: list[Any]) -> Problem:
     return invalid(*(_field_error({**fault, "loc": fault["loc"][1:]}, separator="") for fault in faults))
 
 
-def _too_large() -> Problem:
-    text = Text(f"正文不得超过 {MOST_BYTES // 1024} KiB。", f"The body may have at most {MOST_BYTES // 1024} KiB.")
+def _too_large(most: int) -> Problem:
+    text = Text(f"正文不得超过 {most // 1024} KiB。", f"The body may have at most {most // 1024} KiB.")
     return Problem("body_too_large", text, headers={"Connection": "close"})
 
 
@@ -160,5 +181,6 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "uuid_type": ("应为 UUID。", "This must be a UUID."),
     "uuid_parsing": ("应为 UUID。", "This must be a UUID."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
+    "replay_of_what": ("请给 last 或 cases 之一。", "Give either `last` or `cases`."),
     "callback_fields_missing": ("{type} 需要 data.{field}。", "{type} needs data.{field}."),
 }

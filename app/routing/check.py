@@ -18,10 +18,11 @@ from app.disclosure import SENSITIVE
 from app.routing.directory import Agency, Directory, upward
 from app.routing.facts import FactValues
 from app.routing.findings import Certificate, Finding, Severity, Witness, facts_in_words
-from app.routing.rules import Consent, ConsentOf, Role, RoutingTable, Rule, local_day
+from app.routing.rules import UNDETERMINED, Consent, ConsentOf, Role, RoutingTable, Rule, local_day
 from app.routing.space import by_areas, by_days, cells, number_of_cells
 
 MOST_CELLS = 250_000
+_COUNTY = 6  # digits of a county's code
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _WORDS = {Role.LEAD: ("牵头", "lead"), Role.CO_HANDLER: ("协办", "co-handler"), Role.INFORMED: ("知会", "informed")}
 
@@ -78,10 +79,11 @@ def check(table: RoutingTable, directory: Directory, world: World, checksum: str
     """The certificate of `table` in `world` as of `at` (aware): it may be published if it has no errors."""
     notes = _Notes()
     begins = local_day(table.effective_from)
+    everywhere, world = world, _served(world, directory, begins, notes)
     for need in world.needs:
         _check_need(need, table.by_need.get(need, ()), begins, directory, world, notes)
     for rule in table.rules:
-        _check_names(rule, table, begins, world, notes)
+        _check_names(rule, table, begins, everywhere, notes)
         _check_consent(rule, begins, notes)
     _check_prerequisites(table, begins, world, notes)
     _check_dead(table, begins, notes)
@@ -96,6 +98,20 @@ def check(table: RoutingTable, directory: Directory, world: World, checksum: str
         regions=notes.regions,
         findings=tuple(sorted(notes.findings.values(), key=lambda each: (each.severity, each.code, each.rules))),
     )
+
+
+def _served(world: World, directory: Directory, begins: date, notes: _Notes) -> World:
+    """The places of counties that have an agency of their own. Of the others one warning says that nobody is there."""
+    counties = {agency.division_code[:_COUNTY] for agency in directory.agencies.values()}
+    elsewhere = sorted({place[:_COUNTY] for place in world.places} - counties)
+    if elsewhere:
+        notes.add(
+            *("county_not_served", _WARNING, (), Witness(UNDETERMINED, elsewhere[0], begins, {})),
+            f"{len(elsewhere)} 个县没有任何承办单位(如 {elsewhere[0]});那里的求助只能登记,由协调员处理。",
+            f"{len(elsewhere)} counties have no agency at all ({elsewhere[0]} for one): requests from there are "
+            "registered and wait for a coordinator",
+        )
+    return replace(world, places=[place for place in world.places if place[:_COUNTY] in counties])
 
 
 def _check_need(

@@ -1,0 +1,314 @@
+"""one-window routing: the table imported, proved, published, compared, tried and verified."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from sqlalchemy import func, select
+
+from app import previewing, replay, tabling, versions
+from app.answers_routing import Certificate
+from app.api.bodies import parse
+from app.deadlines import CHINA
+from app.identifiers import now
+from app.office import Office
+from app.problems import Problem
+from app.routing.check import check
+from app.routing.faults import SheetError
+from app.routing.findings import Certificate as Proof
+from app.routing.rules import RoutingTable
+from app.routing.sheets import read_table
+from app.schemas import PreviewIn, PublishIn, ReplayIn
+from app.tables import help_request
+from app.terminal import DatabaseOption, err, minute, out, with_office
+
+routing_app = typer.Typer(
+    no_args_is_help=True,
+    help="The department-routing table: a sheet is imported as a draft, proved, published; what was decided is "
+    "verified.\n\n"
+    "A clerk's way: `export 3 table.xlsx`, edit it, `check table.xlsx`, `import table.xlsx`, `diff 3 4`, "
+    "`replay 4 --last 500`, `publish 4`.",
+)
+LanguageOption = Annotated[Literal["zh", "en"], typer.Option(help="Language of sentences and sheets.")]
+_BY = "command line"
+
+
+class RoutingRefusedError(ValueError):
+    """Its text says what is wrong and what to do."""
+
+
+@routing_app.command("list")
+def list_versions(database: DatabaseOption = None) -> None:
+    """Show the versions, newest first."""
+    found = _ask(database, tabling.listed)
+    table = Table("version", "state", "in force", "effective from", "rules", "certified", "source", "published by")
+    for each in found["items"]:
+        table.add_row(
+            *(str(each["version"]), each["state"], "yes" if each["in_force"] else ""),
+            *(_local(each["effective_from"]), str(each["rules"]), "yes" if each["certified"] else ""),
+            *(each["source"], each["published_by"] or ""),
+        )
+    out.print(table)
+
+
+@routing_app.command("check")
+def check_table(
+    what: Annotated[str, typer.Argument(help="A version number, or a sheet (.xlsx or .csv).")],
+    language: LanguageOption = "en",
+    form: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="text, or the whole certificate as JSON.")
+    ] = "text",
+    database: DatabaseOption = None,
+) -> None:
+    """Prove that a table routes every request: every need, place, day and region of the facts has one lead.
+
+    Exits with 1 if there are errors. Each finding names its rules and a concrete request that shows it.
+    """
+
+    content = b"" if what.isdigit() else _content(Path(what))
+
+    async def work(office: Office) -> Proof:
+        if what.isdigit():
+            return await versions.prove(office.database, int(what), now())
+        rules = read_table(content, tabling.known(await office.registry.current()))
+        async with office.database.reading_as_one() as connection:
+            offices, codes = await versions.directory(connection), await versions.world(connection)
+        at = now()
+        return check(RoutingTable(0, at, rules), offices, codes, versions.checksum_of(rules).hex(), at)
+
+    with err.status("Proving …"):
+        proof = _ask(database, work)
+    if form == "json":
+        version = int(what) if what.isdigit() else 0
+        typer.echo(Certificate.model_validate({"version": version, **proof.record()}).model_dump_json(indent=1))
+    else:
+        _print_proof(proof, language)
+    if proof.errors:
+        raise typer.Exit(1)
+
+
+@routing_app.command("import")
+def import_sheet(file: Path, database: DatabaseOption = None) -> None:
+    """Keep a sheet (.xlsx or .csv) as a new draft; it is read whole, or refused whole with every fault."""
+
+    content = _content(file)
+
+    async def work(office: Office) -> int:
+        rules = read_table(content, tabling.known(await office.registry.current()))
+        return (await tabling.keep_draft(office, _BY, rules, file.name)).number
+
+    typer.echo(f"Version {_ask(database, work)}, a draft.")
+
+
+@routing_app.command("export")
+def export_sheet(
+    version: int,
+    file: Annotated[Path, typer.Argument(help="Ends in .xlsx or .csv.")],
+    language: LanguageOption = "zh",
+    database: DatabaseOption = None,
+) -> None:
+    """Write a version as a sheet; importing it again gives the same table."""
+    form = file.suffix.lower().removeprefix(".")
+    if form not in ("xlsx", "csv"):
+        raise RoutingRefusedError(f"{file} ends in neither .xlsx nor .csv; choose one of them.")
+
+    async def work(office: Office) -> bytes:
+        return await tabling.export_sheet(office, version, "xlsx" if form == "xlsx" else "csv", language)
+
+    file.write_bytes(_ask(database, work))
+    out.print(f"Wrote {file}.", markup=False)
+
+
+@routing_app.command("diff")
+def diff_versions(old: int, new: int, language: LanguageOption = "zh", database: DatabaseOption = None) -> None:
+    """Say what differs between two versions, by rule, in words."""
+
+    async def work(office: Office) -> Any:
+        return await tabling.compare(office, old, new)
+
+    changes = _ask(database, work)["changes"]
+    for each in changes:
+        typer.echo(each[f"sentence_{language}"])
+    if not changes:
+        typer.echo("No rule differs.")
+
+
+@routing_app.command("publish")
+def publish(
+    version: int,
+    begins: Annotated[
+        datetime | None,
+        typer.Option("--from", help="When it takes effect, in China's time: 2027-01-01 or 2027-01-01T08:00:00; now."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(help='Why a warning is acceptable: lead_waits_for_fact="the window asks".')
+    ] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Put a draft in force. It is proved first: errors block it, and each kind of warning needs a --reason."""
+    reasons = dict(each.split("=", 1) for each in reason or () if "=" in each)
+    at = begins.replace(tzinfo=CHINA) if begins else None
+
+    async def work(office: Office) -> Any:
+        return await tabling.publish(office, _BY, version, PublishIn(effective_from=at, reasons=reasons))
+
+    with err.status("Proving …"):
+        published = _ask(database, work)
+    typer.echo(f"Version {version} is in force from {_local(published['effective_from'])} (China) on.")
+
+
+@routing_app.command("preview")
+def preview(
+    division: Annotated[str, typer.Option(help="Where it would be registered, such as 360803101.")],
+    need: Annotated[list[str], typer.Option(help="A need code; may be repeated.")],
+    fact: Annotated[
+        list[str] | None, typer.Option(help="A declared fact: residence=rural; lists as a,b; may be repeated.")
+    ] = None,
+    born: Annotated[str | None, typer.Option(help="Date of birth of the applicant.")] = None,
+    at: Annotated[datetime | None, typer.Option(help="When, in China's time; now.")] = None,
+    version: Annotated[int | None, typer.Option(help="A version, a draft too; the one in force.")] = None,
+    language: LanguageOption = "zh",
+    database: DatabaseOption = None,
+) -> None:
+    """Say who would get a request and why, by when, what to bring, who would see what. Nothing is stored."""
+    asked: dict[str, Any] = {"division_code": division, "needs": [{"code": code} for code in need]}
+    asked |= {"birth_date": born, "version": version, "facts": dict(_fact(each) for each in fact or ())}
+    asked["at"] = at.replace(tzinfo=CHINA).isoformat() if at else None
+
+    async def work(office: Office) -> Any:
+        return await previewing.preview(office, parse(PreviewIn, json.dumps(asked).encode()))
+
+    shown = _ask(database, work)
+    for each in shown["needs"]:
+        for sentence in each[f"sentences_{language}"]:
+            typer.echo(sentence)
+        for key, words in (
+            ("materials", ("需带", "To bring")),
+            ("waived", ("免交(数据共享)", "Supplied by data sharing")),
+        ):
+            if each[key]:
+                names = ", ".join(material[f"name_{language}"] for material in each[key])
+                typer.echo(f"{words[language == 'en']}: {names}")
+        for handoff in each["handoffs"]:
+            groups = ", ".join(group[f"name_{language}"] for group in handoff["sees"]) or "-"
+            typer.echo(f"{handoff[f'name_{language}']} {('可见', 'sees')[language == 'en']}: {groups}")
+
+
+@routing_app.command("replay")
+def replay_version(
+    version: int,
+    last: Annotated[int | None, typer.Option(min=1, max=10_000, help="So many of the stored requests.")] = None,
+    cases: Annotated[
+        Path | None, typer.Option(help="A JSON list of cases: division_code, needs, facts, birth_date, at.")
+    ] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Say what a version would change of what came before: by need and agency, with examples. Nothing is stored."""
+    content = _content(cases) if cases else b""
+
+    async def work(office: Office) -> Any:
+        whole = {"cases": json.loads(content)} if cases else {"last": last or 500}
+        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()))
+
+    with err.status("Replaying …"):
+        found = _ask(database, work)
+    typer.echo(
+        f"{found['changed_requests']} of {found['requests']} requests would change; undetermined needs "
+        f"{found['undetermined_before']} before, {found['undetermined_after']} after."
+    )
+    for each in found["by_need"]:
+        typer.echo(f"{each['need']}: {each['changed']}")
+        for example in each["examples"]:
+            gains = ", ".join(seat["agency"] for seat in example["gains"]) or "-"
+            loses = ", ".join(seat["agency"] for seat in example["loses"]) or "-"
+            typer.echo(f"  {example['request']}: gains {gains}; loses {loses}")
+    table = Table("agency", Column("before", justify="right"), Column("after", justify="right"))
+    for each in found["load"]:
+        table.add_row(each["agency"], str(each["before"]), str(each["after"]))
+    if found["load"]:
+        out.print(table)
+
+
+@routing_app.command("verify")
+def verify(
+    last: Annotated[int | None, typer.Option(min=1, help="So many of the newest; all.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Make every stored decision again from the versions that it names: equal bit for bit, or exit with 1."""
+
+    async def work(office: Office) -> tuple[int, list[str]]:
+        checked, differing = 0, []
+        columns = (SpinnerColumn(), TextColumn("Verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        async with office.database.reading_as_one() as connection:
+            stored = await connection.scalar(select(func.count()).select_from(help_request)) or 0
+            verifier = versions.Verifier(connection)
+            with Progress(*columns, console=err, transient=True) as progress:
+                task = progress.add_task("", total=min(stored, last or stored))
+                async for past in versions.past_requests(connection, last):
+                    checked += 1
+                    if not await verifier.agrees(past):
+                        differing.append(past.receipt_number)
+                    progress.advance(task)
+        return checked, differing
+
+    checked, differing = _ask(database, work)
+    if differing:
+        listed = ", ".join(differing[:20]) + (" …" if len(differing) > 20 else "")
+        raise RoutingRefusedError(f"{len(differing)} of {checked} stored decisions come out otherwise: {listed}")
+    typer.echo(f"All {checked} stored decisions come out equal.")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RoutingRefusedError(f"{file} can't be read: {error.strerror}.") from None
+
+
+def _ask(database: str | None, work: Any) -> Any:
+    try:
+        return with_office(database, work)
+    except SheetError as error:
+        raise RoutingRefusedError(error.text("en")) from None
+    except json.JSONDecodeError as error:
+        raise RoutingRefusedError(f"The cases are no JSON: line {error.lineno}, column {error.colno}.") from None
+    except Problem as problem:
+        raise RoutingRefusedError(_in_words(problem)) from None
+
+
+def _in_words(problem: Problem) -> str:
+    body = problem.body("en")
+    lines = [f"{body['title']}. {body['detail']}"]
+    lines += [f"{each['pointer']}: {each['detail']}" for each in body.get("errors") or ()]
+    lines += [f"{each['code']}: {each['detail_en']}" for each in body.get("findings") or ()]
+    return "\n".join(lines)
+
+
+def _print_proof(proof: Proof, language: str) -> None:
+    for each in proof.findings:
+        witness = each.witness.record()
+        facts = ", ".join(f"{name}={value}" for name, value in witness["facts"].items())
+        shown = f"{witness['need']} in {witness['division_code']} on {witness['day']}" + (f", {facts}" if facts else "")
+        typer.echo(f"{each.severity} {each.code}: {each.zh if language == 'zh' else each.en} [{shown}]")
+    typer.echo(
+        f"{proof.rules} rules, {proof.needs} needs, {proof.places} places, {proof.agencies} agencies, "
+        f"{proof.regions} regions: {len(proof.errors)} errors, {len(proof.warnings)} warnings. "
+        f"Checksum {proof.checksum[:16]}…"
+    )
+
+
+def _fact(written: str) -> tuple[str, Any]:
+    name, _, value = written.partition("=")
+    if name == "recognised_status":
+        return name, [each for each in value.split(",") if each]
+    return name, int(value) if value.isdigit() and not name.endswith("_yuan") else value
+
+
+def _local(moment: datetime) -> str:
+    return minute(moment.astimezone(CHINA))

@@ -1,0 +1,71 @@
+"""What the commands share: where they print, and how one piece of work is run on the database of the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from app.config import PREFIX, Settings, WrongSettingError, load_settings
+from app.db import Database, is_unavailable
+from app.office import Office
+
+out = Console()
+err = Console(stderr=True)
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database", metavar="URL", help="sqlite:///file or postgresql://…; default: ONE_WINDOW_DATABASE_URL."
+    ),
+]
+
+
+def with_database(url: str | None, work: Any) -> Any:
+    """Run one piece of work on the database of the settings; a database that is away is one sentence."""
+    settings = load_settings(database_url=url)
+
+    async def whole() -> Any:
+        opened = Database(settings)
+        try:
+            return await work(opened)
+        finally:
+            await opened.close()
+
+    return run_async(whole())
+
+
+async def with_office_of(settings: Settings, work: Any) -> Any:
+    """The same with a registry; no secret is needed, since no tracking token is handed out."""
+    office = Office.of(settings, secret=b"")
+    try:
+        return await work(office)
+    finally:
+        await office.database.close()
+
+
+def with_office(url: str | None, work: Any) -> Any:
+    return run_async(with_office_of(load_settings(database_url=url), work))
+
+
+def run_async(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(work)
+    except Exception as error:
+        if is_unavailable(error):
+            raise WrongSettingError(
+                f"The database can't be used ({type(error).__name__}). Check {PREFIX}DATABASE_URL, "
+                "that its server is up, and that `one-window migrate` was run."
+            ) from None
+        raise
+
+
+def working(text: str) -> Any:
+    return err.status(text)
+
+
+def minute(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
