@@ -20,7 +20,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from app.routing.conditions import AllOf, Among, AnyOf, Between, Compared, Condition, IsKnown, Node, Not
+from app.routing.conditions import AllOf, Among, AnyOf, Between, Compared, Condition, IsKnown, Node, Not, spell
 from app.routing.facts import FACTS, FactKind, FactType, Value
 
 LONGEST = 1000
@@ -41,8 +41,16 @@ def parse_condition(text: str) -> Condition | None:
     if not text.strip():
         return None
     if len(text) > LONGEST:
-        raise ConditionError(LONGEST, f"条件最多 {LONGEST} 个字符。", f"a condition has at most {LONGEST} characters")
-    return Condition.of(_Parser(text).whole())
+        raise _too_long()
+    condition = Condition.of(_Parser(text).whole())
+    # What was written tightly may grow when it is spelled out, and has to be read again from where it is kept.
+    if len(condition.text) > LONGEST or len(spell(condition.node, "zh")) > LONGEST:
+        raise _too_long()
+    return condition
+
+
+def _too_long() -> ConditionError:
+    return ConditionError(LONGEST, f"条件最多 {LONGEST} 个字符。", f"a condition has at most {LONGEST} characters")
 
 
 _TOKEN = re.compile(
@@ -194,7 +202,7 @@ class _Parser:
         token = self._peek()
         value = None if token is None else _READERS[fact.kind](fact, token)
         if value is None:
-            zh, en = _wanted(fact)
+            zh, en = wanted(fact)
             self._expected(f"{fact.name_zh}的值:{zh}", f"a value of {fact.name}: {en}")
         assert value is not None
         self._at += 1
@@ -302,7 +310,8 @@ _READERS: dict[FactKind, Callable[[FactType, _Token], Value | None]] = {
 }
 
 
-def _wanted(fact: FactType) -> tuple[str, str]:
+def wanted(fact: FactType) -> tuple[str, str]:
+    """What a value of a fact looks like, in Chinese and English."""
     if fact.is_ordered:
         form_zh, form_en = {
             FactKind.NUMBER: ("整数", "a whole number"),

@@ -1,150 +1,211 @@
-"""The routing table as a sheet: one row a rule. Reads the CSV whole or refuses it whole."""
+"""The routing table as a sheet, one row a rule, in CSV or XLSX: read whole, or refused whole with every fault in it."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from app.deadlines import Limit, parse_limit
-from app.disclosure import GROUPS
-from app.routing.conditions import Condition
-from app.routing.grammar import parse_condition
-from app.routing.rules import Consent, ConsentOf, Role, Rule
+from app.routing.cells import Cell, Known, Row, read_cell, refuse_computed, write_cell
+from app.routing.commas import csv_of, csv_rows
+from app.routing.faults import CellError, Faults, SheetError, refused
+from app.routing.headings import BY_NAME, COLUMNS, HEADINGS, Heading, heading_called
+from app.routing.package import LARGEST, MOST_RULES, OLE, ZIP, refuse_ole
+from app.routing.rules import Rule
+from app.routing.words import Language
+from app.routing.worksheet import letter_of, open_worksheet
+
+__all__ = ["COLUMNS", "Known", "SheetError", "read_rules", "read_table", "row_of", "write_csv"]
+_LONGEST_HEADING = 40
+_REMEMBERED = 8192
 
 
-class SheetError(ValueError):
-    """Every fault of a sheet, each with its row and column."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(";") if part.strip())
-
-
-def _groups(text: str) -> tuple[str, ...]:
-    groups = _names(text)
-    unknown = set(groups) - GROUPS
-    if unknown:
-        raise ValueError(f"unknown field group {', '.join(sorted(unknown))}")
-    return groups
-
-
-def _yes(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise ValueError("write yes or no")
-    return text == "yes"
-
-
-def _some(text: str) -> str:
-    if not text:
-        raise ValueError("may not be empty")
-    return text
-
-
-def _step(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError("steps are counted from 1")
-    return int(text)
-
-
-def _condition(text: str) -> Condition | None:
-    return parse_condition(text)
-
-
-def _consents(text: str) -> tuple[Consent, ...]:
-    return tuple(Consent(each) for each in _names(text))
-
-
-def _publicity(text: str) -> str:
-    if text not in ("none", "forbidden", "local") and parse_limit(text) is None:
-        raise ValueError("write none, forbidden, local, or how long it is posted: WD:n, CD:n or H:n")
-    return text
-
-
-def _limit(text: str) -> Limit | None:
-    return parse_limit(text)
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "number": int,
-    "need": _some,
-    "area": _some,
-    "condition": _condition,
-    "department": _some,
-    "role": Role,
-    "step": _step,
-    "mandatory": _yes,
-    "prerequisites": _names,
-    "sign_in_limit": _limit,
-    "accept_limit": _limit,
-    "complete_limit": _limit,
-    "discloses": _groups,
-    "consent": _consents,
-    "consent_of": ConsentOf,
-    "publicity": _publicity,
-    "materials": _names,
-    "waived": _names,
-    "emergency_variant": lambda text: text or None,
-    "emergency_limit": _limit,
-    "effective_from": date.fromisoformat,
-    "effective_to": lambda text: date.fromisoformat(text) if text else None,
-}
-COLUMNS = tuple(each.name for each in fields(Rule))
+def read_table(content: bytes, known: Known | None = None) -> tuple[Rule, ...]:
+    """The rules of an XLSX or CSV file, in the order of their rows. Raises SheetError."""
+    if len(content) > LARGEST:
+        size = LARGEST >> 20
+        raise refused(f"文件超过 {size} MiB,请删去与规则无关的内容。", f"the file is larger than {size} MiB")
+    if content.startswith(OLE):
+        refuse_ole(content)
+    if content.startswith(ZIP):
+        worksheet = open_worksheet(content)
+        faults = Faults(worksheet.name)
+        rules = _Table(faults, known, letter_of).read(worksheet.rows())
+        for reference, row, letter in sorted(worksheet.merged, key=lambda each: each[1:]):
+            faults.add_of_all(_merged(reference), row, letter)
+    else:
+        faults = Faults()
+        rules = _Table(faults, known, lambda index: None).read(csv_rows(content, faults))
+    faults.check()
+    return rules
 
 
 def read_rules(lines: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules of a CSV with the columns COLUMNS. Raises SheetError that lists every fault."""
-    rules, faults = [], []
-    for row_number, row in enumerate(csv.DictReader(lines), start=2):
-        try:
-            rules.append(rule_from(row))
-        except SheetError as error:
-            faults += [f"row {row_number}, {fault}" for fault in error.faults]
-    numbers = [rule.number for rule in rules]
-    faults += [f"number {n} is used more than once" for n in sorted(set(numbers)) if numbers.count(n) > 1]
-    if faults:
-        raise SheetError(faults)
-    return tuple(rules)
-
-
-def rule_from(row: Mapping[str, str | None]) -> Rule:
-    values: dict[str, Any] = {}
-    faults: list[str] = []
-    if None in row:
-        faults.append("has more cells than there are columns; quote a cell that holds a comma")
-    for column in COLUMNS:
-        text = row.get(column)
-        if text is None:
-            faults.append(f"column {column}: is missing")
-            continue
-        try:
-            values[column] = _READERS.get(column, str)(text.strip())
-        except ValueError as error:
-            faults.append(f"column {column}: {error}")
-    begins, ends = values.get("effective_from"), values.get("effective_to")
-    if begins and ends and ends < begins:
-        faults.append("column effective_to: is before effective_from, the rule would never be in force")
-    if faults:
-        raise SheetError(faults)
-    return Rule(**values)
+    """`read_table` of the lines of a CSV."""
+    return read_table("".join(lines).encode())
 
 
 def row_of(rule: Rule) -> dict[str, str]:
-    """The row that `rule_from` reads back to an equal rule."""
-    return {column: _written(getattr(rule, column)) for column in COLUMNS}
+    """A rule by codes, as the English sheet has it."""
+    return {column: write_cell(column, getattr(rule, column), "en") for column in COLUMNS}
 
 
-def _written(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ";".join(value)
-    return value.isoformat() if isinstance(value, date) else str(value)
+def write_csv(rules: Iterable[Rule], language: Language = "zh") -> bytes:
+    """UTF-8 without a byte order mark, lines ended by LF. `read_table` reads back equal rules."""
+    headings = [[heading.of(language) for heading in HEADINGS]]
+    texts = ([write_cell(column, getattr(rule, column), language) for column in COLUMNS] for rule in rules)
+    return csv_of(chain(headings, texts))
+
+
+class _Table:
+    """Reads rows of cells, the headings first; `letter` names a column by its index as the spreadsheet does."""
+
+    def __init__(self, faults: Faults, known: Known | None, letter: Callable[[int], str | None]) -> None:
+        self._faults, self._letter = faults, letter
+        # A sheet says the same things in most of its rows.
+        self._read_cell = lru_cache(_REMEMBERED)(lambda column, cell: read_cell(column, cell, known))
+        self._columns: dict[int, Heading | None] = {}
+        self._headings: dict[int, str] = {}
+        self._rules: list[Rule] = []
+        self._numbers: dict[int, tuple[int, Rule | None]] = {}
+        self._contents: dict[Rule, int] = {}
+
+    def read(self, rows: Iterator[Row]) -> tuple[Rule, ...]:
+        first = next(rows, None)
+        if first is None:
+            self._faults.add_of_all(
+                CellError("表是空的,第一行应为标题。", "the table is empty: its first row holds the headings")
+            )
+        elif self._read_headings(*first):
+            self._read_rows(rows)
+        return tuple(self._rules)
+
+    def _read_rows(self, rows: Iterator[Row]) -> None:
+        count = 0
+        for count, (number, cells) in enumerate(rows, start=1):
+            if count > MOST_RULES:
+                zh, en = (
+                    f"超过 {MOST_RULES} 条规则,未再往下读。",
+                    f"more than {MOST_RULES} rules, the rest was not read",
+                )
+                self._faults.add_of_all(CellError(zh, en), number)
+                return
+            if cells:
+                self._read_row(number, cells)
+        if not count:
+            self._faults.add_of_all(CellError("标题下面没有规则。", "there is no rule under the headings"))
+
+    def _read_headings(self, row: int, cells: Mapping[int, Cell]) -> bool:
+        """False when nothing in it is a heading, so that no row below can be understood."""
+        seen: dict[str, str] = {}
+        wrong: list[tuple[int, CellError]] = []
+        for index, cell in sorted(cells.items()):
+            self._headings[index], self._columns[index] = cell.text.strip()[:_LONGEST_HEADING], None
+            try:
+                self._columns[index] = _heading(cell, seen)
+            except CellError as error:
+                wrong.append((index, error))
+        if not seen:
+            self._faults.add_of_all(_no_headings(cells), row)
+            return False
+        for index, fault in wrong:
+            self._add(row, index, fault)
+        for heading in (each for each in HEADINGS if each.name not in seen):
+            zh, en = f"缺少标题为“{heading.zh}”的列。", f"the column {heading.name} ({heading.zh}) is missing: add it"
+            self._faults.add(CellError(zh, en), row)
+        return True
+
+    def _read_row(self, row: int, cells: Mapping[int, Cell]) -> None:
+        values: dict[str, Any] = {}
+        for index in sorted({*self._columns, *cells}):
+            try:
+                heading = self._heading_over(index, cells)
+                if heading is not None:
+                    values[heading.name] = self._read_cell(heading.name, cells.get(index, Cell("")))
+            except CellError as error:
+                self._add(row, index, error)
+        self._check_days(row, values)
+        rule = Rule(**values) if values.keys() == BY_NAME.keys() else None
+        self._check_repeated(row, values.get("number"), rule)
+        if rule is not None:
+            self._rules.append(rule)
+
+    def _heading_over(self, index: int, cells: Mapping[int, Cell]) -> Heading | None:
+        """None under a heading that is at fault itself."""
+        if index not in self._columns:
+            refuse_computed(cells[index])
+            raise CellError("上面没有标题,请删去或补上标题。", "has no heading above it: delete it or write one")
+        return self._columns[index]
+
+    def _check_days(self, row: int, values: Mapping[str, Any]) -> None:
+        begins, ends = values.get("effective_from"), values.get("effective_to")
+        if isinstance(begins, date) and isinstance(ends, date) and ends < begins:
+            zh = f"早于生效日期 {begins},规则永远不会有效;写晚些的日期或空着。"
+            error = CellError(zh, f"is before {begins}, the rule would never be in force: write a later day or none")
+            self._add(row, self._index_of("effective_to"), error)
+
+    def _check_repeated(self, row: int, number: int | None, rule: Rule | None) -> None:
+        content = replace(rule, number=0) if rule is not None else None
+        first, same = self._numbers.get(number or 0, (None, None))
+        if first is not None and rule is not None and rule == same:
+            error = CellError(
+                f"与第 {first} 行完全相同,删去其中一行。", f"is the same as row {first}: delete one of them"
+            )
+            self._faults.add(error, row)
+        elif first is not None:
+            zh = f"编号 {number} 已用于第 {first} 行,换一个没有用过的编号。"
+            error = CellError(zh, f"number {number} is used in row {first} already: write one that is not used")
+            self._add(row, self._index_of("number"), error)
+        elif content in self._contents:
+            first = self._contents[content]
+            zh = f"除编号外与第 {first} 行完全相同,删去其中一行。"
+            self._faults.add(CellError(zh, f"is the same as row {first} but for its number: delete one of them"), row)
+        if number is not None:
+            self._numbers.setdefault(number, (row, rule))
+        if content is not None:
+            self._contents.setdefault(content, row)
+
+    def _index_of(self, name: str) -> int:
+        return next(index for index, heading in self._columns.items() if heading and heading.name == name)
+
+    def _add(self, row: int, index: int, error: CellError) -> None:
+        self._faults.add(error, row, self._headings.get(index), self._letter(index))
+
+
+def _heading(cell: Cell, seen: dict[str, str]) -> Heading:
+    """The column that a heading begins, which joins those that were `seen`. Raises CellError."""
+    refuse_computed(cell)
+    text = cell.text.strip()
+    heading = heading_called(text)
+    if heading is None and not text:
+        raise CellError("标题空着。写上标题,或删去这一列。", "the heading is empty: write it, or delete the column")
+    if heading is None:
+        choices = [*COLUMNS, *(heading.zh for heading in HEADINGS)]
+        zh, en = (
+            "没有这个标题。改用原表的标题,或删去这一列。",
+            "there is no such heading: delete the column or rename it",
+        )
+        raise CellError(zh, en, written=text, choices=choices)
+    if heading.name in seen:
+        zh = f"与“{seen[heading.name]}”是同一列,删去其中一列。"
+        raise CellError(zh, f"is the same column as {seen[heading.name]}: delete one of them")
+    seen[heading.name] = text
+    return heading
+
+
+def _no_headings(cells: Mapping[int, Cell]) -> CellError:
+    if len(cells) == 1 and re.search("[;\t\uff1b|]", cells[min(cells)].text):
+        return CellError("各单元格要用英文逗号隔开。", "the cells have to be separated by commas")
+    zh, en = "、".join(heading.zh for heading in HEADINGS), ", ".join(COLUMNS)
+    return CellError(f"没有认得的标题。标题应为:{zh}。", f"holds no heading that is known; they are {en}")
+
+
+def _merged(reference: str) -> CellError:
+    return CellError(
+        f"单元格 {reference} 是合并的。取消合并,每一格各写各的。",
+        f"the cells {reference} are merged: unmerge them and write into each",
+    )
