@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NoReturn, Protocol
 from xml.parsers import expat
 
@@ -17,7 +18,7 @@ from app.routing.faults import SheetError, refused
 LARGEST, UNPACKED, MOST_RULES = 10 << 20, 64 << 20, 20_000
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_MOST_PARTS, _DEEPEST, _PIECE = 1000, 64, 1 << 16
+_MOST_PARTS, _MOST_TAGS, _DEEPEST, _PIECE = 1000, 5_000_000, 64, 1 << 16
 _ENTRY, _ENCRYPTED = b"PK\x01\x02", 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (
@@ -54,13 +55,14 @@ class Package:
         if any(part.compress_type not in _METHODS for part in parts) or len({p.filename for p in parts}) < len(parts):
             raise corrupt()
         self._left = UNPACKED
+        self._tags = 0
 
     def has(self, path: str) -> bool:
         return path in self._archive.NameToInfo
 
     def read(self, path: str, reader: Reader) -> Iterator[None]:
         """Tells `reader` a part from its beginning to its end, and pauses after each piece of it."""
-        parser = _parser(reader)
+        parser = self._parser(reader)
         try:
             for piece in self._pieces(path):
                 parser.Parse(piece, False)
@@ -90,28 +92,36 @@ class Package:
         except _BROKEN as error:
             raise corrupt() from error
 
+    def _parser(self, reader: Reader) -> expat.XMLParserType:
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        depth = 0
 
-def _parser(reader: Reader) -> expat.XMLParserType:
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    depth = 0
+        def begin(name: str, attributes: dict[str, str]) -> None:
+            nonlocal depth
+            depth += 1
+            self._tags += 1
+            if depth > _DEEPEST:
+                raise corrupt()
+            if self._tags > _MOST_TAGS:
+                _refuse_bomb()
+            reader.begin(_local(name), attributes)
 
-    def begin(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > _DEEPEST:
-            raise corrupt()
-        reader.begin(name.rpartition(" ")[2], attributes)
+        def end(name: str) -> None:
+            nonlocal depth
+            depth -= 1
+            reader.end(_local(name))
 
-    def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        reader.end(name.rpartition(" ")[2])
+        parser.StartElementHandler, parser.EndElementHandler = begin, end
+        parser.CharacterDataHandler = reader.text
+        parser.StartDoctypeDeclHandler = _refuse_definitions
+        return parser
 
-    parser.StartElementHandler, parser.EndElementHandler = begin, end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = _refuse_definitions
-    return parser
+
+@lru_cache(256)
+def _local(name: str) -> str:
+    """The name without its namespace."""
+    return name.rpartition(" ")[2]
 
 
 def corrupt() -> SheetError:
@@ -135,8 +145,8 @@ def _refuse_encrypted() -> NoReturn:
 def _refuse_bomb() -> NoReturn:
     size = UNPACKED >> 20
     raise refused(
-        f"文件解压后超过 {size} MiB 或部件过多,不予打开。规则最多 {MOST_RULES} 条;把规则复制到新的工作簿再存。",
-        f"the file unpacks to more than {size} MiB or to too many parts and was not opened: if it holds no more than "
+        f"文件解压后超过 {size} MiB 或内容过于零碎,不予打开。规则最多 {MOST_RULES} 条;把规则复制到新的工作簿再存。",
+        f"the file unpacks to more than {size} MiB or to too many pieces and was not opened: if it holds no more than "
         f"{MOST_RULES} rules, copy them into a new workbook",
     )
 

@@ -9,7 +9,7 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
 from app.routing.package import Package, corrupt
 
-_MOST_STRINGS, _MOST_STYLES = 1_000_000, 65_536
+_MOST_NAMED, _MOST_STRINGS, _MOST_STYLES = 1000, 1_000_000, 65_536
 _LONGEST_TEXT, _LONGEST_FORMAT = 40_000, 255
 # Formats that spreadsheets in Chinese, Japanese and Korean show as dates and that have no text of their own.
 _EASTERN_DATES = {*range(27, 37), *range(50, 59)}
@@ -63,6 +63,8 @@ class _Relations(_Silent):
         self.listed: list[tuple[str, str, str]] = []
 
     def begin(self, tag: str, attributes: dict[str, str]) -> None:
+        if len(self.listed) > _MOST_NAMED:
+            raise corrupt()
         if tag == "Relationship" and attributes.get("TargetMode") != "External":
             self.listed.append(tuple(attributes.get(name, "") for name in ("Id", "Type", "Target")))  # type: ignore[arg-type]
 
@@ -73,6 +75,8 @@ class Workbook(_Silent):
         self.from_1904 = False
 
     def begin(self, tag: str, attributes: dict[str, str]) -> None:
+        if len(self.sheets) > _MOST_NAMED:
+            raise corrupt()
         if tag == "sheet":
             key = next((value for name, value in attributes.items() if name.endswith(" id")), "")
             self.sheets.append((attributes.get("name", ""), key))
@@ -115,7 +119,12 @@ class Formats(_Silent):
 
 
 class Writing:
-    """The text of one string or cell: all its runs, without the pronunciation that may stand above them."""
+    """The text of one string or cell: all its runs, without the pronunciation that may stand above them.
+
+    Told of the TAGS alone.
+    """
+
+    TAGS = frozenset({"t", "v", "rPh"})
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -125,7 +134,7 @@ class Writing:
 
     def begin(self, tag: str) -> None:
         self._above += tag == "rPh"
-        self._open = tag in ("t", "v") and not self._above
+        self._open = tag != "rPh" and not self._above
 
     def end(self, tag: str) -> None:
         self._above -= tag == "rPh"
@@ -150,11 +159,13 @@ class Texts:
         self._writing = Writing()
 
     def begin(self, tag: str, attributes: dict[str, str]) -> None:
-        self._writing.begin(tag)
+        if tag in Writing.TAGS:
+            self._writing.begin(tag)
 
     def end(self, tag: str) -> None:
-        self._writing.end(tag)
-        if tag == "si":
+        if tag in Writing.TAGS:
+            self._writing.end(tag)
+        elif tag == "si":
             self.found.append(unescaped(self._writing.taken()))
             if len(self.found) > _MOST_STRINGS:
                 raise corrupt()

@@ -11,7 +11,6 @@ from app.deadlines import Limit, LimitKind
 from app.routing.rules import Consent, ConsentOf, Role
 
 Language = Literal["zh", "en"]
-LANGUAGES: tuple[Language, ...] = ("zh", "en")
 Pair = tuple[str, str]
 Vocabulary = Mapping[str, Pair]
 

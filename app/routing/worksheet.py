@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel
@@ -100,9 +101,10 @@ class _Cells:
         yield from done
 
     def begin(self, tag: str, attributes: dict[str, str]) -> None:
-        self._writing.begin(tag)
         if tag == "c":
             self._begin_cell(attributes)
+        elif tag in Writing.TAGS:
+            self._writing.begin(tag)
         elif tag == "f":
             self._formula = True
         elif tag == "row":
@@ -111,11 +113,12 @@ class _Cells:
             self._merge(attributes.get("ref", ""))
 
     def end(self, tag: str) -> None:
-        self._writing.end(tag)
         if tag == "c":
             cell = self._cell(self._writing.taken())
             if cell is not None:
                 self._cells[self._column] = cell
+        elif tag in Writing.TAGS:
+            self._writing.end(tag)
         elif tag == "row" and self._cells:
             self._done.append((self._row, self._cells))
             self._cells = {}
@@ -184,7 +187,12 @@ class _Cells:
 def _column(place: str) -> int:
     """From 0; above every column that there can be for what is no place."""
     match = _PLACE.fullmatch(place)
+    return _index(match[1] if match else "ZZZZ")
+
+
+@cache
+def _index(letters: str) -> int:
     index = 0
-    for letter in match[1] if match else "ZZZZ":
+    for letter in letters:
         index = index * 26 + ord(letter) - ord("A") + 1
     return index - 1
