@@ -11,6 +11,7 @@ from app.deadlines import Limit, LimitKind
 from app.routing.rules import Consent, ConsentOf, Role
 
 Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
 Pair = tuple[str, str]
 Vocabulary = Mapping[str, Pair]
 
