@@ -163,6 +163,17 @@ def publish(
     typer.echo(f"Version {version} is in force from {_local(published['effective_from'])} (China) on.")
 
 
+@routing_app.command("retire")
+def retire(version: int, database: DatabaseOption = None) -> None:
+    """Take a published version back: the one before it decides from now on. What it decided stays."""
+
+    async def work(office: Office) -> Any:
+        return await tabling.retire(office, version)
+
+    _ask(database, work)
+    typer.echo(f"Version {version} is retired.")
+
+
 @routing_app.command("preview")
 def preview(
     division: Annotated[str, typer.Option(help="Where it would be registered, such as 360803101.")],

@@ -23,9 +23,9 @@ from app.lifecycle import Act, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
-from app.routing.decide import decide
+from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
-from app.routing.rules import in_force, local_day
+from app.routing.rules import RoutingTable, in_force, local_day
 from app.schemas import RequestIn, SupplementIn, WithdrawIn, plain
 from app.sealing import seal
 from app.tables import idempotency
@@ -120,14 +120,16 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
     case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": list(facts.needs)})
     open_from(case, decision, desk)
     case.settle(at, desk.actor)
-    answer = to_json(_receipt(case, asked, presenting.fresh_decision(decision, table), desk))
+    answer = to_json(_receipt(case, asked, decision, table, desk))
     unit = case.finish()
     if repeat:
         unit.insert(idempotency, repeat.row(request_id, at, answer))
     return _with_token(answer, token), unit
 
 
-def _receipt(case: Case, asked: RequestIn, decision: dict[str, Any], desk: Desk) -> dict[str, Any]:
+def _receipt(
+    case: Case, asked: RequestIn, decision: RoutingDecision, table: RoutingTable, desk: Desk
+) -> dict[str, Any]:
     number = case.request["receipt_number"]
     return {
         "request_id": case.id,
@@ -136,8 +138,8 @@ def _receipt(case: Case, asked: RequestIn, decision: dict[str, Any], desk: Desk)
         "status": case.status,
         "registered_at": case.request["registered_at"],
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
-        "decision": decision,
-        "missing_materials": presenting.missing_materials(asked, desk.snapshot),
+        "decision": presenting.fresh_decision(decision, table),
+        "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
         "warnings": [
             {"pointer": w.pointer, "code": w.code, "detail_zh": w.detail.zh, "detail_en": w.detail.en}
             for w in checks.warnings_of(asked, local_day(desk.at))

@@ -115,16 +115,14 @@ def _why(reason: str) -> dict[str, str]:
     return {"why": reason, "why_zh": zh, "why_en": en}
 
 
-def missing_materials(asked: RequestIn, snapshot: Snapshot) -> list[dict[str, str]]:
-    """What the needs ask for and the request did not bring; what data sharing supplies is never asked for."""
+def missing_materials(asked: RequestIn, decided: RoutingDecision, snapshot: Snapshot) -> list[dict[str, str]]:
+    """What the rules that fired ask for and the request did not bring; what data sharing supplies is never asked for."""
     brought = set()
     if any(consent.purpose == "economic_verification" for consent in asked.consents):
         brought.add("verification_authorization")
     if asked.applicant.id_number:
         brought.add("identity_document")
-    wanted: dict[str, None] = {}
-    for need in asked.needs:
-        wanted.update(dict.fromkeys(snapshot.needs[need.code].catalogue["materials"]))
+    wanted = dict.fromkeys(code for need in decided.needs for each in need.assignments for code in each.rule.materials)
     return [named(snapshot.materials[code]) for code in wanted if code not in brought]
 
 

@@ -162,6 +162,16 @@ KINDS: dict[str, Kind] = {
         Text("只有草稿可以发布", "Only a draft can be published"),
         Text("已发布的版本不会再改;请导入新版本。", "A published version never changes; import a new one."),
     ),
+    "table_not_published": Kind(
+        409,
+        Text("只有已发布的版本可以停用", "Only a published version can be retired"),
+        Text("草稿不会生效,无须停用。", "A draft is never in force; leave it."),
+    ),
+    "table_needed": Kind(
+        409,
+        Text("停用后将没有生效的分办规则表", "Without this version no routing table would be in force"),
+        Text("请先发布另一版。", "Publish another version first."),
+    ),
     "table_not_proved": Kind(
         409,
         Text("此版分办规则表未通过检查,未发布", "The table did not pass its check and was not published"),

@@ -164,7 +164,10 @@ async def _load(connection: AsyncConnection) -> Snapshot:
         tables=Known(
             {
                 row["version"]: RoutingTable(
-                    row["version"], row["effective_from"], tuple(rules.get(row["version"], ()))
+                    row["version"],
+                    row["effective_from"],
+                    tuple(rules.get(row["version"], ())),
+                    retired=row["state"] == "retired",
                 )
                 for row in published
             }

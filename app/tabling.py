@@ -37,7 +37,7 @@ async def import_sheet(office: Office, by: str, content: bytes, source: str = "s
         rules = await asyncio.to_thread(read_table, content, known(snapshot))
     except SheetError as error:
         raise Problem("sheet_refused", errors=[_fault(each) for each in error.faults]) from None
-    return _view(await keep_draft(office, by, rules, source))
+    return (await keep_draft(office, by, rules, source)).summary()
 
 
 async def keep_draft(office: Office, by: str, rules: tuple[Rule, ...], source: str) -> Version:
@@ -51,7 +51,7 @@ async def keep_draft(office: Office, by: str, rules: tuple[Rule, ...], source: s
 async def whole(office: Office, number: int) -> dict[str, Any]:
     version = await _load(office, number)
     return {
-        **_view(version),
+        **version.summary(),
         "rows": [row_of(each) for each in version.table.rules],
         "certificate": version.certificate,
     }
@@ -95,7 +95,13 @@ async def publish(office: Office, by: str, number: int, asked: PublishIn) -> dic
         office.database, number, by=by, at=now(), effective_from=asked.effective_from, reasons=asked.reasons
     )
     await office.registry.refresh()
-    return _view(published)
+    return published.summary()
+
+
+async def retire(office: Office, number: int) -> dict[str, Any]:
+    retired = await versions.retire(office.database, number, now())
+    await office.registry.refresh()
+    return retired.summary()
 
 
 def known(snapshot: Snapshot) -> Known:
@@ -118,10 +124,6 @@ def sheet_words(snapshot: Snapshot) -> SheetWords:
 async def _load(office: Office, number: int) -> Version:
     async with office.database.reading() as connection:
         return await versions.load(connection, number)
-
-
-def _view(version: Version) -> dict[str, Any]:
-    return version.summary()
 
 
 def _fault(fault: Fault) -> FieldError:

@@ -193,6 +193,27 @@ async def publish(
     raise unavailable()
 
 
+async def retire(database: Database, number: int, at: datetime) -> Version:
+    """Take a published version back: from now on the one before it decides. What it decided stays as it was.
+
+    Raises `not_found`, `table_not_published`, `table_needed` if no other version would be in force.
+    """
+    async with database.writing() as connection:
+        version = await load(connection, number)
+        if version.state != "published":
+            raise Problem("table_not_published")
+        others = (
+            (routing_table.c.state == "published")
+            & (routing_table.c.version != number)
+            & (routing_table.c.effective_from <= at)
+        )
+        if await connection.scalar(select(routing_table.c.version).where(others)) is None:
+            raise Problem("table_needed")
+        await _keep(connection, number, {"state": "retired"})
+        await registry.moved(connection)
+        return await load(connection, number)
+
+
 def _accepted(certificate: Certificate, reasons: Mapping[str, str]) -> dict[str, str]:
     if certificate.errors:
         raise Problem("table_not_proved", extra={"findings": [each.record() for each in certificate.errors[:50]]})

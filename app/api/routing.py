@@ -130,6 +130,16 @@ async def publish(request: Request, key: Edits, version: Version) -> Response:
 
 
 @router.post(
+    "/{version}/retire",
+    summary="Take a published version back",
+    responses=answers(RoutingTableView, "not_found", "table_not_published", "table_needed", "validation_failed"),
+)
+async def retire(request: Request, key: Edits, version: Version) -> Response:
+    """The version before it decides from now on. What it decided stays, and can still be made again."""
+    return answer(await tabling.retire(office_of(request), version))
+
+
+@router.post(
     "/{version}/replay",
     summary="Try a version on what came before",
     responses=answers(Replayed, "not_found", "no_table_in_force", body=True),

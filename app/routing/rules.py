@@ -104,9 +104,12 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class RoutingTable:
+    """A retired one decides nothing new; the decisions that name it can still be read and made again."""
+
     version: int
     effective_from: datetime
     rules: tuple[Rule, ...]
+    retired: bool = False
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, str], tuple[Rule, ...]]:
@@ -140,7 +143,7 @@ class RoutingTable:
 
 def in_force(tables: Iterable[RoutingTable], at: datetime) -> RoutingTable | None:
     """The published table that decides at `at`: the latest that has taken effect."""
-    begun = [table for table in tables if table.effective_from <= at]
+    begun = [table for table in tables if table.effective_from <= at and not table.retired]
     return max(begun, key=lambda table: (table.effective_from, table.version), default=None)
 
 
