@@ -82,6 +82,9 @@ _UPDATE_REQUEST = (
 _UPDATE_SEALED = update(help_request).where(help_request.c.id == bindparam("b_id")).values(sealed=bindparam("b_sealed"))
 
 
+_STATUSES = {str(status): status for status in RequestStatus}
+
+
 @dataclass(slots=True)
 class Case:
     """One request while a unit of work changes it. `request` holds the columns of `help_request`."""
@@ -114,7 +117,7 @@ class Case:
 
     @property
     def status(self) -> RequestStatus:
-        return RequestStatus(self.request["status"])
+        return _STATUSES[self.request["status"]]
 
     @property
     def has_ended(self) -> bool:
