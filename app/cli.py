@@ -293,6 +293,28 @@ def agencies_endpoint(code: str, endpoint: str, database: DatabaseOption = None)
     typer.echo(with_database(database, work))
 
 
+@agencies_app.command("suspend")
+def agencies_suspend(code: str, database: DatabaseOption = None) -> None:
+    """Take an agency out of use: it gets nothing new, what it has stays. The routing table in force may want a check."""
+    _set_active(code, False, database)
+    out.print(f"Suspended {code}; `one-window routing check` shows whether somebody is missing now.", markup=False)
+
+
+@agencies_app.command("resume")
+def agencies_resume(code: str, database: DatabaseOption = None) -> None:
+    """Take a suspended agency back."""
+    _set_active(code, True, database)
+    out.print(f"Resumed {code}.", markup=False)
+
+
+def _set_active(code: str, active: bool, database: str | None) -> None:
+    async def work(opened: Database) -> None:
+        async with opened.writing() as connection:
+            await agency_verbs.set_active(connection, code, active)
+
+    with_database(database, work)
+
+
 @agencies_app.command("rotate-secret")
 def agencies_rotate_secret(
     code: str,

@@ -24,7 +24,7 @@ COMMANDS = [
     (),
     *(("serve",), ("worker",), ("migrate",), ("seed",), ("demo",), ("openapi",), ("keys",), ("agencies",)),
     *(("keys", name) for name in ("create", "list", "revoke")),
-    *(("agencies", name) for name in ("add", "list", "endpoint", "rotate-secret")),
+    *(("agencies", name) for name in ("add", "list", "endpoint", "suspend", "resume", "rotate-secret")),
 ]
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
