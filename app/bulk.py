@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, Boolean, DateTime, Dialect, Engine, LargeBinary, String, Table, create_engine
+from sqlalchemy import JSON, Boolean, Connection, DateTime, Dialect, Engine, LargeBinary, String, Table, create_engine
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
@@ -84,7 +84,8 @@ def _postgres_statement(tables: tuple[Table, ...], rings: bool) -> str:
 
 
 class _SqliteBulk:
-    """A thread and a connection of its own; the group's rows are bound there, not on the event loop."""
+    """A connection of its own. What waits (for the write lock, for the disk) waits in a thread; the statements run on
+    the event loop: in a thread each of them would wait for the interpreter's lock, which a busy loop holds for 5 ms."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,27 +96,35 @@ class _SqliteBulk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def write(self, rows: Rows, *, rings: bool) -> None:
+        wait_for = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         async with self._database.turn:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
-
-    def _write(self, rows: Rows) -> None:
-        with self._engine.connect().execution_options(writing=True) as connection, connection.begin():
-            for table in in_order(rows):
-                values = _values_for(table, connection.dialect)
-                flat = [value for row in rows[table] for value in values(row)]
-                columns, at = len(table.c), 0
-                for size in _pieces(len(rows[table]), columns):
-                    piece = flat[at : at + size * columns]
-                    connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
-                    at += size * columns
+            connection = await wait_for(self._engine.connect)
+            try:
+                connection = connection.execution_options(writing=True)
+                transaction = await wait_for(connection.begin)
+                _insert(connection, rows)
+                await wait_for(transaction.commit)
+            finally:
+                connection.close()  # what was not committed is rolled back
 
     def close(self) -> None:
         self._thread.shutdown()
         self._engine.dispose()
 
 
+def _insert(connection: Connection, rows: Rows) -> None:
+    for table in in_order(rows):
+        values = _values_for(table, connection.dialect)
+        flat = [value for row in rows[table] for value in values(row)]
+        columns, at = len(table.c), 0
+        for size in _pieces(len(rows[table]), columns):
+            piece = flat[at : at + size * columns]
+            connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
+            at += size * columns
+
+
 def _pieces(rows: int, columns: int) -> list[int]:
-    """As few statements as may be: after each of them this thread waits for the event loop to let it go on."""
+    """As few statements as may be."""
     most = min(_MOST_ROWS, _MOST_VARIABLES // columns)
     return [most] * (rows // most) + ([rows % most] if rows % most else [])
 
