@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from app.deadlines import Limit, parse_limit
@@ -13,6 +15,8 @@ from app.disclosure import GROUPS
 from app.routing.conditions import Condition
 from app.routing.grammar import parse_condition
 from app.routing.rules import Consent, ConsentOf, Role, Rule
+
+_REMEMBERED = 1024
 
 
 class SheetError(ValueError):
@@ -71,7 +75,7 @@ def _limit(text: str) -> Limit | None:
     return parse_limit(text)
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
+_READERS: Mapping[str, Callable[[str], Any]] = {
     "number": int,
     "need": _some,
     "area": _some,
@@ -95,6 +99,10 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "effective_from": date.fromisoformat,
     "effective_to": lambda text: date.fromisoformat(text) if text else None,
 }
+# The cells of most columns are few texts again and again.
+_READERS = {
+    column: reader if column == "number" else lru_cache(_REMEMBERED)(reader) for column, reader in _READERS.items()
+}
 COLUMNS = tuple(each.name for each in fields(Rule))
 
 
@@ -106,8 +114,8 @@ def read_rules(lines: Iterable[str]) -> tuple[Rule, ...]:
             rules.append(rule_from(row))
         except SheetError as error:
             faults += [f"row {row_number}, {fault}" for fault in error.faults]
-    numbers = [rule.number for rule in rules]
-    faults += [f"number {n} is used more than once" for n in sorted(set(numbers)) if numbers.count(n) > 1]
+    used = Counter(rule.number for rule in rules)
+    faults += [f"number {n} is used more than once" for n in sorted(used) if used[n] > 1]
     if faults:
         raise SheetError(faults)
     return tuple(rules)
