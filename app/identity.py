@@ -35,6 +35,9 @@ def resident_id_fault(number: str, today: date) -> str | None:
 
 
 def resident_id_birth_date(number: str) -> date | None:
+    """The date of birth in a normalised number; in one of 15 digits, or of another shape, there is none to be trusted."""
+    if not _SHAPE.fullmatch(number):
+        return None
     try:
         return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:

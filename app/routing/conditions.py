@@ -6,7 +6,8 @@ strong three-valued logic of Kleene). Of a fact with several values `=` and `in`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,10 +84,6 @@ class Condition:
         facts = tuple(dict.fromkeys(each.fact.name for each in comparisons(node)))
         return cls(node, spell(node, "en"), facts, _compiled(node))
 
-    def unknown(self, known: FactValues) -> tuple[str, ...]:
-        """The facts that it speaks of and that are not known."""
-        return tuple(name for name in self.facts if name not in known)
-
 
 def comparisons(node: Node) -> Iterator[Compared | Between | Among | IsKnown]:
     """Every comparison of a condition, in the order of writing."""
@@ -145,17 +142,26 @@ def _compiled(node: Node) -> Callable[[FactValues], Answer]:
         inner = _compiled(node.part)
         return lambda known: None if (answer := inner(known)) is None else not answer
     if isinstance(node, AllOf | AnyOf):
-        return _joined(tuple(_compiled(part) for part in node.parts), decides=isinstance(node, AnyOf))
-    return _compiled_comparison(node)
+        return _joined(node.parts, decides=isinstance(node, AnyOf))
+    name, holds, wanted = _test(node)
+    return lambda known: None if (value := known.get(name)) is None else holds(value, wanted)
 
 
-def _joined(parts: tuple[Callable[[FactValues], Answer], ...], *, decides: bool) -> Callable[[FactValues], Answer]:
+def _joined(parts: Iterable[Node], *, decides: bool) -> Callable[[FactValues], Answer]:
     """One part that answers `decides` decides the whole; else one that is unknown leaves it unknown."""
+    # In no order: nothing but the answers of the parts matters, and comparisons need no call of their own.
+    tests = tuple([_test(part) for part in parts if isinstance(part, Compared | Between | Among)])
+    others = tuple([_compiled(part) for part in parts if not isinstance(part, Compared | Between | Among)])
 
     def answer(known: FactValues) -> Answer:
         whole: Answer = not decides
-        for part in parts:
-            found = part(known)
+        for name, holds, wanted in tests:
+            if (value := known.get(name)) is None:
+                whole = None
+            elif holds(value, wanted) is decides:
+                return decides
+        for other in others:
+            found = other(known)
             if found is decides:
                 return decides
             if found is None:
@@ -165,27 +171,40 @@ def _joined(parts: tuple[Callable[[FactValues], Answer], ...], *, decides: bool)
     return answer
 
 
-def _compiled_comparison(node: Compared | Between | Among) -> Callable[[FactValues], Answer]:
-    name, several = node.fact.name, node.fact.kind is FactKind.CHOICES
-    holds: Callable[[Any], bool]
+def _test(node: Compared | Between | Among) -> tuple[str, Callable[[Any, Any], bool], Any]:
+    """The name of a fact, and what its value must stand the test of."""
+    several = node.fact.kind is FactKind.CHOICES
     if isinstance(node, Between):
-        least, most = node.least, node.most
-        holds = lambda value: least <= value <= most  # noqa: E731
-    elif isinstance(node, Among) or several:
-        wanted = frozenset(node.values if isinstance(node, Among) else (node.value,))
-        is_not = isinstance(node, Compared) and node.operator == "!="
-        meets = (lambda value: not wanted.isdisjoint(value)) if several else wanted.__contains__
-        holds = (lambda value: not meets(value)) if is_not else meets
-    else:
-        holds = _COMPARISONS[node.operator](node.value)
-    return lambda known: None if (value := known.get(name)) is None else holds(value)
+        return node.fact.name, _lies_between, (node.least, node.most)
+    if isinstance(node, Among):
+        return node.fact.name, _has_any if several else _is_any, frozenset(node.values)
+    if several:
+        return node.fact.name, _has_any if node.operator == "=" else _has_none, frozenset((node.value,))
+    return node.fact.name, _TESTS[node.operator], node.value
 
 
-_COMPARISONS: dict[Operator, Callable[[Any], Callable[[Any], bool]]] = {
-    "<": lambda wanted: lambda value: value < wanted,
-    "<=": lambda wanted: lambda value: value <= wanted,
-    ">": lambda wanted: lambda value: value > wanted,
-    ">=": lambda wanted: lambda value: value >= wanted,
-    "=": lambda wanted: lambda value: value == wanted,
-    "!=": lambda wanted: lambda value: value != wanted,
+def _lies_between(value: Any, bounds: tuple[Any, Any]) -> bool:
+    least, most = bounds
+    return bool(least <= value <= most)
+
+
+def _is_any(value: Value, wanted: frozenset[Value]) -> bool:
+    return value in wanted
+
+
+def _has_any(values: frozenset[str], wanted: frozenset[str]) -> bool:
+    return not wanted.isdisjoint(values)
+
+
+def _has_none(values: frozenset[str], wanted: frozenset[str]) -> bool:
+    return wanted.isdisjoint(values)
+
+
+_TESTS: dict[Operator, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "!=": operator.ne,
 }

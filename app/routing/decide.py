@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property, lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from app.routing.conditions import Answer
 from app.routing.directory import Agency, Directory
@@ -17,8 +18,7 @@ _COORDINATOR = "county_coordination_mechanism"
 _REMEMBERED = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """A rule that fired and the agency it found; `reason` is a key of REASONS."""
 
     rule: Rule
@@ -29,25 +29,30 @@ class Assignment:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
+class PassedOver(NamedTuple):
     rule: Rule
     reason: str
 
 
 @dataclass(frozen=True)
 class NeedDecision:
-    """`asks` names the facts that are not known and that a rule of this need waits for."""
+    """`asks` names the facts that are not known and that a rule of this need waits for. `unfired` is `passed_over` in
+    plain pairs, which cost a third: in a large table nine rules of ten do not fire."""
 
     need: str
     undetermined: bool
     assignments: tuple[Assignment, ...]
-    passed_over: tuple[PassedOver, ...]
+    unfired: tuple[tuple[Rule, str], ...]
     asks: tuple[str, ...] = ()
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        return tuple([PassedOver(rule, reason) for rule, reason in self.unfired])
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.need, self.asks, tuple((a.rule.number, a.agency.code) for a in self.assignments)))
+        fired = tuple([(a.rule.number, a.agency.code) for a in self.assignments])
+        return hash((self.need, self.asks, fired, tuple([reason for _, reason in self.unfired])))
 
     def __hash__(self) -> int:
         return self._hash
@@ -61,7 +66,7 @@ class NeedDecision:
                 {"rule": a.rule.number, "agency": a.agency.code, "role": a.role, "step": a.step, "why": a.reason}
                 for a in self.assignments
             ],
-            "passed_over": [{"rule": p.rule.number, "why": p.reason} for p in self.passed_over],
+            "passed_over": [{"rule": rule.number, "why": reason} for rule, reason in self.unfired],
             "asks": list(self.asks),
         }
 
@@ -117,32 +122,45 @@ def decide_need(
     need: str, place: str, known: FactValues, day: date, table: RoutingTable, directory: Directory
 ) -> NeedDecision:
     """The part of `decide` for one need."""
-    answers, fallback = _answers(table, need, place, known), _answers(table, UNDETERMINED, place, known)
-    decision = _decided(need, place, day, answers, fallback, table, directory)
-    waiting = [each.rule.condition for each in decision.passed_over if each.reason == "needs_fact"]
+    answers = _answers(table, need, place, known)
+    decision = _decided(need, place, day, answers, table, directory)
+    if decision.undetermined and need != UNDETERMINED:
+        fallback_answers = _answers(table, UNDETERMINED, place, known)
+        decision = _fallen_back(need, place, day, answers, fallback_answers, table, directory)
+    waiting = [rule.condition for rule, reason in decision.unfired if reason == "needs_fact" and rule.condition]
     if not waiting:
         return decision
-    asks = dict.fromkeys(name for condition in waiting if condition for name in condition.unknown(known))
+    asks = [name for name in dict.fromkeys(chain.from_iterable([each.facts for each in waiting])) if name not in known]
     return replace(decision, asks=tuple(asks))
-
-
-_ORDER = {Role.LEAD: 0, Role.CO_HANDLER: 1, Role.INFORMED: 2}
 
 
 # Tables and directories are immutable, and told apart by identity.
 @lru_cache(_REMEMBERED)
 def _candidates(table: RoutingTable, need: str, place: str) -> tuple[Rule, ...]:
-    """Leads before co-handlers before those informed, each nearest area first, then by number."""
-    return tuple(sorted(table.of(need, place), key=lambda rule: _ORDER[rule.role]))
+    return table.of(need, place)
 
 
 def _answers(table: RoutingTable, need: str, place: str, known: FactValues) -> tuple[Answer, ...]:
-    return tuple([rule.condition is None or rule.condition.answer(known) for rule in _candidates(table, need, place)])
+    rules = _candidates(table, need, place)
+    return tuple([True if rule.condition is None else rule.condition.answer(known) for rule in rules])
 
 
 # One need in one place with the same answers gets one decision all day.
 @lru_cache(_REMEMBERED)
 def _decided(
+    need: str, place: str, day: date, answers: tuple[Answer, ...], table: RoutingTable, directory: Directory
+) -> NeedDecision:
+    """By the need's own rules alone."""
+    rules = zip(_candidates(table, need, place), answers, strict=True)
+    assignments, unfired = _assign(rules, place, directory, day, "applies")
+    led = any(a.role is Role.LEAD for a in assignments)
+    if not led and need == UNDETERMINED:
+        assignments = _with_a_lead(assignments)
+    return NeedDecision(need, not led or need == UNDETERMINED, tuple(assignments), tuple(unfired))
+
+
+@lru_cache(_REMEMBERED)
+def _fallen_back(
     need: str,
     place: str,
     day: date,
@@ -151,57 +169,50 @@ def _decided(
     table: RoutingTable,
     directory: Directory,
 ) -> NeedDecision:
-    passed_over: list[PassedOver] = []
+    """Where nobody leads by the need's own rules: by those of `undetermined`, with whoever else was found beside them."""
+    own = _decided(need, place, day, answers, table, directory)
+    waits = any(reason == "needs_fact" and rule.role is Role.LEAD for rule, reason in own.unfired)
+    rules = zip(_candidates(table, UNDETERMINED, place), fallback_answers, strict=True)
+    fallback, unfired = _assign(rules, place, directory, day, "lead_needs_fact" if waits else "nobody_leads")
+    taken = {a.agency.code for a in fallback}
+    unfired += [(a.rule, "already_assigned") for a in own.assignments if a.agency.code in taken]
+    # Who was to prepare the missing lead's decision helps whoever took its place, and keeps nobody waiting.
+    helpers = [a._replace(mandatory=False) for a in own.assignments if a.agency.code not in taken]
+    assignments = _with_a_lead(fallback) + helpers
+    return replace(own, assignments=tuple(assignments), unfired=(*own.unfired, *unfired))
 
-    def assign(of_need: str, of_answers: Sequence[Answer], reason: str) -> list[Assignment]:
-        rules = zip(_candidates(table, of_need, place), of_answers, strict=True)
-        return _assign(rules, place, directory, day, passed_over, reason)
 
-    assignments = assign(need, answers, "applies")
-    led = any(a.role is Role.LEAD for a in assignments)
-    if not led and need == UNDETERMINED:
-        assignments = _with_a_lead(assignments)
-    elif not led:
-        waits = any(p.reason == "needs_fact" and p.rule.role is Role.LEAD for p in passed_over)
-        fallback = assign(UNDETERMINED, fallback_answers, "lead_needs_fact" if waits else "nobody_leads")
-        taken = {a.agency.code for a in fallback}
-        passed_over += [PassedOver(a.rule, "already_assigned") for a in assignments if a.agency.code in taken]
-        # Who was to prepare the missing lead's decision helps whoever took its place, and keeps nobody waiting.
-        helpers = [replace(a, mandatory=False) for a in assignments if a.agency.code not in taken]
-        assignments = _with_a_lead(fallback) + helpers
-    return NeedDecision(need, not led or need == UNDETERMINED, tuple(assignments), tuple(passed_over))
+# The seat that all leads want, whatever their department.
+_LEADING = ""
 
 
 def _assign(
-    rules: Iterable[tuple[Rule, Answer]],
-    place: str,
-    directory: Directory,
-    day: date,
-    passed_over: list[PassedOver],
-    reason: str,
-) -> list[Assignment]:
+    rules: Iterable[tuple[Rule, Answer]], place: str, directory: Directory, day: date, reason: str
+) -> tuple[list[Assignment], list[tuple[Rule, str]]]:
     """Rules come nearest area first: one lead, one row a department beside it, one role an agency."""
-    filled: set[str] = set()
+    lead, filled = Role.LEAD, set[str]()
     taken: dict[str, Assignment] = {}
+    unfired: list[tuple[Rule, str]] = []
     for rule, answer in rules:
-        seat = rule.role if rule.role is Role.LEAD else rule.department
         if not rule.in_force(day):
-            passed_over.append(PassedOver(rule, "not_in_force"))
+            why = "not_in_force"
         elif answer is False:
-            passed_over.append(PassedOver(rule, "condition_not_met"))
+            why = "condition_not_met"
         elif answer is None:
-            passed_over.append(PassedOver(rule, "needs_fact"))
-        elif seat in filled:
-            passed_over.append(PassedOver(rule, "nearer_rule"))
+            why = "needs_fact"
+        elif (seat := _LEADING if rule.role is lead else rule.department) in filled:
+            why = "nearer_rule"
         elif (agency := directory.resolve(rule.department, place)) is None:
-            passed_over.append(PassedOver(rule, "no_agency"))
+            why = "no_agency"
         elif agency.code in taken:
-            passed_over.append(PassedOver(rule, "already_assigned"))
+            why = "already_assigned"
         else:
             filled.add(seat)
             mandatory = rule.mandatory and rule.role is not Role.INFORMED
             taken[agency.code] = Assignment(rule, agency, rule.role, rule.step, mandatory, reason)
-    return sorted(taken.values(), key=lambda a: (a.step, a.rule.number))
+            continue
+        unfired.append((rule, why))
+    return sorted(taken.values(), key=lambda a: (a.step, a.rule.number)), unfired
 
 
 def _with_a_lead(assignments: list[Assignment]) -> list[Assignment]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 # Statistical codes: province 2 digits, prefecture 4, county 6, township 9.
 _LEVELS = (9, 6, 4, 2)
@@ -49,19 +49,21 @@ class Directory:
         return cls({agency.code: agency for agency in agencies}, revision)
 
     @cached_property
-    def _seats(self) -> Mapping[tuple[str, str], Agency]:
-        seats: dict[tuple[str, str], Agency] = {}
+    def _seats(self) -> Mapping[str, Mapping[str, Agency]]:
+        """Of each department, the active agency of each division."""
+        seats: dict[str, dict[str, Agency]] = {}
         for agency in sorted(self.agencies.values(), key=lambda a: a.code, reverse=True):
             if agency.active:
-                seats[agency.department, agency.division_code] = agency
+                seats.setdefault(agency.department, {})[agency.division_code] = agency
         return seats
 
     def resolve(self, department: str, division_code: str) -> Agency | None:
         """The active agency of `department` whose jurisdiction is nearest above `division_code`, or None."""
-        return next(
-            (self._seats[department, place] for place in upward(division_code) if (department, place) in self._seats),
-            None,
-        )
+        if seats := self._seats.get(department):
+            for place in upward(division_code):
+                if place in seats:
+                    return seats[place]
+        return None
 
     def suspended(self, department: str, division_code: str) -> bool:
         """Whether the department has an agency there or above, and none that is active."""
@@ -79,6 +81,7 @@ class Directory:
         ]
 
 
-def upward(division_code: str) -> Iterator[str]:
+@lru_cache(4096)
+def upward(division_code: str) -> tuple[str, ...]:
     """A division and every division that it lies in: `360803101`, `360803`, `3608`, `36`."""
-    return (division_code[:length] for length in _LEVELS if length <= len(division_code))
+    return tuple(division_code[:length] for length in _LEVELS if length <= len(division_code))

@@ -170,7 +170,13 @@ class Facts:
 
     def known_for(self, need: str) -> FactValues:
         own = self.of_need.get(need)
-        return {**self.declared, **own} if own else self.declared
+        if not own:
+            return self.declared
+        known = {**self.declared, **own}
+        # Of another disaster, whose day the need names, the days are its own or nobody's.
+        if "disaster_date" in own and "days_since_disaster" not in own:
+            known.pop("days_since_disaster", None)
+        return known
 
 
 def facts_of(division_code: str, person: Mapping[str, Any], day: date) -> Facts:

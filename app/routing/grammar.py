@@ -14,18 +14,32 @@ Facts and values are written by code or by their Chinese words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn, get_args
 
-from app.routing.conditions import AllOf, Among, AnyOf, Between, Compared, Condition, IsKnown, Node, Not, spell
+from app.routing.conditions import (
+    AllOf,
+    Among,
+    AnyOf,
+    Between,
+    Compared,
+    Condition,
+    IsKnown,
+    Node,
+    Not,
+    Operator,
+    spell,
+)
 from app.routing.facts import FACTS, FactKind, FactType, Value
 
 LONGEST = 1000
 DEEPEST = 20
 _MOST_VALUES = 40
+_REMEMBERED = 16_384
+_CENT = Decimal("0.01")
 
 
 class ConditionError(ValueError):
@@ -36,33 +50,29 @@ class ConditionError(ValueError):
         self.position, self.zh, self.en = position, zh, en
 
 
+# The rules of a table share few conditions, and its next version has nearly all of them again.
+@lru_cache(_REMEMBERED)
 def parse_condition(text: str) -> Condition | None:
     """None for an empty cell: the rule is for everybody. Raises ConditionError with the position."""
     if not text.strip():
         return None
     if len(text) > LONGEST:
-        raise _too_long()
+        raise _too_long(LONGEST + 1)
     condition = Condition.of(_Parser(text).whole())
-    # What was written tightly may grow when it is spelled out, and has to be read again from where it is kept.
+    # What is stored and shown is its text by codes, and must be read back.
     if len(condition.text) > LONGEST or len(spell(condition.node, "zh")) > LONGEST:
-        raise _too_long()
+        raise _too_long(len(text))
     return condition
 
 
-def _too_long() -> ConditionError:
-    return ConditionError(LONGEST, f"条件最多 {LONGEST} 个字符。", f"a condition has at most {LONGEST} characters")
+def _too_long(position: int) -> ConditionError:
+    return ConditionError(
+        position,
+        f"条件最多 {LONGEST} 个字符,按代码写法计算。",
+        f"a condition, written by codes, has at most {LONGEST} characters",
+    )
 
 
-_TOKEN = re.compile(
-    r"(?P<space>[\s\u3000]+)"
-    r"|(?P<date>\d{4}-\d{2}-\d{2})"
-    r"|(?P<number>\d+(?:\.\d+)?)"
-    r"|(?P<symbol><=|>=|!=|<|>|=|\(|\)|,)"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*|[\u4e00-\u9fff]+)"
-)
-# Full-width forms and mathematical signs as a Chinese keyboard gives them.
-_SAME_LENGTH = str.maketrans("\uff08\uff09\uff1c\uff1e\uff1d\uff0c\u3001", "()<>=,,")
-_ONE_FOR_TWO = {"≤": "<=", "≥": ">=", "≠": "!="}
 _KEYWORDS = {
     "or": "or",
     "或": "or",
@@ -76,6 +86,7 @@ _KEYWORDS = {
     "属于": "in",
     "between": "between",
     "介于": "between",
+    "to": "to",
     "至": "to",
     "is": "is",
     "known": "known",
@@ -84,10 +95,34 @@ _KEYWORDS = {
     "未知": "unknown",
 }
 _FACT_NAMES = {name: fact for fact in FACTS.values() for name in (fact.name, fact.name_zh)}
+_OPERATORS: Mapping[str, Operator] = {each: each for each in get_args(Operator)}
+# Chinese is written without spaces: a run of characters is cut into the longest words that are known.
+_CHINESE_WORDS = sorted(
+    {
+        *(word for word in _KEYWORDS if not word.isascii()),
+        *(fact.name_zh for fact in FACTS.values()),
+        *(zh for fact in FACTS.values() for zh, _ in fact.words.values()),
+    },
+    key=len,
+    reverse=True,
+)
+_TOKEN = re.compile(
+    r"\s*(?:"
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"|(?P<number>[0-9]+(?:\.[0-9]+)?)"
+    r"|(?P<symbol><=|>=|!=|[<>=(),≤≥≠])"
+    rf"|(?P<word>[A-Za-z_][A-Za-z0-9_]*|{'|'.join(_CHINESE_WORDS)}|[\u4e00-\u9fff]+)"
+    r"|(?P<strange>\S)"
+    r")"
+)
+# Full-width forms, as a Chinese keyboard gives them, and the enumeration comma.
+_SAME_LENGTH = {full: full - 0xFEE0 for full in range(0xFF01, 0xFF5F)} | {ord("、"): ","}
+_MEANINGS = {**_KEYWORDS, "≤": "<=", "≥": ">=", "≠": "!="}
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
+    """The text of a keyword or a sign is its meaning."""
+
     kind: str
     text: str
     position: int
@@ -97,11 +132,10 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens(text))
         self._at = 0
-        self._end = len(text) + 1
 
     def whole(self) -> Node:
         node = self._any(0)
-        if self._at < len(self._tokens):
+        if self._peek().kind != "end":
             self._expected("“且”“或”或结束", "`and`, `or` or the end")
         return node
 
@@ -132,30 +166,27 @@ class _Parser:
 
     def _comparison(self) -> Node:
         fact = self._fact()
-        if self._takes("is"):
-            if self._takes("known"):
-                return IsKnown(fact, True)
-            if self._takes("unknown"):
-                return IsKnown(fact, False)
-            self._expected("“已知”或“未知”", "`known` or `unknown`")
-        if self._takes("known"):
-            return IsKnown(fact, True)
-        if self._takes("unknown"):
-            return IsKnown(fact, False)
+        operator = _OPERATORS.get(self._peek().text)
+        if operator is not None:
+            return self._compared(fact, operator)
         if self._takes("in"):
             return Among(fact, self._values(fact))
         if self._takes("between"):
             return self._between(fact)
-        token = self._peek()
-        if token is None or token.text not in ("<", "<=", ">", ">=", "=", "!="):
+        has_verb = self._takes("is")
+        known = self._takes("known")
+        if not known and not self._takes("unknown"):
+            if has_verb:
+                self._expected("“已知”或“未知”", "`known` or `unknown`")
             self._expected("比较符 < <= > >= = !=,或“介于”“属于”“已知”“未知”", "< <= > >= = != between, in or is")
-        assert token is not None
-        if token.text not in ("=", "!=") and not fact.is_ordered:
+        return IsKnown(fact, known)
+
+    def _compared(self, fact: FactType, operator: Operator) -> Node:
+        if operator not in ("=", "!=") and not fact.is_ordered:
             self._fails(
                 f"“{fact.name_zh}”不分大小,只能用 =、!= 或“属于”。", f"{fact.name} has no order: use =, != or in"
             )
         self._at += 1
-        operator: Any = token.text
         return Compared(fact, operator, self._value(fact))
 
     def _between(self, fact: FactType) -> Node:
@@ -165,7 +196,7 @@ class _Parser:
         least = self._value(fact)
         if not (self._takes("and") or self._takes("to")):
             self._expected("“至”", "`and`")
-        at = self._position()
+        at = self._peek().position
         most = self._value(fact)
         if most < least:  # type: ignore[operator]
             raise ConditionError(at, "后一个值应不小于前一个值。", "the second value must not be below the first")
@@ -177,17 +208,17 @@ class _Parser:
         values = {self._value(fact): None}
         while self._takes(","):
             values[self._value(fact)] = None
-        if len(values) > _MOST_VALUES:
-            self._fails(f"最多列 {_MOST_VALUES} 个值。", f"at most {_MOST_VALUES} values")
+            if len(values) > _MOST_VALUES:
+                self._at -= 1
+                self._fails(f"最多列 {_MOST_VALUES} 个值。", f"at most {_MOST_VALUES} values")
         if not self._takes(")"):
             self._expected("右括号", "`)`")
         return tuple(sorted(values, key=lambda value: (str(type(value)), value)))
 
     def _fact(self) -> FactType:
         token = self._peek()
-        if token is None or token.kind != "word" or token.text in _KEYWORDS:
+        if token.kind != "word" or token.text in _KEYWORDS:
             self._expected("情况名称,如“年龄”", "the name of a fact, such as age")
-        assert token is not None
         fact = _FACT_NAMES.get(token.text)
         if fact is None:
             self._fails(
@@ -195,77 +226,44 @@ class _Parser:
                 f"there is no fact {token.text}; there are {', '.join(FACTS)}",
             )
         self._at += 1
-        assert fact is not None
         return fact
 
     def _value(self, fact: FactType) -> Value:
-        token = self._peek()
-        value = None if token is None else _READERS[fact.kind](fact, token)
+        value = _READERS[fact.kind](fact, self._peek())
         if value is None:
             zh, en = wanted(fact)
             self._expected(f"{fact.name_zh}的值:{zh}", f"a value of {fact.name}: {en}")
-        assert value is not None
         self._at += 1
         return value
 
     def _takes(self, meaning: str) -> bool:
-        token = self._peek()
-        if token is None:
-            return False
-        found = _KEYWORDS.get(token.text, token.text) == meaning
+        found = self._tokens[self._at].text == meaning
         self._at += found
         return found
 
-    def _peek(self) -> _Token | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
+    def _peek(self) -> _Token:
+        return self._tokens[self._at]
 
-    def _position(self) -> int:
+    def _expected(self, zh: str, en: str) -> NoReturn:
         token = self._peek()
-        return token.position if token else self._end
-
-    def _expected(self, zh: str, en: str) -> None:
+        if token.kind == "strange":
+            self._fails(
+                f"看不懂字符“{token.text}”,此处应为{zh}。", f"{token.text!r} has no meaning here, expected {en}"
+            )
         self._fails(f"此处应为{zh}。", f"expected {en}")
 
-    def _fails(self, zh: str, en: str) -> None:
-        raise ConditionError(self._position(), zh, en)
+    def _fails(self, zh: str, en: str) -> NoReturn:
+        raise ConditionError(self._peek().position, zh, en)
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    plain, at = text.translate(_SAME_LENGTH), 0
-    while at < len(plain):
-        if plain[at] in _ONE_FOR_TWO:
-            yield _Token("symbol", _ONE_FOR_TWO[plain[at]], at + 1)
-            at += 1
-            continue
-        match = _TOKEN.match(plain, at)
-        if match is None:
-            raise ConditionError(at + 1, f"看不懂字符“{text[at]}”。", f"{text[at]!r} has no meaning here")
-        if match.lastgroup == "word":
-            yield from _words(match.group(), at + 1)
-        elif match.lastgroup != "space":
-            yield _Token(str(match.lastgroup), match.group(), at + 1)
-        at = match.end()
-
-
-_CHINESE_WORDS = sorted(
-    {
-        *(word for word in _KEYWORDS if not word.isascii()),
-        *(fact.name_zh for fact in FACTS.values()),
-        *(zh for fact in FACTS.values() for zh, _ in fact.words.values()),
-    },
-    key=len,
-    reverse=True,
-)
-
-
-def _words(run: str, position: int) -> Iterator[_Token]:
-    """Chinese is written without spaces: a run of characters is cut into the longest words that are known."""
-    at = 0
-    while at < len(run):
-        rest = run[at:]
-        word = run if run.isascii() else next((each for each in _CHINESE_WORDS if rest.startswith(each)), rest)
-        yield _Token("word", word.lower() if word.lower() in _KEYWORDS else word, position + at)
-        at += len(word)
+    for match in _TOKEN.finditer(text.rstrip().translate(_SAME_LENGTH)):
+        kind = str(match.lastgroup)
+        found, begins = match[kind], match.start(kind)
+        if kind == "strange":
+            found = text[begins]
+        yield _Token(kind, _MEANINGS.get(found.lower(), found), begins + 1)
+    yield _Token("end", "", len(text) + 1)
 
 
 def _number(fact: FactType, token: _Token) -> Value | None:
@@ -275,13 +273,9 @@ def _number(fact: FactType, token: _Token) -> Value | None:
 
 
 def _money(fact: FactType, token: _Token) -> Value | None:
-    try:
-        value = Decimal(token.text) if token.kind == "number" else None
-    except InvalidOperation:
-        return None
-    if value is None or value != value.quantize(Decimal("0.01")):
-        return None
-    return _within(fact, value.quantize(Decimal("0.01")))
+    # Within its bounds first: a number of any length can't be quantized.
+    value = _within(fact, Decimal(token.text)) if token.kind == "number" else None
+    return value.quantize(_CENT) if isinstance(value, Decimal) and value == value.quantize(_CENT) else None
 
 
 def _day(fact: FactType, token: _Token) -> Value | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -112,16 +112,21 @@ class RoutingTable:
     retired: bool = False
 
     @cached_property
-    def _by_place(self) -> Mapping[tuple[str, str], tuple[Rule, ...]]:
-        index: dict[tuple[str, str], list[Rule]] = {}
+    def _by_place(self) -> Mapping[tuple[str, str], Sequence[Sequence[Rule]]]:
+        """The rules of a need for an area itself, apart by their roles."""
+        roles = tuple(Role)
+        index: dict[tuple[str, str], Sequence[list[Rule]]] = {}
         for rule in sorted(self.rules, key=lambda r: r.number):
-            index.setdefault((rule.need, rule.area), []).append(rule)
-        return {where: tuple(rules) for where, rules in index.items()}
+            by_role = index.setdefault((rule.need, rule.area), tuple([] for _ in roles))
+            by_role[roles.index(rule.role)].append(rule)
+        return index
 
-    def of(self, need: str, place: str) -> Iterator[Rule]:
-        """The rules of a need whose area holds `place`, nearest area first, then in the order of their numbers."""
-        for area in upward(place):
-            yield from self._by_place.get((need, area), ())
+    def of(self, need: str, place: str) -> tuple[Rule, ...]:
+        """The rules of a need whose area holds `place`: leads before co-handlers before those informed, each nearest
+        area first, then in the order of their numbers."""
+        index = self._by_place
+        near = [found for area in upward(place) if (found := index.get((need, area)))]
+        return tuple([rule for of_role in zip(*near, strict=True) for rules in of_role for rule in rules])
 
     @cached_property
     def by_need(self) -> Mapping[str, tuple[Rule, ...]]:
