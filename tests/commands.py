@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
+import pytest
+
+from app.cli import run
 from tests import serving
 
 
@@ -27,6 +33,22 @@ def said(*arguments: str, database: str) -> str:
     done = one_window(*arguments, database=database)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
+    """The same entry point inside this process, where there are many commands to try and a start takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET}
+    with (
+        mock.patch.dict(os.environ, settings),
+        mock.patch.object(sys, "argv", ["one-window", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        run()
+    code = int(ended.value.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
