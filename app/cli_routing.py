@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,6 +36,7 @@ routing_app = typer.Typer(
     "A clerk's way: `export 3 table.xlsx`, edit it, `check table.xlsx`, `import table.xlsx`, `diff 3 4`, "
     "`replay 4 --last 500`, `publish 4`.",
 )
+VersionArgument = Annotated[int, typer.Argument(min=1, max=10**6)]
 LanguageOption = Annotated[Literal["zh", "en"], typer.Option(help="Language of sentences and sheets.")]
 _BY = "command line"
 
@@ -71,11 +73,12 @@ def check_table(
     Exits with 1 if there are errors. Each finding names its rules and a concrete request that shows it.
     """
 
-    content = b"" if what.isdigit() else _content(Path(what))
+    number = int(what) if re.fullmatch("[1-9][0-9]{0,5}", what) else None
+    content = b"" if number else _content(Path(what))
 
     async def work(office: Office) -> Proof:
-        if what.isdigit():
-            return await versions.prove(office.database, int(what), now())
+        if number:
+            return await versions.prove(office.database, number, now())
         rules = read_table(content, tabling.known(await office.registry.current()))
         async with office.database.reading_as_one() as connection:
             offices, codes = await versions.directory(connection), await versions.world(connection)
@@ -85,8 +88,7 @@ def check_table(
     with err.status("Proving …"):
         proof = _ask(database, work)
     if form == "json":
-        version = int(what) if what.isdigit() else 0
-        typer.echo(Certificate.model_validate({"version": version, **proof.record()}).model_dump_json(indent=1))
+        typer.echo(Certificate.model_validate({"version": number or 0, **proof.record()}).model_dump_json(indent=1))
     else:
         _print_proof(proof, language)
     if proof.errors:
@@ -108,7 +110,7 @@ def import_sheet(file: Path, database: DatabaseOption = None) -> None:
 
 @routing_app.command("export")
 def export_sheet(
-    version: int,
+    version: VersionArgument,
     file: Annotated[Path, typer.Argument(help="Ends in .xlsx or .csv.")],
     language: LanguageOption = "zh",
     database: DatabaseOption = None,
@@ -121,12 +123,18 @@ def export_sheet(
     async def work(office: Office) -> bytes:
         return await tabling.export_sheet(office, version, "xlsx" if form == "xlsx" else "csv", language)
 
-    file.write_bytes(_ask(database, work))
+    content = _ask(database, work)
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise RoutingRefusedError(f"{file} can't be written: {error.strerror}.") from None
     out.print(f"Wrote {file}.", markup=False)
 
 
 @routing_app.command("diff")
-def diff_versions(old: int, new: int, language: LanguageOption = "zh", database: DatabaseOption = None) -> None:
+def diff_versions(
+    old: VersionArgument, new: VersionArgument, language: LanguageOption = "zh", database: DatabaseOption = None
+) -> None:
     """Say what differs between two versions, by rule, in words."""
 
     async def work(office: Office) -> Any:
@@ -141,7 +149,7 @@ def diff_versions(old: int, new: int, language: LanguageOption = "zh", database:
 
 @routing_app.command("publish")
 def publish(
-    version: int,
+    version: VersionArgument,
     begins: Annotated[
         datetime | None,
         typer.Option("--from", help="When it takes effect, in China's time: 2027-01-01 or 2027-01-01T08:00:00; now."),
@@ -152,11 +160,14 @@ def publish(
     database: DatabaseOption = None,
 ) -> None:
     """Put a draft in force. It is proved first: errors block it, and each kind of warning needs a --reason."""
-    reasons = dict(each.split("=", 1) for each in reason or () if "=" in each)
-    at = begins.replace(tzinfo=CHINA) if begins else None
+    for each in reason or ():
+        if "=" not in each:
+            raise RoutingRefusedError(f"--reason {each} names no finding; write CODE=why it is acceptable.")
+    asked: dict[str, Any] = {"reasons": dict(each.split("=", 1) for each in reason or ())}
+    asked |= {"effective_from": begins.replace(tzinfo=CHINA).isoformat()} if begins else {}
 
     async def work(office: Office) -> Any:
-        return await tabling.publish(office, _BY, version, PublishIn(effective_from=at, reasons=reasons))
+        return await tabling.publish(office, _BY, version, parse(PublishIn, json.dumps(asked).encode()))
 
     with err.status("Proving …"):
         published = _ask(database, work)
@@ -213,7 +224,7 @@ def preview(
 
 @routing_app.command("replay")
 def replay_version(
-    version: int,
+    version: VersionArgument,
     last: Annotated[int | None, typer.Option(min=1, max=10_000, help="So many of the stored requests.")] = None,
     cases: Annotated[
         Path | None, typer.Option(help="A JSON list of cases: division_code, needs, facts, birth_date, at.")
@@ -289,6 +300,8 @@ def _ask(database: str | None, work: Any) -> Any:
         raise RoutingRefusedError(error.text("en")) from None
     except json.JSONDecodeError as error:
         raise RoutingRefusedError(f"The cases are no JSON: line {error.lineno}, column {error.colno}.") from None
+    except UnicodeDecodeError:
+        raise RoutingRefusedError("The cases are no JSON: they are not in UTF-8.") from None
     except Problem as problem:
         raise RoutingRefusedError(_in_words(problem)) from None
 
@@ -318,7 +331,7 @@ def _fact(written: str) -> tuple[str, Any]:
     name, _, value = written.partition("=")
     if name == "recognised_status":
         return name, [each for each in value.split(",") if each]
-    return name, int(value) if value.isdigit() and not name.endswith("_yuan") else value
+    return name, int(value) if re.fullmatch("[0-9]{1,9}", value) and not name.endswith("_yuan") else value
 
 
 def _local(moment: datetime) -> str:

@@ -13,9 +13,9 @@ from app.routing.rules import Role, RoutingTable, Rule
 from app.routing.words import VOCABULARIES, Language, pick, spoken_limit
 
 _DOES: Mapping[Role, tuple[str, str]] = {
-    Role.LEAD: ("牵头办理", "leads and answers for the result"),
-    Role.CO_HANDLER: ("协同办理", "helps to handle it"),
-    Role.INFORMED: ("知会", "is informed"),
+    Role.LEAD: ("由{}牵头办理", "{} leads and answers for the result"),
+    Role.CO_HANDLER: ("由{}协同办理", "{} helps to handle it"),
+    Role.INFORMED: ("知会{}", "{} is informed"),
 }
 
 
@@ -33,15 +33,15 @@ def _who(need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, langu
         yield f"“{name}”没有可用的单位,请联系县协调机制。" if zh else f"{name}: nobody is there; call the coordinator."
     for each in need["fired"]:
         rule, agency = table.by_number[each["rule"]], snapshot.directory.agencies[each["agency"]]
-        does = pick(_DOES[Role(each["role"])], language)
+        does = pick(_DOES[Role(each["role"])], language).format(agency.name_zh if zh else agency.name_en)
         limit = _limits(rule, language)
         why = "" if each["why"] == "applies" else pick(REASONS[each["why"]], language)
         condition = _met(rule, language)
         if zh:
-            parts = [f"“{name}”第 {each['step']} 环节由{agency.name_zh}{does}", limit, condition, why]
+            parts = [f"“{name}”第 {each['step']} 环节{does}", limit, condition, why]
             yield f"{','.join(part for part in parts if part)}。依据:{rule.legal_basis}。"
         else:
-            parts = [f"{name}, step {each['step']}: {agency.name_en} {does}", limit, condition, why]
+            parts = [f"{name}, step {each['step']}: {does}", limit, condition, why]
             yield f"{'; '.join(part for part in parts if part)}. Legal basis: {rule.legal_basis}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -52,14 +53,15 @@ def _need(
     record = presenting.with_other_areas(decided.record, table, division_code)
     wanted = dict.fromkeys(code for each in decided.assignments for code in each.rule.materials)
     waived = dict.fromkeys(code for each in decided.assignments for code in each.rule.waived)
-    first = min((each.step for each in decided.assignments), default=1)
+    # A step that nobody has to answer is not waited for.
+    reached = min((each.step for each in decided.assignments if each.mandatory), default=math.inf)
     return {
         **presenting.need_routed(record, table),
         "name_zh": need.name_zh,
         "name_en": need.name_en,
         "sentences_zh": sentences(record, table, snapshot, "zh"),
         "sentences_en": sentences(record, table, snapshot, "en"),
-        "handoffs": [_handoff(each, snapshot, at if each.step == first else None) for each in decided.assignments],
+        "handoffs": [_handoff(each, snapshot, at if each.step <= reached else None) for each in decided.assignments],
         "materials": [presenting.named(snapshot.materials[code]) for code in wanted],
         "waived": [presenting.named(snapshot.materials[code]) for code in waived],
     }

@@ -135,6 +135,12 @@ class Registry:
                 await asyncio.wait_for(stopping.wait(), self._refresh_seconds)
 
 
+async def held(connection: AsyncConnection) -> int:
+    """The revision, which nobody else moves until this transaction ends."""
+    value: int = (await connection.execute(REVISION_NOW.with_for_update())).scalar_one()
+    return value
+
+
 async def moved(connection: AsyncConnection) -> int:
     """Tell every process that what the county has set was changed in this transaction; the new revision."""
     step = update(revision).where(revision.c.name == REVISION).values(value=revision.c.value + 1)

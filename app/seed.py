@@ -4,7 +4,6 @@ the working days, and the agencies of a county or of all. What is there already 
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -15,13 +14,13 @@ import chinese_calendar
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import registry
+from app import registry, versions
 from app.deadlines import CHINA
 from app.identifiers import now
 from app.province import province_agencies
 from app.routing.rows import row_of_rule
 from app.routing.rules import RoutingTable
-from app.routing.sheets import COLUMNS, read_rules, row_of
+from app.routing.sheets import read_rules
 from app.tables import (
     agency,
     agency_seat,
@@ -97,18 +96,18 @@ async def _publish(connection: AsyncConnection, tables: tuple[RoutingTable, ...]
     published = {"state": "published", "published_at": at, "published_by": "seed", "source": "seed"}
     published |= {"created_at": at, "created_by": "seed", "certificate": None}
     of_tables = [
-        {**published, "version": each.version, "effective_from": each.effective_from, "checksum": _checksum(each)}
+        {
+            **published,
+            "version": each.version,
+            "effective_from": each.effective_from,
+            "checksum": versions.checksum_of(each.rules),
+        }
         for each in tables
     ]
     await connection.execute(insert(routing_table), of_tables)
     rows = [row_of_rule(each, table.version) for table in tables for each in table.rules]
     await connection.execute(insert(rule), rows)
     tell(rule.name, len(rows))
-
-
-def _checksum(table: RoutingTable) -> bytes:
-    written = "\n".join("\t".join(row_of(each)[column] for column in COLUMNS) for each in table.rules)
-    return hashlib.sha256(written.encode()).digest()
 
 
 def _divisions() -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
-from app import versions
+from app import registry, versions
 from app.identifiers import now
 from app.office import Office
 from app.problems import FieldError, Problem, Text
@@ -43,6 +43,7 @@ async def import_sheet(office: Office, by: str, content: bytes, source: str = "s
 async def keep_draft(office: Office, by: str, rules: tuple[Rule, ...], source: str) -> Version:
     at = now()
     async with office.database.writing() as connection:
+        await registry.held(connection)
         same = await versions.draft_of(connection, rules)
         number = same or await versions.draft(connection, rules, source=source, by=by, effective_from=at, at=at)
         return await versions.load(connection, number)

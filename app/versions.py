@@ -80,7 +80,8 @@ def checksum_of(rules: Iterable[Rule]) -> bytes:
 async def draft(
     connection: AsyncConnection, rules: Sequence[Rule], *, source: str, by: str, effective_from: datetime, at: datetime
 ) -> int:
-    """Keep a whole table as a new draft; its version number. The codes in it must exist."""
+    """Keep a whole table as a new draft; its version number. The codes in it must exist. Whoever calls it holds the
+    registry (`registry.held`), so that no other takes the number."""
     version = (await connection.scalar(select(func.max(routing_table.c.version))) or 0) + 1
     row = {"version": version, "state": "draft", "effective_from": effective_from, "checksum": checksum_of(rules)}
     row |= {"source": source[:200], "created_at": at, "created_by": by[:80], "certificate": None}
@@ -180,8 +181,8 @@ async def publish(
             raise Problem("table_not_draft")
         given = _accepted(certificate, reasons or {})
         async with database.writing() as connection:
-            if await connection.scalar(registry.REVISION_NOW) != certificate.directory:
-                continue  # an agency was changed meanwhile: what was proved is not what there is
+            if await registry.held(connection) != certificate.directory:
+                continue  # an agency or a table was changed meanwhile: what was proved is not what there is
             if await _taken(connection, begins):
                 raise _wrong_date(
                     "另一版在同一时间生效;请换一个时间。", "Another version takes effect then; choose another time."
@@ -345,7 +346,9 @@ def _stored(certificate: Certificate, reasons: Mapping[str, str]) -> dict[str, A
 
 
 async def _keep(connection: AsyncConnection, version: int, values: dict[str, Any]) -> None:
-    await connection.execute(update(routing_table).where(routing_table.c.version == version).values(values))
+    """Changes a draft; what was published meanwhile stays as it is."""
+    still_draft = (routing_table.c.version == version) & (routing_table.c.state == "draft")
+    await connection.execute(update(routing_table).where(still_draft).values(values))
 
 
 def _wrong_date(zh: str, en: str) -> Problem:

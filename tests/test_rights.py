@@ -26,6 +26,8 @@ ANYONE = frozenset(KeyRole) | {None}
 SEE_REQUESTS = {KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_HANDOFFS = {KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_DELIVERIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): {KeyRole.INTAKE},
     ("GET", "/v1/requests"): SEE_REQUESTS,
@@ -40,6 +42,15 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/deliveries"): SEE_DELIVERIES,
     ("GET", "/v1/deliveries/{delivery_id}"): SEE_DELIVERIES,
     ("POST", "/v1/deliveries/{delivery_id}/redeliver"): {KeyRole.COORDINATOR, KeyRole.ADMIN},
+    ("GET", "/v1/routing-tables"): SEE_TABLES,
+    ("POST", "/v1/routing-tables"): EDIT_TABLES,
+    ("GET", "/v1/routing-tables/{version}"): SEE_TABLES,
+    ("GET", "/v1/routing-tables/{version}/sheet"): SEE_TABLES,
+    ("GET", "/v1/routing-tables/{version}/diff"): SEE_TABLES,
+    ("POST", "/v1/routing-tables/{version}/check"): EDIT_TABLES,
+    ("POST", "/v1/routing-tables/{version}/publish"): EDIT_TABLES,
+    ("POST", "/v1/routing-tables/{version}/replay"): EDIT_TABLES,
+    ("POST", "/v1/routing/preview"): {KeyRole.INTAKE, *SEE_TABLES},
     ("GET", "/v1/track/{token}"): ANYONE,
     ("GET", "/v1/needs"): ANYONE,
     ("GET", "/v1/divisions"): ANYONE,
@@ -48,7 +59,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/health/ready"): ANYONE,
     ("GET", "/metrics"): SEE_DELIVERIES,
 }
-SAMPLES = {"token": "A" * 27, "code": "not_found"}
+SAMPLES = {"token": "A" * 27, "code": "not_found", "version": "1"}
 
 
 def make_ended_key(url: str, *, revoked: bool) -> str:

@@ -49,7 +49,7 @@ async def _read(request: Request, most: int) -> bytes:
 async def read_file(request: Request, kinds: Iterable[str]) -> bytes:
     """An uploaded file, at most 10 MiB. Raises `unsupported_media_type`, `body_too_large`."""
     given = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    wanted = {kind.split(";")[0] for kind in kinds}
+    wanted = [kind.split(";")[0] for kind in kinds]
     if given not in wanted:
         text = Text(f"请写 Content-Type: {' 或 '.join(wanted)}。", f"Send `Content-Type: {'` or `'.join(wanted)}`.")
         raise Problem("unsupported_media_type", text)

