@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,7 +20,8 @@ from hypothesis import strategies as st
 from app import seed
 from app.routing.decide import REASONS, NeedDecision, decide
 from app.routing.directory import Agency, Directory
-from app.routing.facts import Facts
+from app.routing.facts import Facts, Value
+from app.routing.grammar import parse_condition
 from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule, in_force
 from app.routing.sheets import read_rules
 
@@ -51,6 +54,10 @@ def a_rule(number: int, department: str, role: Role = Role.LEAD, **changes: Any)
     """A rule of need `help` in the whole province, in force, in step 1."""
     fields = {"need": "help", "area": "36", "step": 1, "mandatory": True, "effective_from": date(2026, 1, 1), **changes}
     return replace(RULE, number=number, department=department, role=role, **fields)
+
+
+def when(text: str) -> Any:
+    return {"condition": parse_condition(text)}
 
 
 def an_agency(department: str, division_code: str, active: bool = True) -> Agency:
@@ -263,6 +270,195 @@ def test_the_record_names_rules_agencies_and_reasons_that_exist(place: str) -> N
     for row in (*fired, *(row for each in record["needs"] for row in each["passed_over"])):
         assert row["rule"] in TABLE.by_number
         assert row["why"] in REASONS
+
+
+# A lead near and one in the whole province, two who help and one who is told, and who takes what nobody leads.
+NEAR = a_rule(1, "near", area=COUNTY, **when("age >= 80 and residence = rural"))
+WIDE = a_rule(2, "wide")
+HELPER = a_rule(3, "helper", Role.CO_HANDLER, **when("out_of_pocket_yuan > 0 or self_care in (none, partial)"))
+ALWAYS = a_rule(4, "always", Role.CO_HANDLER)
+TOLD = a_rule(5, "told", Role.INFORMED, **when("recognised_status = orphan"))
+TAKER = a_rule(6, "taker", need=UNDETERMINED)
+OFFICES = Directory.of(an_agency(name, COUNTY) for name in ("near", "wide", "helper", "always", "told", "taker"))
+EVERYTHING: dict[str, Value] = {
+    "age": 80,
+    "residence": "rural",
+    "out_of_pocket_yuan": Decimal(1),
+    "self_care": "full",
+    "recognised_status": frozenset({"orphan"}),
+}
+
+
+def helped(*rules: Rule, need: str = "help", **known: Any) -> NeedDecision:
+    return decided(need, table=a_table(*rules), directory=OFFICES, **known)
+
+
+def fired(decision: NeedDecision) -> dict[int, Role]:
+    return {each.rule.number: each.role for each in decision.assignments}
+
+
+def test_a_rule_fires_when_its_condition_is_met() -> None:
+    decision = helped(NEAR, WIDE, HELPER, ALWAYS, TOLD, **EVERYTHING)
+    assert fired(decision) == {1: Role.LEAD, 3: Role.CO_HANDLER, 4: Role.CO_HANDLER, 5: Role.INFORMED}
+    assert {each.reason for each in decision.assignments} == {"applies"}
+    assert passed_over(decision) == {(2, "nearer_rule")}
+    assert (decision.undetermined, decision.asks) == (False, ())
+
+
+def test_a_rule_whose_condition_is_not_met_is_passed_over_for_the_next() -> None:
+    decision = helped(NEAR, WIDE, HELPER, ALWAYS, TOLD, **{**EVERYTHING, "age": 79, "recognised_status": frozenset()})
+    assert fired(decision) == {2: Role.LEAD, 3: Role.CO_HANDLER, 4: Role.CO_HANDLER}
+    assert passed_over(decision) == {(1, "condition_not_met"), (5, "condition_not_met")}
+    assert (decision.undetermined, decision.asks) == (False, ())
+
+
+def test_a_rule_that_waits_for_a_fact_does_not_fire_the_others_do_and_what_is_missing_is_asked() -> None:
+    decision = helped(NEAR, WIDE, HELPER, ALWAYS, TOLD, age=80)
+    assert fired(decision) == {2: Role.LEAD, 4: Role.CO_HANDLER}
+    assert {each.reason for each in decision.assignments} == {"applies"}
+    assert passed_over(decision) == {(1, "needs_fact"), (3, "needs_fact"), (5, "needs_fact")}
+    assert decision.asks == ("residence", "out_of_pocket_yuan", "self_care", "recognised_status")
+    assert not decision.undetermined
+
+
+def test_a_fact_that_two_rules_wait_for_is_asked_once_and_one_that_can_change_nothing_is_not() -> None:
+    also = a_rule(7, "always", Role.CO_HANDLER, **when("residence = urban and schooling is known"))
+    later = a_rule(8, "told", Role.INFORMED, effective_from=date(2027, 1, 1), **when("dwelling = none"))
+    assert helped(NEAR, WIDE, also, later, age=80, schooling="junior").asks == ("residence",)
+    assert helped(NEAR, WIDE, also, later, age=79).asks == ()
+    assert passed_over(helped(WIDE, later)) == {(8, "not_in_force")}
+
+
+def test_what_is_known_already_is_enough_when_the_rest_makes_no_difference() -> None:
+    decision = helped(WIDE, HELPER, self_care="none")
+    assert (fired(decision), decision.asks) == ({2: Role.LEAD, 3: Role.CO_HANDLER}, ())
+    assert passed_over(helped(NEAR, WIDE, residence="urban")) == {(1, "condition_not_met")}
+
+
+def test_a_lead_that_waits_for_a_fact_leaves_the_need_to_undetermined_for_now() -> None:
+    decision = helped(NEAR, ALWAYS, TAKER, age=80)
+    assert decision.undetermined
+    assert fired(decision) == {6: Role.LEAD, 4: Role.CO_HANDLER}
+    assert {each.rule.number: each.reason for each in decision.assignments} == {6: "lead_needs_fact", 4: "applies"}
+    assert [each.mandatory for each in decision.assignments] == [True, False]
+    assert (passed_over(decision), decision.asks) == ({(1, "needs_fact")}, ("residence",))
+    asked_for = helped(NEAR, ALWAYS, TAKER, age=80, residence="rural")
+    assert (fired(asked_for), asked_for.undetermined) == ({1: Role.LEAD, 4: Role.CO_HANDLER}, False)
+
+
+def test_a_lead_whose_condition_is_not_met_leaves_the_need_to_undetermined_with_nothing_to_ask() -> None:
+    decision = helped(NEAR, ALWAYS, TAKER, age=79)
+    assert {each.rule.number: each.reason for each in decision.assignments} == {6: "nobody_leads", 4: "applies"}
+    assert (decision.undetermined, decision.asks) == (True, ())
+
+
+def test_a_co_handler_that_waits_for_a_fact_is_no_reason_why_nobody_leads() -> None:
+    decision = helped(HELPER, TAKER)
+    assert {each.rule.number: each.reason for each in decision.assignments} == {6: "nobody_leads"}
+    assert decision.asks == ("out_of_pocket_yuan", "self_care")
+
+
+def test_what_undetermined_waits_for_is_asked_too() -> None:
+    rural = a_rule(7, "helper", Role.CO_HANDLER, need=UNDETERMINED, **when("residence = rural"))
+    decision = helped(NEAR, TAKER, rural, age=80)
+    assert (fired(decision), decision.asks) == ({6: Role.LEAD}, ("residence",))
+    direct = helped(TAKER, rural, need=UNDETERMINED)
+    assert (fired(direct), direct.undetermined, direct.asks) == ({6: Role.LEAD}, True, ("residence",))
+    assert fired(helped(TAKER, rural, need=UNDETERMINED, residence="rural")) == {6: Role.LEAD, 7: Role.CO_HANDLER}
+
+
+def test_who_is_informed_keeps_nobody_waiting_and_comes_after_who_handles() -> None:
+    decision = helped(WIDE, a_rule(7, "wide", Role.INFORMED), a_rule(8, "always", Role.INFORMED), ALWAYS, TOLD)
+    assert fired(decision) == {2: Role.LEAD, 4: Role.CO_HANDLER}
+    assert passed_over(decision) == {(7, "already_assigned"), (8, "nearer_rule"), (5, "needs_fact")}
+    (informed,) = helped(WIDE, TOLD, **EVERYTHING).assignments[1:]
+    assert (informed.role, informed.mandatory) == (Role.INFORMED, False)
+
+
+def test_whoever_is_only_informed_leads_nothing() -> None:
+    decision = helped(a_rule(7, "always", Role.INFORMED), TAKER)
+    assert fired(decision) == {6: Role.LEAD, 7: Role.INFORMED}
+    assert decision.undetermined
+
+
+def test_what_is_known_of_one_need_is_unknown_to_another() -> None:
+    other = [replace(rule, number=rule.number + 10, need="other") for rule in (NEAR, WIDE)]
+    facts = Facts(TOWNSHIP, ("help", "other"), {"age": 80}, {"help": {"residence": "rural"}, "other": {"age": 90}})
+    mine, others = decide(facts, a_table(NEAR, WIDE, *other), OFFICES, AT).needs
+    assert (fired(mine), mine.asks) == ({1: Role.LEAD}, ())
+    assert (fired(others), others.asks) == ({12: Role.LEAD}, ("residence",))
+
+
+def test_the_seeded_table_asks_for_what_its_rules_wait_for() -> None:
+    decision = decided("elderly_subsidy", age=85)
+    assert (decision.undetermined, decision.asks) == (False, ("self_care",))
+    assert "county_health" in departments(decided("elderly_subsidy", age=79), Role.CO_HANDLER)
+    assert "county_health" in departments(decided("elderly_subsidy", age=85, self_care="none"), Role.CO_HANDLER)
+    assert passed_over(decided("elderly_subsidy", age=85, self_care="full")) == {(113, "condition_not_met")}
+
+
+CONDITIONS = (
+    *("", "age >= 80", "residence = rural", "recognised_status = orphan", "self_care in (none, partial)"),
+    *("age < 80 or residence = urban", "not (out_of_pocket_yuan > 0 and age >= 80)", "residence is unknown"),
+)
+rules = st.builds(
+    lambda department, role, area, need, condition: a_rule(
+        0, department, role, area=area, need=need, **when(condition)
+    ),
+    st.sampled_from(["near", "wide", "helper", "always", "nobody"]),
+    st.sampled_from(Role),
+    st.sampled_from(["36", "3608", COUNTY, TOWNSHIP, "360803102"]),
+    st.sampled_from(["help", "help", "help", UNDETERMINED]),
+    st.sampled_from(CONDITIONS),
+)
+tables = st.lists(rules, max_size=14).map(lambda found: [replace(rule, number=n) for n, rule in enumerate(found, 1)])
+pieces = st.sets(st.sampled_from(list(EVERYTHING))).map(lambda names: {name: EVERYTHING[name] for name in names})
+
+
+@given(tables, pieces, st.randoms(use_true_random=False))
+def test_neither_the_order_of_rules_nor_of_facts_nor_of_agencies_makes_a_difference(
+    listed: list[Rule], known: dict[str, Value], chance: Random
+) -> None:
+    def shuffled(things: Iterable[Any]) -> list[Any]:
+        return sorted(things, key=lambda _: chance.random())
+
+    facts = Facts(TOWNSHIP, ("help",), known, {"help": {"age": 81}})
+    again = Facts(TOWNSHIP, ("help",), dict(shuffled(known.items())), {"help": {"age": 81}})
+    decision = decide(facts, a_table(*listed), OFFICES, AT)
+    other = decide(again, a_table(*shuffled(listed)), Directory.of(shuffled(OFFICES.agencies.values())), AT)
+    assert (other, other.record()) == (decision, decision.record())
+
+
+@given(tables, pieces)
+def test_every_rule_that_is_asked_is_told_of_once_and_as_its_condition_says(
+    listed: list[Rule], known: dict[str, Value]
+) -> None:
+    decision = helped(*listed, **known)
+    asked = {"help", UNDETERMINED} if decision.undetermined else {"help"}
+    told = Counter(each.rule.number for each in (*decision.assignments, *decision.passed_over))
+    here = [rule for rule in listed if rule.need in asked and TOWNSHIP.startswith(rule.area)]
+    assert told == Counter(rule.number for rule in here)
+    answers = {rule.number: rule.condition.answer(known) if rule.condition else True for rule in here}
+    why = {False: "condition_not_met", None: "needs_fact"}
+    assert all(answers[number] is True for number in fired(decision))
+    for rule, reason in decision.passed_over:
+        assert reason == why.get(answers[rule.number], reason)
+        assert reason not in why.values() or answers[rule.number] is not True
+    waiting = [rule.condition for rule in here if rule.condition and answers[rule.number] is None]
+    assert set(decision.asks) == {name for each in waiting for name in each.facts} - known.keys()
+
+
+@given(tables, st.lists(st.tuples(pieces, st.sampled_from([TOWNSHIP, COUNTY, "360803102"])), min_size=2, max_size=6))
+def test_what_was_decided_before_makes_no_difference(
+    listed: list[Rule], asked: list[tuple[dict[str, Value], str]]
+) -> None:
+    used = a_table(*listed)
+    for known, place in [*asked, *reversed(asked)]:
+        decision, fresh = (
+            decide(Facts(place, ("help", UNDETERMINED), known), table, directory, AT)
+            for table, directory in ((used, OFFICES), (a_table(*listed), Directory.of(OFFICES.agencies.values())))
+        )
+        assert (decision, decision.record()) == (fresh, fresh.record())
 
 
 @pytest.mark.parametrize("reason", REASONS)
