@@ -49,6 +49,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/routing-tables/{version}/diff"): SEE_TABLES,
     ("POST", "/v1/routing-tables/{version}/check"): EDIT_TABLES,
     ("POST", "/v1/routing-tables/{version}/publish"): EDIT_TABLES,
+    ("POST", "/v1/routing-tables/{version}/retire"): EDIT_TABLES,
     ("POST", "/v1/routing-tables/{version}/replay"): EDIT_TABLES,
     ("POST", "/v1/routing/preview"): {KeyRole.INTAKE, *SEE_TABLES},
     ("GET", "/v1/track/{token}"): ANYONE,
