@@ -27,7 +27,7 @@ from app.api.access import Allow
 from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
-from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackData, CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -249,7 +249,17 @@ def test_every_sentence_about_a_field_stands_in_both_languages_with_the_same_gap
 WRONG = [None, True, 3, -1, 1.5, 10**30, "", "x" * 5000, "\x07", [], ["x"] * 300, [{}], {}, {"nonsense": 1}]
 WRONG += ["2026-02-30", "2026-02-03", "2026-11-23T08:00:00", "0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z"]
 NO_DATA = dict.fromkeys(CallbackData.model_fields)
+CASE = {
+    "division_code": "360803101",
+    "birth_date": "1949-12-31",
+    "facts": {"residence": "rural"},
+    "needs": [{"code": "education_aid"}],
+    "at": "2026-11-23T08:00:00Z",
+}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    PreviewIn: {**CASE, "version": 3},
+    PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
+    ReplayIn: {"cases": [CASE]},
     RequestIn: a_request_in_full(),
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WithdrawIn: {"reason": "家里已经想出办法"},

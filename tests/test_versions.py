@@ -93,6 +93,7 @@ def test_every_form_of_a_sheet_says_the_same_table(clerk: Clerk) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="routing-table-3.xlsx"'
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_what_differs_is_said_by_rule_in_both_languages(clerk: Clerk) -> None:
     draft = clerk.draft(union_leads_education)
     (only,) = clerk.get(f"/{draft}/diff", **{"from": IN_FORCE})["changes"]
@@ -332,6 +333,7 @@ def test_a_preview_says_all_of_what_would_become_of_a_request_and_stores_nothing
     assert count(service.url, *metadata.sorted_tables) == before
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_step_that_nobody_has_to_answer_is_not_waited_for_in_a_preview_either(service: Running, clerk: Clerk) -> None:
     def lead_later(rows: list[dict[str, str]]) -> None:
         rule_of(rows, EDUCATION_LEADS)["step"] = "2"
@@ -345,6 +347,7 @@ def test_a_step_that_nobody_has_to_answer_is_not_waited_for_in_a_preview_either(
     assert at_once[EDUCATION]
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_draft_is_previewed_by_its_number_and_wrong_codes_are_refused(clerk: Clerk) -> None:
     draft = clerk.draft(union_leads_education)
     shown = clerk.preview("education_aid", version=draft)
@@ -365,6 +368,7 @@ def test_a_draft_is_previewed_by_its_number_and_wrong_codes_are_refused(clerk: C
     assert (long_ago.status_code, long_ago.json()["code"]) == (409, "no_table_in_force")
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_medical_assistance_of_2017_was_civil_affairs(clerk: Clerk) -> None:
     def leads(**asked: Any) -> tuple[int, str]:
         shown = clerk.preview("medical_assistance_applied", **asked)
@@ -427,6 +431,7 @@ def test_a_replay_of_cases_tells_what_nobody_would_lead(clerk: Clerk) -> None:
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/cases/1/needs/0/code"]
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_version_that_does_not_exist_is_not_found(clerk: Clerk) -> None:
     calls = [("GET", "/99", None), ("GET", "/99/sheet", None), ("GET", "/3/diff?from=99", None)]
     calls += [("POST", "/99/check", None), ("POST", "/99/publish", {}), ("POST", "/99/replay", {"last": 1})]  # type: ignore[list-item]

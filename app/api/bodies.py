@@ -138,6 +138,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "model_type": ("应为 JSON 对象。", "This must be a JSON object."),
     "model_attributes_type": ("应为 JSON 对象。", "This must be a JSON object."),
+    "dict_type": ("应为 JSON 对象。", "This must be a JSON object."),
     "string_type": ("应为文本。", "This must be text."),
     "string_too_short": ("至少 {min_length} 个字。", "Write at least {min_length} character(s)."),
     "string_too_long": ("最多 {max_length} 个字。", "Write at most {max_length} characters."),
