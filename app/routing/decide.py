@@ -181,10 +181,10 @@ def _assign(
     reason: str,
 ) -> list[Assignment]:
     """Rules come nearest area first: one lead, one row a department beside it, one role an agency."""
-    filled: set[str] = set()
+    filled: set[tuple[str, ...]] = set()
     taken: dict[str, Assignment] = {}
     for rule, answer in rules:
-        seat = rule.role if rule.role is Role.LEAD else rule.department
+        seat = () if rule.role is Role.LEAD else (rule.department,)
         if not rule.in_force(day):
             passed_over.append(PassedOver(rule, "not_in_force"))
         elif answer is False:
