@@ -15,9 +15,10 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from app.disclosure import SENSITIVE
-from app.routing.directory import Agency, Directory, upward
-from app.routing.facts import FactValues
+from app.routing.directory import Directory, upward
+from app.routing.facts import FactValues, lies_in
 from app.routing.findings import Certificate, Finding, Severity, Witness, facts_in_words
+from app.routing.reach import FAULTS, Reach
 from app.routing.rules import UNDETERMINED, Consent, ConsentOf, Role, RoutingTable, Rule, local_day
 from app.routing.space import by_areas, by_days, cells, number_of_cells
 
@@ -50,6 +51,7 @@ class _Region:
     places: Sequence[str]
     day: date
     rules: Sequence[Rule]
+    fires: dict[int, FactValues] = field(default_factory=dict)  # facts with which a rule takes its seat
 
     def witness(self, facts: FactValues | None = None, place: str | None = None) -> Witness:
         return Witness(self.need, place or self.places[0], self.day, facts or {})
@@ -60,7 +62,8 @@ class _Notes:
     """What was found so far: each finding once, with its first witness and how many regions show it."""
 
     findings: dict[tuple[str, tuple[int, ...], str], Finding] = field(default_factory=dict)
-    fired: set[int] = field(default_factory=set)
+    fired: dict[int, Witness] = field(default_factory=dict)
+    not_looked_at: set[int] = field(default_factory=set)
     could: dict[int, tuple[Witness, int | None]] = field(default_factory=dict)
     regions: int = 0
 
@@ -79,14 +82,17 @@ def check(table: RoutingTable, directory: Directory, world: World, checksum: str
     """The certificate of `table` in `world` as of `at` (aware): it may be published if it has no errors."""
     notes = _Notes()
     begins = local_day(table.effective_from)
-    everywhere, world = world, _served(world, directory, begins, notes)
+    # What nobody leads falls to `undetermined`, whether or not it is listed.
+    everywhere = replace(world, needs=tuple(dict.fromkeys((*world.needs, UNDETERMINED))))
+    world = _served(everywhere, directory, begins, notes)
+    reach = Reach(directory)
     for need in world.needs:
-        _check_need(need, table.by_need.get(need, ()), begins, directory, world, notes)
+        _check_need(need, table.by_need.get(need, ()), begins, reach, world, notes)
     for rule in table.rules:
         _check_names(rule, table, begins, everywhere, notes)
-        _check_consent(rule, begins, notes)
-    _check_prerequisites(table, begins, world, notes)
-    _check_dead(table, begins, notes)
+        _check_consent(rule, begins, everywhere, notes)
+    _check_prerequisites(table, begins, everywhere, notes)
+    _check_dead(table, begins, everywhere, world, notes)
     return Certificate(
         checksum=checksum,
         directory=directory.revision,
@@ -114,15 +120,13 @@ def _served(world: World, directory: Directory, begins: date, notes: _Notes) -> 
     return replace(world, places=[place for place in world.places if place[:_COUNTY] in counties])
 
 
-def _check_need(
-    need: str, rules: Sequence[Rule], begins: date, directory: Directory, world: World, notes: _Notes
-) -> None:
+def _check_need(need: str, rules: Sequence[Rule], begins: date, reach: Reach, world: World, notes: _Notes) -> None:
     for areas, places in by_areas(world.places, rules).items():
         candidates = [rule for rule in rules if rule.area in areas]
         for day in by_days(begins, candidates):
             region = _Region(need, places, day, [rule for rule in candidates if rule.in_force(day)])
             _check_seats(region, notes)
-            _check_agencies(region, directory, notes)
+            _check_agencies(region, reach, notes)
 
 
 def _check_seats(region: _Region, notes: _Notes) -> None:
@@ -149,10 +153,11 @@ def _is_small_enough(region: _Region, rules: Sequence[Rule], notes: _Notes) -> b
     count = number_of_cells(rules)
     if count <= MOST_CELLS:
         return True
+    notes.not_looked_at.update(rule.number for rule in rules)
     notes.add(
         *("too_many_cases", _ERROR, rules, region.witness()),
-        f"这些规则的条件合起来有 {count} 种情形,超过 {MOST_CELLS} 种,无法逐一证明;请拆分或简化条件。",
-        f"the conditions of these rules make {count} cases together, more than {MOST_CELLS}, too many to prove; "
+        f"规则 {_listed(rules)} 的条件合起来有 {count} 种情形,超过 {MOST_CELLS} 种,无法逐一证明;请拆分或简化条件。",
+        f"the conditions of rules {_listed(rules)} make {count} cases together, more than {MOST_CELLS}, too many to prove; "
         "split or simplify them",
     )
     return False
@@ -166,13 +171,20 @@ def _check_lead(region: _Region, leads: Sequence[Rule], facts: FactValues, notes
         waiting = [rule for rule in leads if answers[rule.number] is None]
         witness = region.witness(facts)
         where_zh, where_en = f"{witness.division_code} 在 {witness.day}", f"{witness.division_code} on {witness.day}"
-        if waiting:
+        if waiting and region.need == UNDETERMINED:
+            notes.add(
+                *("no_lead", _ERROR, (), witness),
+                f"{region.need} 在{where_zh}({zh}):情况未知时没有牵头,而它后面再没有谁接;请补一条没有条件的牵头规则。",
+                f"{region.need} in {where_en} ({en}): nobody leads while a fact is not known, and nobody comes after it; "
+                "add a rule that leads whatever is known",
+            )
+        elif waiting:
             notes.add(
                 *("lead_waits_for_fact", _WARNING, waiting, witness),
-                f"{region.need} 在{where_zh}({zh}):情况未知时没有牵头,先由“难以确定部门”接下;"
+                f"{region.need} 在{where_zh}({zh}):情况未知时规则 {_listed(waiting)} 都不牵头,先由“难以确定部门”接下;"
                 "可在条件中写明“未知”时归谁。",
-                f"{region.need} in {where_en} ({en}): nobody leads while a fact is not known, so `undetermined` takes "
-                "it first; a condition may say who leads when the fact `is unknown`",
+                f"{region.need} in {where_en} ({en}): none of the rules {_listed(waiting)} leads while a fact is not known, "
+                "so `undetermined` takes it first; a condition may say who leads when the fact `is unknown`",
             )
         else:
             notes.add(
@@ -186,7 +198,7 @@ def _check_lead(region: _Region, leads: Sequence[Rule], facts: FactValues, notes
             f"规则 {_listed(sitting)} 在同一情形({zh})都要牵头;请使条件、地区或日期互不重叠。",
             f"rules {_listed(sitting)} both lead in the same case ({en}); keep their conditions, areas or dates apart",
         )
-    _note_sitting(leads, sitting, answers, region.witness(facts), notes)
+    _note_sitting(region, leads, sitting, answers, facts, notes)
 
 
 def _check_beside(
@@ -198,6 +210,9 @@ def _check_beside(
     sitting = _nearest(co_handling or meant)
     leading = _nearest([lead for lead in leads if lead.condition is None or lead.condition.answer(facts)])
     witness = region.witness(facts)
+    if leading and sitting and leading[0].department == sitting[0].department:
+        _note_sitting(region, seat, [], answers, facts, notes, taken_by=leading[0])
+        return
     if len(sitting) > 1:
         zh, en = facts_in_words(facts)
         notes.add(
@@ -206,9 +221,6 @@ def _check_beside(
             f"rules {_listed(sitting)} speak of the same department in the same case ({en}); "
             "make them one, or keep their conditions, areas or dates apart",
         )
-    if leading and sitting and leading[0].department == sitting[0].department:
-        _note_sitting(seat, [], answers, witness, notes, taken_by=leading[0])
-        return
     for rule in sitting[:1]:
         for lead in leading[:1]:
             if _may_lock(lead, rule):
@@ -219,7 +231,7 @@ def _check_beside(
                     f"rule {rule.number}, a mandatory co-handler, stands in step {rule.step} after lead {lead.number} "
                     f"in step {lead.step}: each waits for the other; let the lead come last, or make it not mandatory",
                 )
-    _note_sitting(seat, sitting, answers, witness, notes)
+    _note_sitting(region, seat, sitting, answers, facts, notes)
 
 
 def _may_lock(lead: Rule, rule: Rule) -> bool:
@@ -233,59 +245,38 @@ def _nearest(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def _note_sitting(
+    region: _Region,
     seat: Iterable[Rule],
     sitting: Sequence[Rule],
     answers: Mapping[int, bool | None],
-    witness: Witness,
+    facts: FactValues,
     notes: _Notes,
     taken_by: Rule | None = None,
 ) -> None:
-    notes.fired.update(rule.number for rule in sitting)
+    for rule in sitting:
+        if rule.number not in region.fires:
+            region.fires[rule.number] = facts
+            notes.fired.setdefault(rule.number, region.witness(facts))
     before = taken_by or (sitting[0] if sitting else None)
     for rule in seat:
-        if answers[rule.number] and rule not in sitting:
-            notes.could.setdefault(rule.number, (witness, before.number if before else None))
+        if answers[rule.number] and rule.number not in notes.could and rule not in sitting:
+            notes.could[rule.number] = (region.witness(facts), before.number if before else None)
 
 
-def _check_agencies(region: _Region, directory: Directory, notes: _Notes) -> None:
+def _check_agencies(region: _Region, reach: Reach, notes: _Notes) -> None:
+    """Of the rules that take a seat here: one that always yields to a nearer one needs no agency."""
     for rule in region.rules:
+        if rule.number not in region.fires:
+            continue
         for place in region.places:
-            fault = _agency_fault(directory, rule.department, place)
-            if fault is not None:
-                code, zh, en = fault
+            code = reach.fault(rule.department, place)
+            if code is not None:
+                zh, en = FAULTS[code]
                 notes.add(
-                    *(code, _ERROR, (rule,), region.witness(place=place)),
+                    *(code, _ERROR, (rule,), region.witness(region.fires[rule.number], place)),
                     f"规则 {rule.number}:{place} 的 {rule.department} {zh}",
                     f"rule {rule.number}: {rule.department} for {place} {en}",
                 )
-
-
-_FAULTS = {
-    "agency_missing": ("没有承办单位(本级及上级均无);请先登记该单位。", "has no agency there or above; add one"),
-    "agency_suspended": (
-        "已停用;请恢复该单位或改由别的部门。",
-        "is suspended; take it back or name another department",
-    ),
-    "agency_unreachable": (
-        "没有接口地址、收件箱密钥,也没有电话;请至少登记一样。",
-        "has neither an endpoint, a key for its inbox, nor a telephone; give it one",
-    ),
-}
-
-
-def _agency_fault(directory: Directory, department: str, place: str) -> tuple[str, str, str] | None:
-    agency = directory.resolve(department, place)
-    if agency is None:
-        code = "agency_suspended" if directory.suspended(department, place) else "agency_missing"
-    elif _is_reachable(agency):
-        return None
-    else:
-        code = "agency_unreachable"
-    return (code, *_FAULTS[code])
-
-
-def _is_reachable(agency: Agency) -> bool:
-    return bool(agency.endpoint or agency.phone or agency.inbox)
 
 
 def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, notes: _Notes) -> None:
@@ -302,7 +293,7 @@ def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, no
     if rule.emergency_variant is not None and rule.emergency_variant not in table.by_need:
         faults.append((rule.emergency_variant, "作为应急做法没有任何规则", "is the emergency variant and has no rule"))
     for name, zh, en in faults:
-        witness = Witness(rule.need, rule.area, begins, {})
+        witness = _request_for(rule, begins, world, notes)
         notes.add(
             *("unknown_code", _ERROR, (rule,), witness),
             f"规则 {rule.number}:{name} {zh}。",
@@ -311,8 +302,16 @@ def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, no
         )
 
 
-def _check_consent(rule: Rule, begins: date, notes: _Notes) -> None:
-    witness = Witness(rule.need, rule.area, max(begins, rule.effective_from), {})
+def _request_for(rule: Rule, begins: date, world: World, notes: _Notes) -> Witness:
+    """One in which the rule fires, or, where it never does, one that it speaks of."""
+    if rule.number in notes.fired:
+        return notes.fired[rule.number]
+    place = next((place for place in world.places if lies_in(place, rule.area)), rule.area)
+    return Witness(rule.need, place, max(begins, rule.effective_from), {})
+
+
+def _check_consent(rule: Rule, begins: date, world: World, notes: _Notes) -> None:
+    witness = _request_for(rule, begins, world, notes)
     sensitive = sorted(SENSITIVE.intersection(rule.discloses))
     if sensitive and not rule.consent:
         listed = ", ".join(sensitive)
@@ -337,34 +336,44 @@ def _check_consent(rule: Rule, begins: date, notes: _Notes) -> None:
 
 
 def _check_prerequisites(table: RoutingTable, begins: date, world: World, notes: _Notes) -> None:
-    """Needs that wait for each other, on any day on which the rules that say so are in force together."""
+    """Needs that wait for each other, in any place and on any day where the rules that say so hold together. What they
+    say of facts does not keep them apart: each need has facts of its own."""
     needs = frozenset(world.needs)
     linked = [rule for rule in table.rules if needs.intersection(rule.prerequisites)]
-    for day in by_days(begins, linked):
-        in_force = [rule for rule in linked if rule.in_force(day)]
-        waits: dict[str, set[str]] = {}
-        for rule in in_force:
-            waits.setdefault(rule.need, set()).update(needs.intersection(rule.prerequisites))
-        try:
-            TopologicalSorter(waits).prepare()
-        except CycleError as error:
-            loop = list(dict.fromkeys(error.args[1]))
-            rules = [rule for rule in in_force if rule.need in loop and set(loop).intersection(rule.prerequisites)]
-            listed = " → ".join(loop)
-            notes.add(
-                *("prerequisite_loop", _ERROR, rules, Witness(loop[0], rules[0].area, day, {})),
-                f"前置事项互相等待:{listed};请去掉其中一个。",
-                f"these needs wait for each other: {listed}; take one of the prerequisites away",
-            )
+    for areas, places in by_areas(world.places, linked).items():
+        candidates = [rule for rule in linked if rule.area in areas]
+        for day in by_days(begins, candidates):
+            in_force = [rule for rule in candidates if rule.in_force(day)]
+            waits: dict[str, set[str]] = {}
+            for rule in in_force:
+                waits.setdefault(rule.need, set()).update(needs.intersection(rule.prerequisites))
+            try:
+                TopologicalSorter(waits).prepare()
+            except CycleError as error:
+                loop = list(dict.fromkeys(error.args[1]))
+                rules = [rule for rule in in_force if rule.need in loop and set(loop).intersection(rule.prerequisites)]
+                notes.add(
+                    *("prerequisite_loop", _ERROR, rules, Witness(loop[0], places[0], day, {})),
+                    f"规则 {_listed(rules)} 的前置事项互相等待:{'、'.join(loop)};请去掉其中一个。",
+                    f"by rules {_listed(rules)} these needs wait for each other: {', '.join(loop)}; "
+                    "take one of the prerequisites away",
+                )
 
 
-def _check_dead(table: RoutingTable, begins: date, notes: _Notes) -> None:
+def _check_dead(table: RoutingTable, begins: date, everywhere: World, served: World, notes: _Notes) -> None:
     for rule in table.rules:
-        if rule.number in notes.fired:
+        if rule.number in notes.fired or rule.number in notes.not_looked_at:
             continue
-        witness, by = notes.could.get(
-            rule.number, (Witness(rule.need, rule.area, max(begins, rule.effective_from), {}), None)
-        )
+        if rule.need not in everywhere.needs or rule.area not in everywhere.areas:
+            continue  # said already: a code is not known
+        witness, by = notes.could.get(rule.number, (_request_for(rule, begins, everywhere, notes), None))
+        if rule.area not in served.areas:
+            notes.add(
+                *("agency_missing", _ERROR, (rule,), witness),
+                f"规则 {rule.number}:{rule.area} 没有一个县有承办单位;请先登记单位。",
+                f"rule {rule.number}: no county of {rule.area} has an agency; add them first",
+            )
+            continue
         role_zh, role_en = _WORDS[rule.role]
         if by is not None:
             zh = f"规则 {rule.number}({role_zh})从不生效:凡是它适用的情形,都由规则 {by} 先占;请删去或改写。"

@@ -57,6 +57,11 @@ class Directory:
                 seats.setdefault(agency.department, {})[agency.division_code] = agency
         return seats
 
+    @cached_property
+    def _offices(self) -> frozenset[tuple[str, str]]:
+        """Where each department has an agency, active or not."""
+        return frozenset((agency.department, agency.division_code) for agency in self.agencies.values())
+
     def resolve(self, department: str, division_code: str) -> Agency | None:
         """The active agency of `department` whose jurisdiction is nearest above `division_code`, or None."""
         if seats := self._seats.get(department):
@@ -67,9 +72,8 @@ class Directory:
 
     def suspended(self, department: str, division_code: str) -> bool:
         """Whether the department has an agency there or above, and none that is active."""
-        places = frozenset(upward(division_code))
-        offices = (a for a in self.agencies.values() if a.department == department and a.division_code in places)
-        return self.resolve(department, division_code) is None and any(True for _ in offices)
+        known = any((department, place) in self._offices for place in upward(division_code))
+        return known and self.resolve(department, division_code) is None
 
     def of_county(self, division_code: str) -> list[Agency]:
         """Every agency, active or not, of the county that `division_code` lies in or above it."""

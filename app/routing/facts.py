@@ -43,6 +43,10 @@ class FactType:
     def is_ordered(self) -> bool:
         return self.kind in (FactKind.NUMBER, FactKind.MONEY, FactKind.DATE)
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value of this kind lies in the domain."""
+        return not self.is_ordered or bool(self.least <= value <= self.most)
+
 
 _STATUSES: Words = {
     "extreme_poverty": ("特困人员", "in extreme poverty"),
@@ -182,14 +186,15 @@ class Facts:
 def facts_of(division_code: str, person: Mapping[str, Any], day: date) -> Facts:
     """From a request as taken in (`applicant`, `facts`, `needs`), on the day of its registration.
 
-    A fact that was not declared is absent: it is unknown. The age is that of the applicant on that day, from the date
+    A fact that was not declared, or that no table can speak of, is absent: it is unknown. The age is that of the applicant on that day, from the date
     of birth or, without one, from the identity number.
     """
     needs = person["needs"]
     born = _born(person["applicant"])
     shared = read_facts(person.get("facts", {}), day)
     if born is not None and born <= day:
-        shared["age"] = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+        age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+        shared |= _plausible({"age": age})
     own = {each["code"]: read_facts(each["facts"], day) for each in needs if each.get("facts")}
     return Facts(division_code, tuple(each["code"] for each in needs), shared, own)
 
@@ -202,7 +207,12 @@ def read_facts(declared: Mapping[str, Any], day: date) -> dict[str, Value]:
     disaster = values.get("disaster_date")
     if isinstance(disaster, date) and disaster <= day:
         values["days_since_disaster"] = (day - disaster).days
-    return values
+    return _plausible(values)
+
+
+def _plausible(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Those within the bounds that a table is proved for: nobody is 300 years old."""
+    return {name: value for name, value in values.items() if FACTS[name].holds(value)}
 
 
 def lies_in(division_code: str, area: str) -> bool:
