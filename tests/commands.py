@@ -38,7 +38,7 @@ def said(*arguments: str, database: str) -> str:
 def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
     """The same entry point inside this process, where there are many commands to try and a start takes seconds."""
     out, err = io.StringIO(), io.StringIO()
-    settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET}
+    settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET, "COLUMNS": "200"}
     with (
         mock.patch.dict(os.environ, settings),
         mock.patch.object(sys, "argv", ["one-window", *arguments]),

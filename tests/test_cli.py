@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.tables import agency, agency_secret, api_key, division, need
 from tests import serving
-from tests.commands import one_window, refused, said, side_by_side
+from tests.commands import one_window, one_window_here, refused, said, side_by_side
 from tests.watching import count, fetch, until
 
 COMMANDS = [
@@ -38,10 +38,11 @@ NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
 
 def test_every_command_explains_itself() -> None:
-    helps = side_by_side(*(partial(one_window, *command, "--help") for command in COMMANDS))
-    for command, done in zip(COMMANDS, helps, strict=True):
+    assert one_window("--help").returncode == 0
+    for command in COMMANDS:
+        done = one_window_here(*command, "--help", database=NOWHERE)
         assert done.returncode == 0, done.stderr
-        assert f"Usage: python -m app {' '.join(command)}".rstrip() in done.stdout
+        assert re.search(f"Usage: .+ {' '.join(command)}", done.stdout)
         explained = re.sub(r"\W+", " ", done.stdout.partition("Options")[0])
         assert len(explained) > 50, f"{command} says too little: {explained}"
         for each in COMMANDS:

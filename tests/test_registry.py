@@ -80,12 +80,15 @@ def add_agency(url: str, endpoint: str | None) -> str | None:
     return asyncio.run(run())
 
 
-def publish_version_2(url: str) -> None:
-    """The same rules under a new number."""
-    (table,) = fetch(url, select(routing_table))
-    rules = [{**row, "version": 2} for row in fetch(url, select(rule))]
-    newer = {**table, "version": 2, "effective_from": now()}
+def publish_anew(url: str) -> int:
+    """The newest rules under a new number, which is told."""
+    table = fetch(url, select(routing_table).order_by(routing_table.c.version))[-1]
+    version: int = table["version"] + 1
+    of_newest = select(rule).where(rule.c.version == table["version"])
+    rules = [{**row, "version": version} for row in fetch(url, of_newest)]
+    newer = {**table, "version": version, "effective_from": now()}
     change(url, insert(routing_table).values(newer), *(insert(rule).values(row) for row in rules), moved())
+    return version
 
 
 def looked_at(running: Running, receipt: Seen, agency_code: str = EDUCATION) -> dict[str, int]:
@@ -162,10 +165,10 @@ def test_a_replica_that_has_not_looked_again_knows_the_routing_table_that_a_row_
 ) -> None:
     behind = run_service(refresh_seconds=60)
     behind.client(None).get("/v1/needs").raise_for_status()
-    publish_version_2(database_url)
+    version = publish_anew(database_url)
     ahead = County(run_service(refresh_seconds=60), {})
     receipt = ahead.ask("education_aid")
-    assert receipt["decision"]["version"] == 2
+    assert receipt["decision"]["version"] == version
     assert set(looked_at(behind, receipt).values()) == {200}
 
 
