@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 TOWNSHIP = "360803101"
+# With these every rule of education_aid fires, all five in one step.
+CONCERNS_ALL: dict[str, Any] = {"disability_kind": "physical", "recognised_status": ["anti_poverty_monitoring"]}
 
 
 def a_request(*needs: str, **changes: Any) -> dict[str, Any]:
@@ -13,6 +15,7 @@ def a_request(*needs: str, **changes: Any) -> dict[str, Any]:
         "channel": "window",
         "division_code": TOWNSHIP,
         "applicant": {"name": "测试甲", "phone": "13800000000"},
+        "facts": CONCERNS_ALL,
         "needs": [{"code": code} for code in needs or ("medical_assistance_applied",)],
         **changes,
     }
@@ -57,7 +60,7 @@ def a_request_in_full(*needs: str) -> dict[str, Any]:
             "organisation": PERSONAL["organisation"],
         },
         household=[{"name": PERSONAL["member"], "id_number": PERSONAL["member_id_number"], "relation": "parent"}],
-        facts={"residence": "rural", "monthly_income_yuan": PERSONAL["income"]},
+        facts={**CONCERNS_ALL, "residence": "rural", "monthly_income_yuan": PERSONAL["income"]},
         needs=[
             {
                 "code": code,

@@ -158,8 +158,7 @@ def test_two_same_callbacks_at_once_are_applied_once(county: County, receipt: Se
 
 
 def test_callbacks_of_several_agencies_at_once_leave_one_unbroken_timeline(county: County) -> None:
-    facts = {"disability_kind": "physical", "recognised_status": ["anti_poverty_monitoring"]}
-    receipt = county.ask("education_aid", facts=facts)
+    receipt = county.ask("education_aid")
     handoffs = county.request(receipt)["handoffs"]
     with ThreadPoolExecutor(len(handoffs)) as threads:
         answers = list(threads.map(lambda each: county.report(each, "accepted"), handoffs))

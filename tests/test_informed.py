@@ -99,7 +99,7 @@ def test_no_step_waits_for_it(county: County) -> None:
         rule_of(rows, "47")["role"] = "informed"
 
     version = Clerk(county.running).publish_edited(inform_first)
-    receipt = county.ask("education_aid")
+    receipt = county.ask("education_aid", facts={})
     assert receipt["decision"]["version"] == version
     assert (county.handoff(receipt, CIVIL_AFFAIRS)["role"], county.handoff(receipt, EDUCATION)["step"]) == (
         "informed",

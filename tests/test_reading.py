@@ -204,6 +204,9 @@ def test_what_is_no_id_is_refused_and_what_is_nobodys_is_not_found(county: Count
 def test_the_decision_is_the_one_of_the_receipt(county: County) -> None:
     receipt = county.ask("minimum_living_allowance", "education_aid", "undetermined")
     decision = county.coordinator.get(f"/v1/requests/{receipt['request_id']}/decision").json()
+    for need in decision["needs"]:
+        assert need.pop("sentences_zh")
+        assert need.pop("sentences_en")
     assert decision == receipt["decision"]
 
 

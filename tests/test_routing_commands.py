@@ -105,7 +105,7 @@ def test_a_preview_is_read_aloud_in_both_languages(routing: Callable[..., str], 
 def test_a_replay_tells_what_a_draft_would_change(
     routing: Callable[..., str], service: Running, tmp_path: Path
 ) -> None:
-    assert service.client("intake").post("/v1/requests", json=a_request("education_aid")).status_code == 201
+    assert service.client("intake").post("/v1/requests", json=a_request("education_aid", facts={})).status_code == 201
     routing("import", sheet_of(routing, tmp_path, union_leads_education))
     found = routing("replay", "4")
     assert "1 of 1 requests would change" in found

@@ -49,7 +49,7 @@ def moment(**ahead: float) -> datetime:
 def register(service: Running, *needs: str, times: int = 1) -> list[dict[str, Any]]:
     """Requests for help; their receipts."""
     window = service.client("intake")
-    answers = [window.post("/v1/requests", json=a_request(*needs)) for _ in range(times)]
+    answers = [window.post("/v1/requests", json=a_request(*needs, facts={})) for _ in range(times)]
     assert {each.status_code for each in answers} == {201}
     return [each.json() for each in answers]
 
@@ -273,7 +273,9 @@ def test_a_request_that_comes_while_a_table_is_published_gets_the_old_one_or_the
     def keep_asking(at: int) -> list[dict[str, Any]]:
         receipts, after = [], 0
         while after < 5:
-            answer = windows[at].post("/v1/requests", json=a_request("education_aid", "minimum_living_allowance"))
+            answer = windows[at].post(
+                "/v1/requests", json=a_request("education_aid", "minimum_living_allowance", facts={})
+            )
             assert answer.status_code == 201, answer.text
             receipts.append(answer.json())
             after += published.is_set()
