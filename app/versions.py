@@ -200,6 +200,7 @@ async def retire(database: Database, number: int, at: datetime) -> Version:
     Raises `not_found`, `table_not_published`, `table_needed` if no other version would be in force.
     """
     async with database.writing() as connection:
+        await registry.held(connection)
         version = await load(connection, number)
         if version.state != "published":
             raise Problem("table_not_published")
@@ -210,7 +211,8 @@ async def retire(database: Database, number: int, at: datetime) -> Version:
         )
         if await connection.scalar(select(routing_table.c.version).where(others)) is None:
             raise Problem("table_needed")
-        await _keep(connection, number, {"state": "retired"})
+        retired = update(routing_table).where(routing_table.c.version == number).values(state="retired")
+        await connection.execute(retired)
         await registry.moved(connection)
         return await load(connection, number)
 
