@@ -14,9 +14,9 @@ from app.office import Office
 from app.problems import invalid
 from app.registry import Snapshot
 from app.routing.decide import Assignment, NeedDecision, decide
-from app.routing.facts import facts_of
+from app.routing.facts import Facts, facts_of
 from app.routing.rules import RoutingTable, local_day
-from app.schemas import PreviewIn, plain
+from app.schemas import CaseIn, PreviewIn, plain
 
 
 async def preview(office: Office, asked: PreviewIn) -> dict[str, Any]:
@@ -27,9 +27,7 @@ async def preview(office: Office, asked: PreviewIn) -> dict[str, Any]:
         raise invalid(*errors)
     at = asked.at or now()
     table = await _table(office, snapshot, asked.version, at)
-    content = plain(asked)
-    person = {**content, "applicant": {"birth_date": content.get("birth_date")}}
-    decision = decide(facts_of(asked.division_code, person, local_day(at)), table, snapshot.directory, at)
+    decision = decide(facts_asked(asked, at), table, snapshot.directory, at)
     return {
         "version": decision.version,
         "directory": decision.directory,
@@ -37,6 +35,13 @@ async def preview(office: Office, asked: PreviewIn) -> dict[str, Any]:
         "division_code": asked.division_code,
         "needs": [_need(each, table, snapshot, asked.division_code, at) for each in decision.needs],
     }
+
+
+def facts_asked(asked: PreviewIn | CaseIn, at: datetime) -> Facts:
+    """Of a person of whom nothing but the date of birth is told."""
+    content = plain(asked)
+    person = {**content, "applicant": {"birth_date": content.get("birth_date")}}
+    return facts_of(asked.division_code, person, local_day(at))
 
 
 async def _table(office: Office, snapshot: Snapshot, version: int | None, at: datetime) -> RoutingTable:

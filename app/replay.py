@@ -10,11 +10,10 @@ from typing import Any
 
 from app import checks, versions
 from app.office import Office
+from app.previewing import facts_asked
 from app.problems import invalid
 from app.routing.decide import NeedDecision, RoutingDecision, decide
-from app.routing.facts import facts_of
-from app.routing.rules import local_day
-from app.schemas import ReplayIn, plain
+from app.schemas import ReplayIn
 
 _EXAMPLES = 5
 
@@ -107,10 +106,7 @@ async def _compared(
     for position, case in enumerate(asked.cases):
         if errors := list(checks.code_errors(case.division_code, case.needs, snapshot)):
             raise invalid(*(replace(each, pointer=f"/cases/{position}{each.pointer}") for each in errors))
-        content = plain(case)
-        facts = facts_of(
-            case.division_code, {**content, "applicant": {"birth_date": content.get("birth_date")}}, local_day(case.at)
-        )
+        facts = facts_asked(case, case.at)
         before = decide(facts, versions.table_at(snapshot, case.at), snapshot.directory, case.at)
         after = decide(facts, table, snapshot.directory, max(case.at, table.effective_from))
         yield f"cases/{position}", case.at, before, after

@@ -212,6 +212,28 @@ def test_a_published_table_never_changes(service: Running, clerk: Clerk) -> None
     assert clerk.draft() == version + 1, "the same sheet again is a new draft, beside it"
 
 
+def test_a_retired_table_decides_nothing_new_and_what_it_decided_stays(service: Running, clerk: Clerk) -> None:
+    version = clerk.publish_edited(union_leads_education)
+    (receipt,) = register(service, "education_aid")
+    assert (receipt["decision"]["version"], UNION in seats(receipt)) == (version, True)
+    retired = clerk.client.post(f"{TABLES}/{version}/retire")
+    assert (retired.status_code, retired.json()["state"]) == (200, "retired")
+    assert [each["version"] for each in clerk.get()["items"] if each["in_force"]] == [IN_FORCE]
+    (later,) = register(service, "education_aid")
+    assert (later["decision"]["version"], UNION in seats(later)) == (IN_FORCE, False)
+    decision = clerk.client.get(f"/v1/requests/{receipt['request_id']}/decision")
+    assert (decision.status_code, decision.json()["version"]) == (200, version)
+    again = clerk.client.post(f"{TABLES}/{version}/retire")
+    assert (again.status_code, again.json()["code"]) == (409, "table_not_published")
+
+
+def test_the_last_table_in_force_is_needed(clerk: Clerk) -> None:
+    answers = [clerk.client.post(f"{TABLES}/{version}/retire") for version in (3, 2, 1)]
+    assert [each.status_code for each in answers] == [200, 200, 409]
+    assert answers[-1].json()["code"] == "table_needed"
+    assert clerk.preview("education_aid")["version"] == 1
+
+
 def test_of_those_who_publish_one_draft_at_once_one_does(service: Running, clerk: Clerk) -> None:
     draft = clerk.draft(annotated("at once"))
     dates = [moment(days=1, minutes=each).isoformat() for each in range(6)]
