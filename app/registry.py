@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -21,9 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database, is_unavailable
 from app.deadlines import WorkingCalendar
 from app.logs import describe
+from app.routing.decide import forget
 from app.routing.directory import Agency, Directory, SigningSecret
 from app.routing.rows import rule_of_row
-from app.routing.rules import RoutingTable, Rule
+from app.routing.rules import RoutingTable
 from app.sealing import unseal
 from app.tables import (
     agency,
@@ -112,8 +113,10 @@ class Registry:
         """Load anew if the revision has moved."""
         async with self._loading:
             if self._snapshot is None or self._snapshot.revision != await self._revision():
+                before = self._snapshot.tables if self._snapshot else {}
                 async with self._database.reading_as_one() as connection:
-                    self._snapshot = await _load(connection)
+                    self._snapshot = await _load(connection, before)
+                forget()
             return self._snapshot
 
     async def _revision(self) -> int:
@@ -148,16 +151,19 @@ async def moved(connection: AsyncConnection) -> int:
     return value
 
 
-async def _load(connection: AsyncConnection) -> Snapshot:
-    """Everything from one transaction, so that it belongs together."""
+async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable]) -> Snapshot:
+    """Everything from one transaction, so that it belongs together; of tables that were there before, which never
+    change, only what is new: whether one was retired."""
 
     async def rows(table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(select(table))).mappings()]
 
-    rules: dict[int, list[Rule]] = {}
-    for row in await rows(rule):
-        rules.setdefault(row["version"], []).append(rule_of_row(row))
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
+    tables: dict[int, RoutingTable] = Known()
+    for row in published:
+        table = before.get(row["version"]) or await load_table(connection, row["version"], row["effective_from"])
+        retired = row["state"] == "retired"
+        tables[row["version"]] = table if table.retired is retired else replace(table, retired=retired)
     value = await connection.scalar(REVISION_NOW) or 0
     directory = Directory.of(_agencies(await rows(agency), await rows(agency_secret)), value)
     days = {row["day"]: row["working"] for row in await rows(working_day)}
@@ -167,20 +173,16 @@ async def _load(connection: AsyncConnection) -> Snapshot:
         needs=Known({row["code"]: Need(**row) for row in sorted(await rows(need), key=lambda r: r["position"])}),
         materials=Known({row["code"]: Named(**row) for row in await rows(material)}),
         departments=Known({row["code"]: Named(**row) for row in await rows(department)}),
-        tables=Known(
-            {
-                row["version"]: RoutingTable(
-                    row["version"],
-                    row["effective_from"],
-                    tuple(rules.get(row["version"], ())),
-                    retired=row["state"] == "retired",
-                )
-                for row in published
-            }
-        ),
+        tables=tables,
         directory=replace(directory, agencies=Known(directory.agencies)),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
     )
+
+
+async def load_table(connection: AsyncConnection, version: int, effective_from: datetime) -> RoutingTable:
+    of_version = select(rule).where(rule.c.version == version).order_by(rule.c.number)
+    rows = (await connection.execute(of_version)).mappings()
+    return RoutingTable(version, effective_from, tuple(rule_of_row(row) for row in rows))
 
 
 def _agencies(agencies: list[dict[str, Any]], secrets: list[dict[str, Any]]) -> list[Agency]:

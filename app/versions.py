@@ -22,7 +22,7 @@ from app.routing.decide import RoutingDecision, decide
 from app.routing.directory import Agency, Directory
 from app.routing.facts import Facts, facts_of
 from app.routing.findings import Certificate, Finding
-from app.routing.rows import row_of_rule, rule_of_row
+from app.routing.rows import row_of_rule
 from app.routing.rules import RoutingTable, Rule, in_force, local_day
 from app.sealing import unseal
 from app.tables import (
@@ -123,12 +123,10 @@ async def load(connection: AsyncConnection, version: int) -> Version:
         raise Problem(
             "not_found", Text(f"没有第 {version} 版分办规则表。", f"There is no routing table version {version}.")
         )
-    of_version = select(rule).where(rule.c.version == version).order_by(rule.c.number)
-    rules = tuple(rule_of_row(each) for each in (await connection.execute(of_version)).mappings())
     names = ("state", "source", "created_at", "created_by", "published_at", "published_by", "certificate")
     return Version(
         number=version,
-        table=RoutingTable(version, row["effective_from"], rules),
+        table=await registry.load_table(connection, version, row["effective_from"]),
         checksum=row["checksum"].hex(),
         **{name: row[name] for name in names},
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,8 @@ from app import agencies
 from app.db import Database
 from app.identifiers import now
 from app.registry import REVISION, Registry
+from app.routing.decide import decide
+from app.routing.facts import Facts
 from app.tables import agency, delivery, division, revision, routing_table, rule
 from tests import serving
 from tests.conftest import Running
@@ -53,6 +57,29 @@ def test_a_snapshot_holds_all_of_a_change_or_nothing_of_it(database_url: str) ->
     first, second = asyncio.run(names())
     assert "改名" not in first, "it was read before the change, though the change came in the middle"
     assert second == {"改名"}
+
+
+def test_tables_stay_as_they_are_and_an_old_directory_is_let_go(database_url: str) -> None:
+    """Rules are read once, whatever else is changed; and decisions that were made keep no directory alive."""
+
+    async def run() -> None:
+        database = Database(serving.settings_for(database_url))
+        registry = Registry(database, 60)
+        first = await registry.refresh()
+        table, old = first.tables[max(first.tables)], weakref.ref(first.directory)
+        decide(Facts("360803101", ("education_aid",)), table, first.directory, now())
+        tables = first.tables
+        del first
+        async with database.writing() as connection:
+            await agencies.set_active(connection, EDUCATION, False)
+        second = await registry.refresh()
+        gc.collect()
+        assert old() is None
+        assert not second.directory.agencies[EDUCATION].active
+        assert all(second.tables[version] is each for version, each in tables.items())
+        await database.close()
+
+    asyncio.run(run())
 
 
 NEW = "360803101-school"

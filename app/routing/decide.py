@@ -182,6 +182,12 @@ def _fallen_back(
     return replace(own, assignments=tuple(assignments), unfired=(*own.unfired, *unfired))
 
 
+def forget() -> None:
+    """What is remembered keeps directories alive that nobody uses any more: forget it when there is a new one."""
+    for remembering in (_candidates, _decided, _fallen_back):
+        remembering.cache_clear()
+
+
 # The seat that all leads want, whatever their department.
 _LEADING = ""
 

@@ -128,7 +128,8 @@ def agencies(divisions: list[str]) -> Iterator[Agency]:
 
 def forget() -> None:
     """Whatever was remembered of earlier decisions, places and conditions."""
-    for remembering in (deciding._candidates, deciding._decided, deciding._fallen_back, upward, parse_condition):
+    deciding.forget()
+    for remembering in (upward, parse_condition):
         remembering.cache_clear()
 
 
