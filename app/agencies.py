@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,8 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, signing
 from app.identifiers import new_id, now
+from app.receivers import DeliveryMode
 from app.sealing import seal
-from app.tables import agency, agency_seat, agency_secret, department, division
+from app.tables import agency, agency_seat, department, division, endpoint_secret
+
+# The columns of an agency that is not sent messages yet, and will be in the usual way.
+NO_ENDPOINT: Mapping[str, Any] = {
+    "endpoint": None,
+    "delivery_mode": DeliveryMode.FULL.value,
+    "max_in_flight": None,
+    "per_second": None,
+    "tls": None,
+}
 
 
 class WrongAgencyError(ValueError):
@@ -40,7 +51,8 @@ async def add(
     if await connection.scalar(select(division.c.code).where(division.c.code == division_code)) is None:
         raise WrongAgencyError(f"There is no division {division_code}; write a statistical code such as 360803.")
     row: dict[str, Any] = {"code": code, "department": department_code, "division_code": division_code, "phone": phone}
-    row |= {"name_zh": name_zh, "name_en": name_en, "endpoint": endpoint, "active": True, "created_at": now()}
+    row |= {"name_zh": name_zh, "name_en": name_en, "active": True, "created_at": now()}
+    row |= {**NO_ENDPOINT, "endpoint": endpoint}
     await connection.execute(agency.insert(), row)
     secret = await _add_secret(connection, code) if endpoint else None
     await record_seat(connection, code, await registry.moved(connection))
@@ -78,9 +90,9 @@ async def rotate_secret(connection: AsyncConnection, code: str, overlap: timedel
     if await connection.scalar(select(agency.c.code).where(agency.c.code == code)) is None:
         raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
     ends_at = now() + overlap
-    still_used = or_(agency_secret.c.ends_at.is_(None), agency_secret.c.ends_at > ends_at)
+    still_used = or_(endpoint_secret.c.ends_at.is_(None), endpoint_secret.c.ends_at > ends_at)
     await connection.execute(
-        update(agency_secret).where(agency_secret.c.agency_code == code, still_used).values(ends_at=ends_at)
+        update(endpoint_secret).where(endpoint_secret.c.receiver == code, still_used).values(ends_at=ends_at)
     )
     secret = await _add_secret(connection, code)
     await registry.moved(connection)
@@ -110,6 +122,6 @@ def check_endpoint(endpoint: str) -> None:
 
 async def _add_secret(connection: AsyncConnection, code: str) -> str:
     secret = signing.new_secret()
-    row = {"id": new_id(), "agency_code": code, "sealed": seal(secret), "created_at": now(), "ends_at": None}
-    await connection.execute(agency_secret.insert(), row)
+    row = {"id": new_id(), "receiver": code, "sealed": seal(secret), "created_at": now(), "ends_at": None}
+    await connection.execute(endpoint_secret.insert(), row)
     return secret

@@ -257,9 +257,11 @@ class CallbackAnswer(Outbound):
 
 class DeliverySummary(Outbound):
     delivery_id: UUID
-    agency: str
+    agency: str | None
     agency_phone: str | None
-    handoff_id: UUID
+    subscription: UUID | None = Field(description="Set instead of the agency when a subscriber is told.")
+    request_id: UUID
+    handoff_id: UUID | None
     type: str
     status: Literal["pending", "delivered", "exhausted"]
     attempts: int

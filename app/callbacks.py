@@ -22,6 +22,7 @@ from app.ledger import Unit, write_units
 from app.lifecycle import Act, allowed, target
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
+from app.receivers import secrets_at
 from app.registry import Snapshot
 from app.routing.directory import Agency
 from app.routing.rules import Role
@@ -218,10 +219,10 @@ def _verified_id(office: Office, agency: Agency, snapshot: Snapshot, headers: Ma
             ),
         )
     assert webhook_id is not None
-    if not signing.matches(agency.secrets_at(at), webhook_id, timestamp, signature, body):
+    if not signing.matches(secrets_at(agency, at), webhook_id, timestamp, signature, body):
         # A neighbour's signature on a handoff that is not the neighbour's: for it, the handoff does not exist.
         neighbours = (each for each in snapshot.directory.of_county(agency.division_code) if each.code != agency.code)
-        if any(signing.matches(each.secrets_at(at), webhook_id, timestamp, signature, body) for each in neighbours):
+        if any(signing.matches(secrets_at(each, at), webhook_id, timestamp, signature, body) for each in neighbours):
             raise Problem("not_found")
         raise Problem("signature_invalid")
     return webhook_id

@@ -96,12 +96,12 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
 def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: bool = False, **more: Any) -> None:
     """Enqueue a message to the handoff's agency, if it has an endpoint; without one it reads its inbox."""
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
-    if agency.endpoint is None:
+    if not agency.is_told:
         return
     enqueue(
         case.unit,
         type=type_,
-        agency_code=agency.code,
+        receiver=agency.code,
         request_id=case.id,
         handoff_id=handoff.id,
         data={**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more},

@@ -159,7 +159,7 @@ async def deliveries(office: Office, page: PageAsked, status: str | None, agency
     if status is not None:
         query = query.where(delivery.c.status == status)
     if agency_code is not None:
-        query = query.where(delivery.c.agency_code == agency_code)
+        query = query.where(delivery.c.receiver == agency_code)
     rows, next_cursor = await _page(office.database, query, delivery.c.id, page)
     return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
 
@@ -243,10 +243,13 @@ def _delivery_columns() -> list[ColumnElement[Any]]:
 
 
 def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
+    of_subscription = row["receiver"] in snapshot.subscriptions
     return {
         "delivery_id": row["id"],
-        "agency": row["agency_code"],
-        "agency_phone": snapshot.directory.agencies[row["agency_code"]].phone,
+        "agency": None if of_subscription else row["receiver"],
+        "agency_phone": None if of_subscription else snapshot.directory.agencies[row["receiver"]].phone,
+        "subscription": row["receiver"] if of_subscription else None,
+        "request_id": row["request_id"],
         "handoff_id": row["handoff_id"],
         "type": row["type"],
         "status": row["status"],

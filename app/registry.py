@@ -21,21 +21,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database, is_unavailable
 from app.deadlines import WorkingCalendar
 from app.logs import describe
+from app.receivers import DeliveryMode, Receiver, SigningSecret, Subscription, Tls
 from app.routing.decide import forget
-from app.routing.directory import Agency, Directory, SigningSecret
+from app.routing.directory import Agency, Directory
 from app.routing.rows import rule_of_row
 from app.routing.rules import RoutingTable
 from app.sealing import unseal
 from app.tables import (
     agency,
-    agency_secret,
     department,
     division,
+    endpoint_secret,
     material,
     need,
     revision,
     routing_table,
     rule,
+    subscription,
     working_day,
 )
 
@@ -92,6 +94,11 @@ class Snapshot:
     tables: Mapping[int, RoutingTable]
     directory: Directory
     calendar: WorkingCalendar
+    subscriptions: Mapping[str, Subscription]
+
+    def receiver(self, code: str) -> Receiver | None:
+        """An agency by its code, or a subscription by its id."""
+        return self.directory.agencies.get(code) or self.subscriptions.get(code)
 
 
 class Registry:
@@ -165,7 +172,8 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
         retired = row["state"] == "retired"
         tables[row["version"]] = table if table.retired is retired else replace(table, retired=retired)
     value = await connection.scalar(REVISION_NOW) or 0
-    directory = Directory.of(_agencies(await rows(agency), await rows(agency_secret)), value)
+    secrets = _secrets(await rows(endpoint_secret))
+    directory = Directory.of(_agencies(await rows(agency), secrets), value)
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(
         revision=value,
@@ -176,6 +184,7 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
         tables=tables,
         directory=replace(directory, agencies=Known(directory.agencies)),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
+        subscriptions={each.code: each for each in _subscriptions(await rows(subscription), secrets)},
     )
 
 
@@ -185,15 +194,42 @@ async def load_table(connection: AsyncConnection, version: int, effective_from: 
     return RoutingTable(version, effective_from, tuple(rule_of_row(row) for row in rows))
 
 
-def _agencies(agencies: list[dict[str, Any]], secrets: list[dict[str, Any]]) -> list[Agency]:
-    held: dict[str, list[SigningSecret]] = {}
-    # The newest secret first: it is the one that an agency that knows only one signs with.
-    for row in sorted(secrets, key=lambda r: r["created_at"], reverse=True):
-        held.setdefault(row["agency_code"], []).append(SigningSecret(unseal(row["sealed"]), row["ends_at"]))
+_Secrets = Mapping[str, tuple[SigningSecret, ...]]
+
+
+def _secrets(rows: list[dict[str, Any]]) -> _Secrets:
+    """Of each receiver, the newest first: it is the one that an agency that knows only one signs with."""
+    held: dict[str, tuple[SigningSecret, ...]] = {}
+    for row in sorted(rows, key=lambda r: r["created_at"]):
+        held[row["receiver"]] = (SigningSecret(unseal(row["sealed"]), row["ends_at"]), *held.get(row["receiver"], ()))
+    return held
+
+
+def _how_to_send(row: dict[str, Any], secrets: _Secrets, code: str) -> dict[str, Any]:
+    tls = Tls(**unseal(row["tls"])) if row["tls"] else None
+    return {"secrets": secrets.get(code, ()), "tls": tls}
+
+
+def _agencies(agencies: list[dict[str, Any]], secrets: _Secrets) -> list[Agency]:
     return [
         Agency(
-            **{name: value for name, value in row.items() if name != "created_at"},
-            secrets=tuple(held.get(row["code"], ())),
+            **{name: value for name, value in row.items() if name not in ("created_at", "tls", "delivery_mode")},
+            delivery_mode=DeliveryMode(row["delivery_mode"]),
+            **_how_to_send(row, secrets, row["code"]),
         )
         for row in agencies
+    ]
+
+
+def _subscriptions(subscriptions: list[dict[str, Any]], secrets: _Secrets) -> list[Subscription]:
+    names = ("id", "name", "endpoint", "active", "max_in_flight", "per_second")
+    return [
+        Subscription(
+            **{name: row[name] for name in names},
+            types=tuple(row["types"]),
+            needs=tuple(row["needs"]),
+            areas=tuple(row["areas"]),
+            **_how_to_send(row, secrets, str(row["id"])),
+        )
+        for row in subscriptions
     ]

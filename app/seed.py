@@ -15,6 +15,7 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, versions
+from app.agencies import NO_ENDPOINT
 from app.deadlines import CHINA
 from app.identifiers import now
 from app.province import province_agencies
@@ -134,7 +135,7 @@ def county_agencies(county: str) -> Iterator[dict[str, Any]]:
     for row in (generated | by_hand).values():
         place = row["division_code"]
         if county == WHOLE_PROVINCE or place.startswith(county) or county.startswith(place):
-            yield {**row, "phone": row["phone"] or None, "endpoint": None, "active": True, "created_at": at}
+            yield {**row, "phone": row["phone"] or None, "active": True, "created_at": at, **NO_ENDPOINT}
 
 
 def _counties() -> set[str]:

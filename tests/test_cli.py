@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.tables import agency, agency_secret, api_key, division, need
+from app.tables import agency, api_key, division, endpoint_secret, need
 from tests import serving
 from tests.commands import one_window, one_window_here, refused, said, side_by_side
 from tests.watching import count, fetch, until
@@ -138,7 +138,7 @@ WRONG = [
 
 def test_wrong_input_is_one_sentence_and_changes_nothing(database_url: str) -> None:
     said("keys", "create", "taken", "--role", "intake", database=database_url)
-    before = [fetch(database_url, select(table)) for table in (agency, agency_secret, api_key)]
+    before = [fetch(database_url, select(table)) for table in (agency, endpoint_secret, api_key)]
     names = ("--name-zh", "某局", "--name-en", "Office")
     commands = [command.split() for command, _ in WRONG]
     calls = [
@@ -147,7 +147,7 @@ def test_wrong_input_is_one_sentence_and_changes_nothing(database_url: str) -> N
     ]
     for (command, sentence), done in zip(WRONG, side_by_side(*calls), strict=True):
         assert sentence in refused(done), command
-    assert [fetch(database_url, select(table)) for table in (agency, agency_secret, api_key)] == before
+    assert [fetch(database_url, select(table)) for table in (agency, endpoint_secret, api_key)] == before
 
 
 def test_a_wrong_setting_is_refused_with_what_to_write_instead() -> None:

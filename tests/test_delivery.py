@@ -131,7 +131,7 @@ def test_a_lease_that_ran_out_is_reclaimed_and_one_that_runs_is_respected(
     county.ask("education_aid")
     dead, begun = uuid4(), time.monotonic()
     ran_out = update(delivery).values(claimed_by=dead, due_at=now() - timedelta(seconds=1))
-    still_runs = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    still_runs = update(delivery).where(delivery.c.receiver == EDUCATION)
     change(county.running.url, ran_out, still_runs.values(due_at=now() + timedelta(seconds=2)))
     run_service(embedded_worker=True)
     all_delivered(county)

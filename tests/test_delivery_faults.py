@@ -196,7 +196,7 @@ def test_what_can_not_be_delivered_is_kept_shown_and_can_be_sent_again(county: C
     receiver.then(SCHOOL, Answer(500), Answer(500))
     receipt = county.ask("education_aid")
     tried(county, 1, SCHOOL)
-    of_school = update(delivery).where(delivery.c.agency_code == SCHOOL)
+    of_school = update(delivery).where(delivery.c.receiver == SCHOOL)
     change(county.running.url, of_school.values(give_up_at=now() - timedelta(seconds=1), due_at=now()))
     seen = tried(county, 2, SCHOOL)
     assert (seen["status"], seen["next_try_at"]) == ("exhausted", None)
@@ -227,7 +227,7 @@ def test_a_worker_that_lost_its_claim_does_not_say_that_a_delivery_was_given_up(
 ) -> None:
     county = County(run_service(), receiver.secrets)
     receipt = county.ask("education_aid")
-    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    of_education = update(delivery).where(delivery.c.receiver == EDUCATION)
     change(county.running.url, of_education.values(give_up_at=now()))
     receiver.always(EDUCATION, Answer(500, hang=True))
     before = metrics.EXHAUSTED._value.get()
@@ -268,12 +268,12 @@ def test_a_delivery_that_is_sent_again_gets_another_three_days(county: County, r
     receiver.then(EDUCATION, Answer(500), Answer(500))
     county.ask("education_aid")
     given_up = tried(county, 1)["delivery_id"]
-    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    of_education = update(delivery).where(delivery.c.receiver == EDUCATION)
     change(county.running.url, of_education.values(status="exhausted", ended_at=now(), give_up_at=now()))
     county.coordinator.post(f"/v1/deliveries/{given_up}/redeliver").raise_for_status()
     seen = tried(county, 2)
     assert seen["status"] == "pending", "one more failure does not give it up at once"
-    (row,) = fetch(county.running.url, select(delivery.c.give_up_at).where(delivery.c.agency_code == EDUCATION))
+    (row,) = fetch(county.running.url, select(delivery.c.give_up_at).where(delivery.c.receiver == EDUCATION))
     assert row["give_up_at"] - now() > timedelta(days=2.9)
 
 
@@ -285,7 +285,7 @@ def test_a_delivery_that_is_sent_again_begins_its_schedule_anew_and_is_numbered_
     tried(county, 1)
     make_due(county)
     given_up = tried(county, 2)["delivery_id"]
-    of_education = update(delivery).where(delivery.c.agency_code == EDUCATION)
+    of_education = update(delivery).where(delivery.c.receiver == EDUCATION)
     change(county.running.url, of_education.values(status="exhausted", ended_at=now(), attempts=14))
     county.coordinator.post(f"/v1/deliveries/{given_up}/redeliver").raise_for_status()
     for attempt, (least, most) in ((15, (4, 6)), (16, (16, 24))):

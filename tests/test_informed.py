@@ -24,7 +24,7 @@ def county(database_url: str, run_service: Any) -> County:
 
 def told(county: County, agency: str) -> list[str]:
     """The types of the messages that are queued for an agency."""
-    wanted = select(delivery.c.type).where(delivery.c.agency_code == agency).order_by(delivery.c.id)
+    wanted = select(delivery.c.type).where(delivery.c.receiver == agency).order_by(delivery.c.id)
     return [row["type"] for row in fetch(county.running.url, wanted)]
 
 

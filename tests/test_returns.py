@@ -27,7 +27,7 @@ def county(database_url: str, run_service: Any) -> County:
 
 def told_to(county: County, agency: str, type_: str) -> list[Seen]:
     """The data of the messages of a type that are queued for an agency."""
-    wanted = select(delivery.c.sealed).where(delivery.c.agency_code == agency, delivery.c.type == type_)
+    wanted = select(delivery.c.sealed).where(delivery.c.receiver == agency, delivery.c.type == type_)
     rows = fetch(county.running.url, wanted.order_by(delivery.c.id))
     return [json.loads(unseal_bytes(row["sealed"]))["data"] for row in rows]
 

@@ -25,8 +25,8 @@ def county(database_url: str, run_service: Any) -> County:
 
 def messages(county: County, type_: str) -> list[str]:
     """The agencies that a message of a type is queued for."""
-    wanted = select(delivery.c.agency_code).where(delivery.c.type == type_).order_by(delivery.c.id)
-    return [row["agency_code"] for row in fetch(county.running.url, wanted)]
+    wanted = select(delivery.c.receiver).where(delivery.c.type == type_).order_by(delivery.c.id)
+    return [row["receiver"] for row in fetch(county.running.url, wanted)]
 
 
 def test_the_allowance_goes_by_the_township_then_verification_then_civil_affairs(county: County) -> None:

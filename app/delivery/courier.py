@@ -33,8 +33,8 @@ from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
 from app.problems import Problem
+from app.receivers import Receiver
 from app.registry import Registry
-from app.routing.directory import Agency
 from app.timeline import load
 
 log = structlog.get_logger()
@@ -69,8 +69,8 @@ class Courier:
         async with open_session(self._settings) as session:
             while not self._stopping:
                 self._database.bell.rung.clear()
-                for agency_code in list(self._held):
-                    self._send_held(agency_code, session)  # one that was resting may be probed by now
+                for receiver in list(self._held):
+                    self._send_held(receiver, session)  # one that was resting may be probed by now
                 try:
                     took = await self._claim(session)
                     pause = 0.0 if took else await self._pause()
@@ -95,9 +95,9 @@ class Courier:
         async with self._database.writing() as connection:
             claimed = await claim_due(connection, self._id, now(), self._lease, room, self._busy())
         for each in claimed:
-            self._held.setdefault(each.agency_code, deque()).append(each)
-        for agency_code in {each.agency_code for each in claimed}:
-            self._send_held(agency_code, session)
+            self._held.setdefault(each.receiver, deque()).append(each)
+        for receiver in {each.receiver for each in claimed}:
+            self._send_held(receiver, session)
         return bool(claimed)
 
     def _room(self) -> int:
@@ -114,29 +114,29 @@ class Courier:
         codes = {*self._in_flight, *self._breakers, *self._held}
         return [code for code in codes if code in self._held or self._in_flight[code] >= self._allowance(code, at)]
 
-    def _allowance(self, agency_code: str, at: float) -> int:
-        breaker = self._breakers.get(agency_code)
+    def _allowance(self, receiver: str, at: float) -> int:
+        breaker = self._breakers.get(receiver)
         most = self._settings.delivery_per_agency
         return most if breaker is None else breaker.allowance(at, most)
 
-    def _send_held(self, agency_code: str, session: aiohttp.ClientSession) -> None:
-        held = self._held.get(agency_code)
-        while held and self._in_flight[agency_code] < self._allowance(agency_code, time.monotonic()):
+    def _send_held(self, receiver: str, session: aiohttp.ClientSession) -> None:
+        held = self._held.get(receiver)
+        while held and self._in_flight[receiver] < self._allowance(receiver, time.monotonic()):
             claimed = held.popleft()
             if claimed.lease_until - now() < self._margin:
                 continue  # too late to send it safely: when the lease ends it is claimed again
-            self._in_flight[agency_code] += 1
+            self._in_flight[receiver] += 1
             self._began[claimed.id] = time.monotonic()
             task = asyncio.create_task(self._deliver(claimed, session))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if not held:
-            self._held.pop(agency_code, None)
+            self._held.pop(receiver, None)
 
     async def _deliver(self, claimed: Claimed, session: aiohttp.ClientSession) -> None:
-        code = claimed.agency_code
+        code = claimed.receiver
         try:
-            attempt = await send(session, await self._agency(code), claimed)
+            attempt = await send(session, await self._receiver(code), claimed)
             self._judge(code, attempt)
             self._count(claimed, attempt)
             await self._record(claimed, attempt)
@@ -154,20 +154,20 @@ class Courier:
             if len(self._began) <= self._settings.delivery_concurrency // 2:
                 self._database.bell.after_commit()
 
-    async def _agency(self, code: str) -> Agency | None:
-        """An agency that seems to have no endpoint is looked at again: it may just have been given one."""
-        agency = (await self._registry.current()).directory.agencies.get(code)
-        if agency is None or agency.endpoint is None:
-            agency = (await self._registry.refresh()).directory.agencies.get(code)
-        return agency
+    async def _receiver(self, code: str) -> Receiver | None:
+        """One that seems to have no endpoint is looked at again: it may just have been given one."""
+        receiver = (await self._registry.current()).receiver(code)
+        if receiver is None or receiver.endpoint is None:
+            receiver = (await self._registry.refresh()).receiver(code)
+        return receiver
 
-    def _judge(self, agency_code: str, attempt: Attempt) -> None:
+    def _judge(self, receiver: str, attempt: Attempt) -> None:
         if attempt.succeeded:
-            self._breakers.pop(agency_code, None)
+            self._breakers.pop(receiver, None)
             return
-        breaker = self._breakers.setdefault(agency_code, Breaker())
+        breaker = self._breakers.setdefault(receiver, Breaker())
         if breaker.failed(time.monotonic()):
-            log.warning("endpoint_rests", agency=agency_code, failures=breaker.failures, fault=attempt.fault)
+            log.warning("endpoint_rests", agency=receiver, failures=breaker.failures, fault=attempt.fault)
 
     def _count(self, claimed: Claimed, attempt: Attempt) -> None:
         outcome = "delivered" if attempt.succeeded else attempt.fault or f"{(attempt.status_code or 0) // 100}xx"
@@ -187,7 +187,7 @@ class Courier:
             await self._ledger.write(unit)
         elif await self._give_up(claimed, unit, at):
             metrics.EXHAUSTED.inc()
-            log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.agency_code)
+            log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.receiver)
 
     async def _give_up(self, claimed: Claimed, unit: Unit, at: datetime) -> bool:
         """Write the last attempt's unit and the event that says so; False if the claim was lost: then only the unit."""
@@ -196,7 +196,7 @@ class Courier:
             given_up = await give_up(connection, claimed.id, self._id, at)
             units = [unit]
             if given_up:
-                data = {"delivery": str(claimed.id), "agency": claimed.agency_code, "attempts": claimed.attempts + 1}
+                data = {"delivery": str(claimed.id), "agency": claimed.receiver, "attempts": claimed.attempts + 1}
                 case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
                 units.append(case.finish())
             await write_units(connection, units)

@@ -34,7 +34,7 @@ class Claimed:
     """A delivery that is in this worker's hands until its lease ends."""
 
     id: UUID
-    agency_code: str
+    receiver: str
     request_id: UUID
     handoff_id: UUID
     type: str
@@ -73,7 +73,7 @@ def enqueue(
     unit: Unit,
     *,
     type: str,  # noqa: A002 - the word of the contract
-    agency_code: str,
+    receiver: str,
     request_id: UUID,
     handoff_id: UUID,
     data: dict[str, Any],
@@ -86,7 +86,7 @@ def enqueue(
         delivery,
         {
             "id": new_id(),
-            "agency_code": agency_code,
+            "receiver": receiver,
             "request_id": request_id,
             "handoff_id": handoff_id,
             "type": type,
@@ -143,7 +143,7 @@ async def _claim_lane(
         .with_for_update(skip_locked=True)
     )
     if busy:
-        first = first.where(delivery.c.agency_code.not_in(sorted(busy)))
+        first = first.where(delivery.c.receiver.not_in(sorted(busy)))
     due = first.cte("due")
     taken = (
         update(delivery)
@@ -151,7 +151,7 @@ async def _claim_lane(
         .values(due_at=at + lease, claimed_by=worker_id)
         .returning(
             delivery.c.id,
-            delivery.c.agency_code,
+            delivery.c.receiver,
             delivery.c.request_id,
             delivery.c.handoff_id,
             delivery.c.type,
@@ -165,7 +165,7 @@ async def _claim_lane(
     claimed = [
         Claimed(
             id=row.id,
-            agency_code=row.agency_code,
+            receiver=row.receiver,
             request_id=row.request_id,
             handoff_id=row.handoff_id,
             type=row.type,

@@ -11,7 +11,7 @@ from app import __version__, signing
 from app.config import Settings
 from app.delivery.outbox import Attempt, Claimed
 from app.identifiers import now
-from app.routing.directory import Agency
+from app.receivers import Receiver, secrets_at
 
 _MOST_READ = 64 * 1024
 _KEPT = 1024
@@ -31,17 +31,17 @@ def open_session(settings: Settings) -> aiohttp.ClientSession:
     )
 
 
-async def send(session: aiohttp.ClientSession, agency: Agency | None, claimed: Claimed) -> Attempt:
+async def send(session: aiohttp.ClientSession, receiver: Receiver | None, claimed: Claimed) -> Attempt:
     """Never raises for what an endpoint does; anything but 2xx is a failure. Exactly the stored bytes are sent."""
     started_at, began = now(), time.monotonic()
     status_code, fault, answer = None, None, b""
-    if agency is None or agency.endpoint is None or not (secrets := agency.secrets_at(started_at)):
+    if receiver is None or receiver.endpoint is None or not (secrets := secrets_at(receiver, started_at)):
         fault = "no_endpoint"
     else:
         headers = signing.sign(secrets, str(claimed.id), started_at, claimed.body)
         try:
             async with session.post(
-                agency.endpoint, data=claimed.body, headers=headers, allow_redirects=False
+                receiver.endpoint, data=claimed.body, headers=headers, allow_redirects=False
             ) as response:
                 answer = (await _read(response))[:_KEPT]
                 status_code = response.status

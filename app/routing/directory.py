@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property, lru_cache
+
+from app.receivers import DeliveryMode, SigningSecret, Tls
 
 # Statistical codes: province 2 digits, prefecture 4, county 6, township 9.
 _LEVELS = (9, 6, 4, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class SigningSecret:
-    value: str
-    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +26,15 @@ class Agency:
     active: bool
     secrets: tuple[SigningSecret, ...] = ()
     inbox: bool = False
+    delivery_mode: DeliveryMode = DeliveryMode.FULL
+    max_in_flight: int | None = None
+    per_second: int | None = None
+    tls: Tls | None = None
 
-    def secrets_at(self, at: datetime) -> list[str]:
-        """Those in force, the newest first."""
-        return [secret.value for secret in self.secrets if secret.ends_at is None or secret.ends_at > at]
+    @property
+    def is_told(self) -> bool:
+        """Whether messages are sent to it; else it reads its inbox."""
+        return self.endpoint is not None and self.delivery_mode is not DeliveryMode.PULL
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,234 @@
+"""What people ask for, and what becomes of it.
+
+These are written for every request: each index here is paid for 4 to 20 times a submission, so each has its query.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from app.columns import Digest, Id, Instant, Json
+from app.lifecycle import HandoffStatus, RequestStatus
+from app.routing.rules import Role
+from app.tables.naming import metadata, one_of
+
+help_request = Table(
+    "help_request",
+    metadata,
+    Column("id", Id),
+    Column("receipt_number", String(12), nullable=False),
+    Column("tracking_hash", Digest, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("division_code", String(9), ForeignKey("division.code"), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("routing_version", Integer, ForeignKey("routing_table.version"), nullable=False),
+    Column("decision", Json, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    Column("registered_by", Id, ForeignKey("api_key.id"), nullable=False),
+    Column("closed_at", Instant),
+    Column("events", Integer, nullable=False),
+    Column("head", Digest, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("receipt_number"),
+    UniqueConstraint("tracking_hash"),
+    one_of("status", RequestStatus),
+    Index(None, "registered_by", "id"),
+    Index(None, "status", "id"),
+)
+
+handoff = Table(
+    "handoff",
+    metadata,
+    Column("id", Id),
+    Column("request_id", Id, ForeignKey("help_request.id"), nullable=False),
+    Column("need", String(64), nullable=False),
+    Column("agency_code", String(64), ForeignKey("agency.code"), nullable=False),
+    Column("role", String(12), nullable=False),
+    Column("step", SmallInteger, nullable=False),
+    Column("mandatory", Boolean(create_constraint=False), nullable=False),
+    Column("routing_version", Integer, nullable=False),
+    Column("rule_number", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("suspended_for", String(16)),
+    Column("outcome", String(16)),
+    Column("reason", String(32)),
+    Column("replaced_by", Id),
+    Column("opened_at", Instant, nullable=False),
+    Column("dispatched_at", Instant),
+    Column("sign_in_due", Instant),
+    Column("accept_due", Instant),
+    Column("complete_due", Instant),
+    Column("due_provisional", Boolean(create_constraint=False), nullable=False),
+    Column("last_callback_at", Instant),
+    Column("closed_at", Instant),
+    PrimaryKeyConstraint("id"),
+    ForeignKeyConstraint(["routing_version", "rule_number"], ["rule.version", "rule.number"]),
+    UniqueConstraint("request_id", "need", "agency_code"),
+    one_of("status", HandoffStatus),
+    one_of("role", Role),
+    CheckConstraint("(status = 'completed') = (outcome IS NOT NULL)", name="outcome_of_status"),
+    CheckConstraint("status = 'waiting' OR status = 'cancelled' OR dispatched_at IS NOT NULL", name="dispatched_at"),
+    Index(None, "agency_code", "status", "id"),
+    Index(None, "agency_code", "id"),
+    Index(None, "status", "id"),
+    sqlite_with_rowid=False,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("request_id", Id, ForeignKey("help_request.id")),
+    Column("sequence", Integer, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("handoff_id", Id),
+    Column("data", Json, nullable=False),
+    Column("hash", Digest, nullable=False),
+    Column("sealed", LargeBinary),
+    PrimaryKeyConstraint("request_id", "sequence"),
+    sqlite_with_rowid=False,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Id),
+    # An agency's code, or a subscription's id. What the handoff's own keys guard is not guarded again.
+    Column("receiver", String(64), nullable=False),
+    Column("request_id", Id, nullable=False),
+    Column("handoff_id", Id, ForeignKey("handoff.id")),
+    Column("type", String(40), nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # When it may be claimed. A claim moves it to the end of its lease, so what a dead worker held is due again.
+    Column("due_at", Instant, nullable=False),
+    Column("claimed_by", Id),
+    Column("created_at", Instant, nullable=False),
+    Column("give_up_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("digest", Digest, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id"),
+    one_of("status", ("pending", "delivered", "exhausted")),
+    Index(
+        "ix_delivery_queue",
+        "priority",
+        "receiver",
+        "due_at",
+        postgresql_where=text("status = 'pending'"),
+        sqlite_where=text("status = 'pending'"),
+    ),
+    Index(
+        "ix_delivery_exhausted",
+        "id",
+        postgresql_where=text("status = 'exhausted'"),
+        sqlite_where=text("status = 'exhausted'"),
+    ),
+    Index(None, "receiver", "id"),
+)
+
+delivery_attempt = Table(
+    "delivery_attempt",
+    metadata,
+    Column("id", Id),
+    Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("status_code", SmallInteger),
+    Column("fault", String(40)),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index(None, "delivery_id"),
+)
+
+callback = Table(
+    "callback",
+    metadata,
+    Column("agency_code", String(64), ForeignKey("agency.code")),
+    Column("webhook_id", String(256)),
+    Column("handoff_id", Id, ForeignKey("handoff.id"), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("applied", Boolean(create_constraint=False), nullable=False),
+    Column("digest", Digest, nullable=False),
+    Column("signature", String(500)),
+    Column("answer", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("agency_code", "webhook_id"),
+    Index(None, "handoff_id"),
+)
+
+# What was not applied, for the record: who sent what, when, and why it was refused.
+callback_refused = Table(
+    "callback_refused",
+    metadata,
+    Column("id", Id),
+    Column("handoff_id", Id, ForeignKey("handoff.id"), nullable=False),
+    Column("webhook_id", String(256)),
+    Column("received_at", Instant, nullable=False),
+    Column("code", String(40), nullable=False),
+    Column("digest", Digest, nullable=False),
+    Column("signature", String(500)),
+    PrimaryKeyConstraint("id"),
+    Index(None, "handoff_id", "id"),
+)
+
+# A way in for an officer of an agency without a system: one handoff, for a while, with a code told by telephone.
+guest_link = Table(
+    "guest_link",
+    metadata,
+    Column("id", Id),
+    Column("token_hash", Digest, nullable=False),
+    Column("handoff_id", Id, ForeignKey("handoff.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("code_hash", Digest),
+    Column("code_ends_at", Instant),
+    Column("wrong_codes", SmallInteger, nullable=False),
+    Column("session_hash", Digest),
+    Column("revoked_at", Instant),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("token_hash"),
+    Index(None, "handoff_id"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("api_key_id", Id),
+    Column("key_hash", Digest),
+    Column("digest", Digest, nullable=False),
+    Column("request_id", Id, ForeignKey("help_request.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("api_key_id", "key_hash"),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Id),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+)
