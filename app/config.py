@@ -88,6 +88,14 @@ class Settings(BaseSettings):
     delivery_total_seconds: float = Field(
         20, gt=0, le=120, description="Time limit for one attempt, whole.", examples=[20]
     )
+    delivery_slow_seconds: float = Field(
+        5,
+        gt=0,
+        le=120,
+        description="An answer that takes longer counts against its endpoint as a failure does: after five in a row it "
+        "is left alone for a while.",
+        examples=[5],
+    )
     delivery_lease_seconds: float = Field(
         60,
         ge=1,

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from app.deadlines import Due, Limit, due
-from app.delivery.outbox import Priority, enqueue
+from app.delivery.lanes import Priority
+from app.delivery.outbox import enqueue
 from app.disclosure import disclose
 from app.identifiers import new_id
 from app.lifecycle import Act, HandoffStatus

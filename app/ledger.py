@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Table, Update, insert
+from sqlalchemy import Table, TextClause, Update, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.bulk import bulk_for, in_order
@@ -29,14 +29,14 @@ class Unit:
     """Rows that are written together or not at all. Inserts run first, parents before children, then updates."""
 
     inserts: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
-    updates: list[tuple[Update, dict[str, Any]]] = field(default_factory=list)
+    updates: list[tuple[Update | TextClause, dict[str, Any]]] = field(default_factory=list)
     rings: bool = False
 
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         if rows:
             self.inserts.setdefault(table, []).extend(rows)
 
-    def update(self, statement: Update, parameters: dict[str, Any]) -> None:
+    def update(self, statement: Update | TextClause, parameters: dict[str, Any]) -> None:
         """`statement` must be a module-level constant: equal statements of a group are sent together."""
         self.updates.append((statement, parameters))
 
@@ -44,7 +44,7 @@ class Unit:
 async def write_units(connection: AsyncConnection, units: Sequence[Unit]) -> None:
     """Write units inside the caller's transaction."""
     rows = _merged(units)
-    updates: dict[int, tuple[Update, list[dict[str, Any]]]] = {}
+    updates: dict[int, tuple[Update | TextClause, list[dict[str, Any]]]] = {}
     for unit in units:
         for statement, parameters in unit.updates:
             updates.setdefault(id(statement), (statement, []))[1].append(parameters)

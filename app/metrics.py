@@ -10,6 +10,11 @@ REQUESTS_TAKEN_IN = Counter("one_window_requests_total", "Help requests stored, 
 CALLBACKS = Counter("one_window_callbacks_total", "Callbacks answered, by type and outcome.", ["type", "outcome"])
 ATTEMPTS = Counter("one_window_delivery_attempts_total", "Attempts to deliver, by outcome.", ["outcome"])
 EXHAUSTED = Counter("one_window_deliveries_exhausted_total", "Deliveries given up after three days.")
+ENDPOINTS_RESTING = Gauge(
+    "one_window_endpoints_resting",
+    "Endpoints that failed so often that this worker leaves them alone for a while.",
+    multiprocess_mode="livemax",
+)
 FIRST_ATTEMPT_SECONDS = Histogram(
     "one_window_delivery_first_attempt_seconds", "From the message's creation to its first attempt.", buckets=_SECONDS
 )

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app import metrics
 from app.db import Database, is_unavailable
-from app.delivery.outbox import next_due
+from app.delivery.queue import oldest_due
 from app.identifiers import now
 from app.migrating import is_at_head
 from app.tables import delivery, worker
@@ -39,7 +39,7 @@ async def measure_backlog(database: Database) -> None:
     waiting = select(delivery.c.id).where(delivery.c.status == "pending").limit(_COUNTED).subquery()
     async with database.reading() as connection:
         count = await connection.scalar(select(func.count()).select_from(waiting))
-        oldest = await next_due(connection)
+        oldest = await oldest_due(connection)
     metrics.BACKLOG.set(count or 0)
     metrics.BACKLOG_AGE.set(max((at - oldest).total_seconds(), 0) if oldest else 0)
     metrics.WORKERS.set(await workers_alive(database))

@@ -1,11 +1,14 @@
-"""The courier: claim what is due, send it with no transaction open, record what came back."""
+"""The courier: claim what is due, send it with no transaction open, record what came back.
+
+One beat is one transaction: it records what was finished since the last one, and claims what there is room for.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,24 +19,16 @@ import structlog
 from app import metrics
 from app.config import Settings
 from app.db import Database, is_unavailable
-from app.delivery.breaker import Breaker
-from app.delivery.outbox import (
-    Attempt,
-    Claimed,
-    claim_due,
-    failed_since_sent_again,
-    give_up,
-    next_due,
-    record,
-    release,
-)
+from app.delivery import outbox, queue
+from app.delivery.endpoints import Endpoints
+from app.delivery.lanes import Priority, choose
+from app.delivery.outbox import Attempt, Claimed
 from app.delivery.schedule import next_try
 from app.delivery.sender import open_session, send
 from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
 from app.problems import Problem
-from app.receivers import Receiver
 from app.registry import Registry
 from app.timeline import load
 
@@ -41,6 +36,7 @@ log = structlog.get_logger()
 _ACTOR = "system"
 _YOUNG_SECONDS = 1.0
 _SOCKETS_FOR_EACH = 16
+_MOST_RECEIVERS = 256
 
 
 class Courier:
@@ -53,14 +49,14 @@ class Courier:
         self._settings = settings
         self._database = database
         self._ledger = ledger
-        self._registry = registry
+        self._endpoints = Endpoints(settings, database, registry)
         self._lease = timedelta(seconds=settings.delivery_lease_seconds)
         # A message is not sent in the last part of its lease: the attempt must end before somebody else may begin.
         self._margin = timedelta(seconds=settings.delivery_total_seconds + 1)
         self._held: dict[str, deque[Claimed]] = {}
-        self._in_flight: Counter[str] = Counter()
         self._began: dict[UUID, float] = {}
-        self._breakers: dict[str, Breaker] = {}
+        self._finished: list[tuple[Claimed, Unit]] = []
+        self._seen_up_to: dict[Priority, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._chance = random.Random()  # noqa: S311 - jitter
@@ -69,16 +65,17 @@ class Courier:
         async with open_session(self._settings) as session:
             while not self._stopping:
                 self._database.bell.rung.clear()
-                for receiver in list(self._held):
-                    self._send_held(receiver, session)  # one that was resting may be probed by now
+                await self._endpoints.refresh()
+                for code in list(self._held):
+                    self._send_held(code, session)  # one that was resting may be probed by now
                 try:
-                    took = await self._claim(session)
-                    pause = 0.0 if took else await self._pause()
+                    pause = await self._beat(session)
                 except Exception as error:
                     if not is_unavailable(error):
                         log.error("claim_failed", **describe(error))
-                    took, pause = False, self._settings.poll_seconds
-                if not took:
+                        await self._record_one_by_one()
+                    pause = self._settings.poll_seconds
+                if pause:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._database.bell.rung.wait(), pause)
             await self._finish()
@@ -87,87 +84,103 @@ class Courier:
         self._stopping = True
         self._database.bell.after_commit()
 
-    async def _claim(self, session: aiohttp.ClientSession) -> bool:
-        """Whether to look again at once: something was taken and there is still room."""
+    async def _beat(self, session: aiohttp.ClientSession) -> float:
+        """Seconds until there may be something to do again: none if something was claimed and there is still room."""
+        finished, self._finished = self._finished, []
         room = self._room()
-        if room < max(self._settings.delivery_concurrency // 2, 1):
-            return False
-        async with self._database.writing() as connection:
-            claimed = await claim_due(connection, self._id, now(), self._lease, room, self._busy())
+        claimed: list[Claimed] = []
+        waiting: list[queue.Waiting] = []
+        try:
+            async with self._database.writing() as connection:
+                await write_units(connection, [unit for _, unit in finished])
+                if room > 0:
+                    waiting = await queue.waiting(connection, self._seen_up_to, _MOST_RECEIVERS)
+                    at = now()
+                    due = [(each.lane, each.receiver) for each in waiting if each.due_at <= at]
+                    wanted = choose(room, due, self._may_claim, self._settings.delivery_concurrency // 4 + 1)
+                    if wanted:
+                        claimed = await queue.claim(connection, self._id, at, self._lease, wanted)
+        except BaseException:
+            self._finished = finished + self._finished
+            raise
         for each in claimed:
-            self._held.setdefault(each.receiver, deque()).append(each)
-        for receiver in {each.receiver for each in claimed}:
-            self._send_held(receiver, session)
-        return bool(claimed)
+            self._hold(each)
+        for code in {each.receiver for each in claimed}:
+            self._send_held(code, session)
+        return 0.0 if self._look_on(waiting) or claimed else self._pause(waiting)
+
+    def _look_on(self, waiting: list[queue.Waiting]) -> bool:
+        """Whether there are receivers that were not looked at: the next beat begins after the last one seen."""
+        of_lane: dict[Priority, list[str]] = {}
+        for each in waiting:
+            of_lane.setdefault(each.lane, []).append(each.receiver)
+        begun_late = any(self._seen_up_to.values())
+        self._seen_up_to = {
+            lane: receivers[-1] for lane, receivers in of_lane.items() if len(receivers) == _MOST_RECEIVERS
+        }
+        return bool(self._seen_up_to) or begun_late
 
     def _room(self) -> int:
         """How many more may be sent. One that has waited for its endpoint for a second costs a socket and nothing else,
         and does not keep others waiting too; only the number of sockets is bounded."""
         young = time.monotonic() - _YOUNG_SECONDS
         most = self._settings.delivery_concurrency
-        busy = sum(began > young for began in self._began.values())
-        return min(most - busy, most * _SOCKETS_FOR_EACH - len(self._began))
+        busy = sum(began > young for began in self._began.values()) + sum(map(len, self._held.values()))
+        return min(2 * most - busy, most * _SOCKETS_FOR_EACH - len(self._began) - len(self._finished))
 
-    def _busy(self) -> list[str]:
-        """Agencies that can take no more now: at their limit, resting, or with something still held for them."""
-        at = time.monotonic()
-        codes = {*self._in_flight, *self._breakers, *self._held}
-        return [code for code in codes if code in self._held or self._in_flight[code] >= self._allowance(code, at)]
+    def _may_claim(self, code: str, lane: Priority) -> int:
+        """As many as may be sent now, and as many again to follow them."""
+        allowed = self._endpoints.allowance(code, urgent=lane is Priority.EMERGENCY)
+        return 2 * allowed - len(self._held.get(code, ())) if allowed > 0 else 0
 
-    def _allowance(self, receiver: str, at: float) -> int:
-        breaker = self._breakers.get(receiver)
-        most = self._settings.delivery_per_agency
-        return most if breaker is None else breaker.allowance(at, most)
+    def _hold(self, claimed: Claimed) -> None:
+        held = self._held.setdefault(claimed.receiver, deque())
+        if claimed.lane is Priority.EMERGENCY:
+            held.appendleft(claimed)
+        else:
+            held.append(claimed)
 
-    def _send_held(self, receiver: str, session: aiohttp.ClientSession) -> None:
-        held = self._held.get(receiver)
-        while held and self._in_flight[receiver] < self._allowance(receiver, time.monotonic()):
+    def _send_held(self, code: str, session: aiohttp.ClientSession) -> None:
+        held = self._held.get(code)
+        while held and self._endpoints.allowance(code, urgent=held[0].lane is Priority.EMERGENCY) > 0:
             claimed = held.popleft()
             if claimed.lease_until - now() < self._margin:
                 continue  # too late to send it safely: when the lease ends it is claimed again
-            self._in_flight[receiver] += 1
+            self._endpoints.began(code)
             self._began[claimed.id] = time.monotonic()
             task = asyncio.create_task(self._deliver(claimed, session))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if not held:
-            self._held.pop(receiver, None)
+            self._held.pop(code, None)
 
     async def _deliver(self, claimed: Claimed, session: aiohttp.ClientSession) -> None:
         code = claimed.receiver
         try:
-            attempt = await send(session, await self._receiver(code), claimed)
-            self._judge(code, attempt)
+            try:
+                attempt = await self._attempt(claimed, session)
+            finally:
+                self._endpoints.ended(code)
             self._count(claimed, attempt)
-            await self._record(claimed, attempt)
+            await self._conclude(claimed, attempt)
         except Exception as error:
             # Not recorded: the lease ends, and it is sent again with the same id and bytes.
             expected = isinstance(error, Problem) or is_unavailable(error)
             log.log(30 if expected else 40, "attempt_not_recorded", delivery_id=str(claimed.id), **describe(error))
         finally:
-            self._in_flight[code] -= 1
             self._began.pop(claimed.id, None)
-            if not self._in_flight[code]:
-                del self._in_flight[code]
             if not self._stopping:
                 self._send_held(code, session)
-            if len(self._began) <= self._settings.delivery_concurrency // 2:
-                self._database.bell.after_commit()
+            self._database.bell.after_commit()
 
-    async def _receiver(self, code: str) -> Receiver | None:
-        """One that seems to have no endpoint is looked at again: it may just have been given one."""
-        receiver = (await self._registry.current()).receiver(code)
-        if receiver is None or receiver.endpoint is None:
-            receiver = (await self._registry.refresh()).receiver(code)
-        return receiver
-
-    def _judge(self, receiver: str, attempt: Attempt) -> None:
-        if attempt.succeeded:
-            self._breakers.pop(receiver, None)
-            return
-        breaker = self._breakers.setdefault(receiver, Breaker())
-        if breaker.failed(time.monotonic()):
-            log.warning("endpoint_rests", agency=receiver, failures=breaker.failures, fault=attempt.fault)
+    async def _attempt(self, claimed: Claimed, session: aiohttp.ClientSession) -> Attempt:
+        code = claimed.receiver
+        if self._endpoints.is_suspended(code):
+            return Attempt(now(), 0, None, "endpoint_suspended", b"")
+        attempt = await send(session, await self._endpoints.receiver(code), claimed)
+        if changed := self._endpoints.judge(code, attempt):
+            self._finished.append((claimed, changed))
+        return attempt
 
     def _count(self, claimed: Claimed, attempt: Attempt) -> None:
         outcome = "delivered" if attempt.succeeded else attempt.fault or f"{(attempt.status_code or 0) // 100}xx"
@@ -176,26 +189,27 @@ class Courier:
         if claimed.attempts == 0:
             metrics.FIRST_ATTEMPT_SECONDS.observe((attempt.started_at - claimed.created_at).total_seconds())
 
-    async def _record(self, claimed: Claimed, attempt: Attempt) -> None:
+    async def _conclude(self, claimed: Claimed, attempt: Attempt) -> None:
+        """Leave what came back to the next beat, or, when three days have passed, give up."""
         at = now()
         again = None
         if not attempt.succeeded:
             failed = await self._failed_before(claimed) + 1
-            again = next_try(failed, at, claimed.give_up_at, self._chance)
-        unit = record(claimed, attempt, self._id, at, again)
+            again = next_try(failed, at, claimed.give_up_at, self._chance, attempt.retry_after)
+        unit = outbox.record(claimed, attempt, self._id, at, again)
         if attempt.succeeded or again is not None:
-            await self._ledger.write(unit)
+            self._finished.append((claimed, unit))
         elif await self._give_up(claimed, unit, at):
             metrics.EXHAUSTED.inc()
-            log.error("delivery_exhausted", delivery_id=str(claimed.id), agency=claimed.receiver)
+            log.error("delivery_exhausted", delivery_id=str(claimed.id), receiver=claimed.receiver)
 
     async def _give_up(self, claimed: Claimed, unit: Unit, at: datetime) -> bool:
         """Write the last attempt's unit and the event that says so; False if the claim was lost: then only the unit."""
         async with self._database.writing() as connection:
             case = await load(connection, claimed.request_id)
-            given_up = await give_up(connection, claimed.id, self._id, at)
+            given_up = await outbox.give_up(connection, claimed.id, self._id, at)
             units = [unit]
-            if given_up:
+            if given_up and claimed.handoff_id is not None:
                 data = {"delivery": str(claimed.id), "agency": claimed.receiver, "attempts": claimed.attempts + 1}
                 case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
                 units.append(case.finish())
@@ -206,25 +220,37 @@ class Courier:
         if not claimed.was_sent_again:
             return claimed.attempts
         async with self._database.reading() as connection:
-            return await failed_since_sent_again(connection, claimed)
+            return await outbox.failed_since_sent_again(connection, claimed)
 
-    async def _pause(self) -> float:
-        """Seconds until something is due or a breaker may be probed, at most the poll interval."""
-        async with self._database.reading() as connection:
-            at = await next_due(connection)
-        until_due = (at - now()).total_seconds() if at else self._settings.poll_seconds
-        if until_due <= 0:
-            # Due but not to be had: its agency is busy, or another worker is taking it.
-            until_due = min(0.25, self._settings.poll_seconds)
-        return min(until_due, self._settings.poll_seconds)
+    async def _record_one_by_one(self) -> None:
+        """One that the database refuses fails alone: its lease ends, and it is sent again with the same id and bytes."""
+        finished, self._finished = self._finished, []
+        for claimed, unit in finished:
+            try:
+                await self._ledger.write(unit)
+            except Exception as error:
+                log.error("attempt_not_recorded", delivery_id=str(claimed.id), **describe(error))
+
+    def _pause(self, waiting: list[queue.Waiting]) -> float:
+        """Seconds until something is due that may be sent, or a gate opens; at most the poll interval."""
+        at, most = now(), self._settings.poll_seconds
+        until = [most]
+        for each in waiting:
+            if (due_in := (each.due_at - at).total_seconds()) > 0:
+                until.append(due_in)
+            else:
+                # Due but not to be had: its endpoint is busy, or another worker is taking it.
+                until.append(self._endpoints.opens_in(each.receiver) or min(0.25, most))
+        return max(min(until), 0.001)
 
     async def _finish(self) -> None:
-        held = [claimed for queue in self._held.values() for claimed in queue]
+        held = [claimed for queue_ in self._held.values() for claimed in queue_]
         self._held.clear()
         with suppress(Exception):
             async with self._database.writing() as connection:
-                await release(connection, self._id, held, now())
+                await outbox.release(connection, self._id, held, now())
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.stop_seconds * 0.6)
         for task in self._tasks:
             task.cancel()
+        await self._record_one_by_one()

@@ -6,27 +6,19 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.delivery.lanes import Priority
 from app.delivery.schedule import GIVE_UP_AFTER
 from app.identifiers import new_id
 from app.ledger import Unit
-from app.sealing import seal_bytes, unseal_bytes
+from app.sealing import seal_bytes
 from app.tables import delivery, delivery_attempt
 from app.wire import to_json
-
-
-class Priority(IntEnum):
-    """Lower is sent first."""
-
-    EMERGENCY = 0
-    URGED = 1
-    ORDINARY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +28,9 @@ class Claimed:
     id: UUID
     receiver: str
     request_id: UUID
-    handoff_id: UUID
+    handoff_id: UUID | None
     type: str
+    lane: Priority
     body: bytes
     attempts: int
     created_at: datetime
@@ -56,13 +49,14 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try: an HTTP status, or a fault in one word. `answer` is cut short."""
+    """One try: an HTTP status, or a fault in one word. `answer` is cut short; `retry_after` is what it asked for."""
 
     started_at: datetime
     milliseconds: int
     status_code: int | None
     fault: str | None
     answer: bytes
+    retry_after: timedelta | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -75,7 +69,7 @@ def enqueue(
     type: str,  # noqa: A002 - the word of the contract
     receiver: str,
     request_id: UUID,
-    handoff_id: UUID,
+    handoff_id: UUID | None,
     data: dict[str, Any],
     at: datetime,
     priority: Priority = Priority.ORDINARY,
@@ -103,93 +97,6 @@ def enqueue(
         },
     )
     unit.rings = True
-
-
-async def claim_due(
-    connection: AsyncConnection,
-    worker_id: UUID,
-    at: datetime,
-    lease: timedelta,
-    limit: int,
-    busy: Collection[str],
-) -> list[Claimed]:
-    """Take up to `limit` due deliveries, most urgent first, none of the `busy` agencies.
-
-    PostgreSQL passes over rows that another worker is taking (SKIP LOCKED); on SQLite the caller holds the
-    database's one write lock. Either way the lease is the row's new `due_at`.
-    """
-    claimed: list[Claimed] = []
-    for lane in Priority:
-        if len(claimed) < limit:
-            claimed += await _claim_lane(connection, lane, worker_id, at, lease, limit - len(claimed), busy)
-    return claimed
-
-
-async def _claim_lane(
-    connection: AsyncConnection,
-    lane: Priority,
-    worker_id: UUID,
-    at: datetime,
-    lease: timedelta,
-    limit: int,
-    busy: Collection[str],
-) -> list[Claimed]:
-    # A lane at a time: equality on the index's first column makes the rest of it the order that is asked for.
-    first = (
-        select(delivery.c.id)
-        .where(delivery.c.status == "pending", delivery.c.priority == int(lane), delivery.c.due_at <= at)
-        .order_by(delivery.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    if busy:
-        first = first.where(delivery.c.receiver.not_in(sorted(busy)))
-    due = first.cte("due")
-    taken = (
-        update(delivery)
-        .where(delivery.c.id == due.c.id)
-        .values(due_at=at + lease, claimed_by=worker_id)
-        .returning(
-            delivery.c.id,
-            delivery.c.receiver,
-            delivery.c.request_id,
-            delivery.c.handoff_id,
-            delivery.c.type,
-            delivery.c.sealed,
-            delivery.c.attempts,
-            delivery.c.created_at,
-            delivery.c.give_up_at,
-        )
-    )
-    rows = (await connection.execute(taken)).all()
-    claimed = [
-        Claimed(
-            id=row.id,
-            receiver=row.receiver,
-            request_id=row.request_id,
-            handoff_id=row.handoff_id,
-            type=row.type,
-            body=unseal_bytes(row.sealed),
-            attempts=row.attempts,
-            created_at=row.created_at,
-            give_up_at=row.give_up_at,
-            lease_until=at + lease,
-        )
-        for row in rows
-    ]
-    return sorted(claimed, key=lambda each: each.id)
-
-
-async def next_due(connection: AsyncConnection) -> datetime | None:
-    """When the next pending delivery is due, leased ones included."""
-    lanes = [
-        select(func.min(delivery.c.due_at))
-        .where(delivery.c.status == "pending", delivery.c.priority == int(lane))
-        .scalar_subquery()
-        for lane in Priority
-    ]
-    row = (await connection.execute(select(*lanes))).one()
-    return min((at for at in row if at is not None), default=None)
 
 
 # 2xx is the truth whoever heard it; a failure is only for the worker that still holds the claim to say.

@@ -11,13 +11,17 @@ LONGEST_DELAY = timedelta(hours=8)
 _JITTER = 0.2
 
 
-def next_try(attempts: int, at: datetime, give_up_at: datetime, chance: random.Random) -> datetime | None:
+def next_try(
+    attempts: int, at: datetime, give_up_at: datetime, chance: random.Random, asked: timedelta | None = None
+) -> datetime | None:
     """The time of the next try after `attempts` failed ones; None when three days have passed: it is exhausted.
 
     5 s, 20 s, 80 s, 5 min, 21 min, 85 min, 5.7 h, then every 8 h, each spread by a fifth to either side. The last
-    try falls on the end of the three days, so that the whole of them is used.
+    try falls on the end of the three days, so that the whole of them is used. `asked` is the wait that the endpoint asked
+    for (Retry-After, RFC 9110 10.2.3): it is never tried sooner.
     """
     if at >= give_up_at:
         return None
     delay: timedelta = min(FIRST_DELAY * 4 ** min(attempts - 1, 10), LONGEST_DELAY)
-    return min(at + delay * chance.uniform(1 - _JITTER, 1 + _JITTER), give_up_at)
+    spread = delay * chance.uniform(1 - _JITTER, 1 + _JITTER)
+    return min(at + max(spread, asked or spread), give_up_at)

@@ -1,0 +1,134 @@
+"""The queue: what is due, found by its lane and receiver, and claimed with a lease.
+
+Rows stand in the index by lane, then receiver, then time. Receivers are stepped through, one seek each, so that the
+backlog of one that can take nothing now, however long, costs one seek and delays nobody else. Recursive queries and
+lateral joins are said in SQL: the two engines differ in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Integer, String, TextClause, bindparam, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import Executable
+
+from app.columns import Id, Instant
+from app.delivery.lanes import Priority, Wanted
+from app.delivery.outbox import Claimed
+from app.sealing import unseal_bytes
+from app.tables import delivery
+
+_LANES = tuple(Priority)
+_OF_LANE = "FROM delivery WHERE status = 'pending' AND priority = {lane} AND receiver"
+_STEP = """lane_{lane} (receiver) AS (
+    SELECT (SELECT min(receiver) {of_lane} > :after_{lane})
+    UNION ALL
+    SELECT (SELECT min(receiver) {of_lane} > lane_{lane}.receiver) FROM lane_{lane}
+    WHERE lane_{lane}.receiver IS NOT NULL{inner}
+)"""
+_CHOSEN = """SELECT * FROM (
+    SELECT {lane} AS lane, receiver, (SELECT min(due_at) {of_lane} = lane_{lane}.receiver) AS due_at
+    FROM lane_{lane} WHERE receiver IS NOT NULL{outer}
+) AS of_lane_{lane}"""
+_MOST_TOGETHER = 64
+_MOST_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A receiver with something pending in a lane, and when the first of it is due."""
+
+    lane: Priority
+    receiver: str
+    due_at: datetime
+
+
+async def waiting(connection: AsyncConnection, after: Mapping[Priority, str], most: int) -> list[Waiting]:
+    """Of each lane, the next `most` receivers in the order of their codes beyond `after` (default: from the first)."""
+    given = {f"after_{lane.value}": after.get(lane, "") for lane in _LANES} | {"most": most}
+    rows = await connection.execute(_steps(connection.dialect.name), given)
+    return [Waiting(Priority(row.lane), row.receiver, row.due_at) for row in rows]
+
+
+@cache
+def _steps(dialect: str) -> TextClause:
+    """One seek a receiver: the least code above the last one. Only SQLite lets the recursion itself be cut short;
+    PostgreSQL's runs no further than the outer query asks."""
+    inner, outer = (" LIMIT :most", "") if dialect == "sqlite" else ("", " LIMIT :most")
+    steps, chosen = [], []
+    for lane in _LANES:
+        given = {"lane": lane.value, "of_lane": _OF_LANE.format(lane=lane.value), "inner": inner, "outer": outer}
+        steps.append(_STEP.format_map(given))
+        chosen.append(_CHOSEN.format_map(given))
+    statement = text(f"WITH RECURSIVE {', '.join(steps)} {' UNION ALL '.join(chosen)}")
+    return statement.columns(lane=Integer, receiver=String, due_at=Instant)  # type: ignore[return-value]
+
+
+async def oldest_due(connection: AsyncConnection) -> datetime | None:
+    """When the first pending delivery was due, or will be, of the first thousand receivers of each lane."""
+    return min((each.due_at for each in await waiting(connection, {}, _MOST_LOOKED_AT)), default=None)
+
+
+async def claim(
+    connection: AsyncConnection, worker_id: UUID, at: datetime, lease: timedelta, wanted: Sequence[Wanted]
+) -> list[Claimed]:
+    """Take what is due of what is wanted, the most urgent first. The lease is the row's new `due_at`.
+
+    PostgreSQL passes over rows that another worker is taking (SKIP LOCKED); on SQLite the caller holds the
+    database's one write lock.
+    """
+    claimed = []
+    for start in range(0, len(wanted), _MOST_TOGETHER):
+        some = wanted[start : start + _MOST_TOGETHER]
+        given: dict[str, Any] = {"at": at, "until": at + lease, "worker": worker_id}
+        for number, each in enumerate(some):
+            given |= {f"l{number}": int(each.lane), f"r{number}": each.receiver, f"m{number}": each.most}
+        rows = await connection.execute(_taking(connection.dialect.name, len(some)), given)
+        claimed += [_claimed(row, at + lease) for row in rows]
+    return sorted(claimed, key=lambda each: (each.lane, each.id))
+
+
+@cache
+def _taking(dialect: str, number: int) -> Executable:
+    locked = "" if dialect == "sqlite" else " FOR UPDATE SKIP LOCKED"
+    parts = [
+        f"SELECT * FROM (SELECT id FROM delivery WHERE status = 'pending' AND priority = :l{n} AND receiver = :r{n} "  # noqa: S608
+        f"AND due_at <= :at ORDER BY due_at LIMIT :m{n}{locked}) AS of_{n}"
+        for n in range(number)
+    ]
+    kinds: list[BindParameter[Any]] = [bindparam("at", type_=Instant)]
+    for n in range(number):
+        kinds += [
+            bindparam(f"l{n}", type_=Integer),
+            bindparam(f"r{n}", type_=String),
+            bindparam(f"m{n}", type_=Integer),
+        ]
+    due = text(" UNION ALL ".join(parts)).bindparams(*kinds).columns(id=Id).cte("due")
+    return (
+        update(delivery)
+        .where(delivery.c.id.in_(select(due.c.id)))
+        .values(due_at=bindparam("until"), claimed_by=bindparam("worker"))
+        .returning(*(column for column in delivery.c if column.name not in ("due_at", "digest", "status")))
+    )
+
+
+def _claimed(row: Any, lease_until: datetime) -> Claimed:
+    return Claimed(
+        id=row.id,
+        receiver=row.receiver,
+        request_id=row.request_id,
+        handoff_id=row.handoff_id,
+        type=row.type,
+        lane=Priority(row.priority),
+        body=unseal_bytes(row.sealed),
+        attempts=row.attempts,
+        created_at=row.created_at,
+        give_up_at=row.give_up_at,
+        lease_until=lease_until,
+    )
