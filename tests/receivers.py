@@ -6,6 +6,7 @@ It verifies every message with the `standardwebhooks` library, which shares no c
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections import defaultdict, deque
@@ -53,7 +54,7 @@ class Answer:
 class Receiver:
     """Every agency's endpoint, `/{agency}`. `then` tells an endpoint its next answers; after them it answers 200."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.secrets: dict[str, str] = {}
         self._answers: dict[str, deque[Answer]] = defaultdict(deque)
@@ -61,12 +62,15 @@ class Receiver:
         self._released = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.receiver = self
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{{code}}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/{{code}}"
 
     def then(self, agency: str, *answers: Answer) -> None:
         self._answers[agency].extend(answers)

@@ -10,7 +10,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import aiohttp
 import structlog
 
 from app import metrics
@@ -28,7 +27,7 @@ from app.delivery.outbox import (
     release,
 )
 from app.delivery.schedule import next_try
-from app.delivery.sender import open_session, send
+from app.delivery.sender import Session, open_session, send
 from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
@@ -87,7 +86,7 @@ class Courier:
         self._stopping = True
         self._database.bell.after_commit()
 
-    async def _claim(self, session: aiohttp.ClientSession) -> bool:
+    async def _claim(self, session: Session) -> bool:
         """Whether to look again at once: something was taken and there is still room."""
         room = self._room()
         if room < max(self._settings.delivery_concurrency // 2, 1):
@@ -119,7 +118,7 @@ class Courier:
         most = self._settings.delivery_per_agency
         return most if breaker is None else breaker.allowance(at, most)
 
-    def _send_held(self, agency_code: str, session: aiohttp.ClientSession) -> None:
+    def _send_held(self, agency_code: str, session: Session) -> None:
         held = self._held.get(agency_code)
         while held and self._in_flight[agency_code] < self._allowance(agency_code, time.monotonic()):
             claimed = held.popleft()
@@ -133,7 +132,7 @@ class Courier:
         if not held:
             self._held.pop(agency_code, None)
 
-    async def _deliver(self, claimed: Claimed, session: aiohttp.ClientSession) -> None:
+    async def _deliver(self, claimed: Claimed, session: Session) -> None:
         code = claimed.agency_code
         try:
             attempt = await send(session, await self._agency(code), claimed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 
@@ -18,8 +18,17 @@ class SigningSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointTls:
+    """All PEM: the authorities that its endpoint is trusted by, and the certificate that we show it."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Agency:
-    """`inbox`: it holds a key with which it can fetch its handoffs itself."""
+    """`inbox`: it holds a key with which it can fetch its handoffs itself. `tls`: what its endpoint needs of its own."""
 
     code: str
     department: str
@@ -31,6 +40,7 @@ class Agency:
     active: bool
     secrets: tuple[SigningSecret, ...] = ()
     inbox: bool = False
+    tls: EndpointTls | None = None
 
     def secrets_at(self, at: datetime) -> list[str]:
         """Those in force, the newest first."""
