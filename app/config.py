@@ -145,7 +145,9 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_networks", mode="before")
     @classmethod
-    def _networks(cls, value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
         return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
 
     @model_validator(mode="after")

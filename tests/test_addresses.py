@@ -93,7 +93,7 @@ def test_whatever_is_public_is_none_of_the_addresses_with_a_special_use(address:
     uses = ("private", "loopback", "link_local", "multicast", "reserved", "unspecified", "site_local")
     assert not any(getattr(numbers, f"is_{use}", False) for use in uses)
     if isinstance(numbers, IPv6Address):
-        assert not (numbers.ipv4_mapped or numbers.sixtofour or numbers.teredo)
+        assert not any([numbers.ipv4_mapped, numbers.sixtofour, numbers.teredo])
 
 
 @given(st.data())
