@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         8, ge=1, le=200, description="Messages in flight to one agency per worker, at most.", examples=[8]
     )
     delivery_connect_seconds: float = Field(
-        5, gt=0, le=60, description="Time limit for reaching an endpoint.", examples=[5]
+        5, gt=0, le=60, description="Time limit for reaching an endpoint: its name, its address, TLS.", examples=[5]
     )
     delivery_total_seconds: float = Field(
         20, gt=0, le=120, description="Time limit for one attempt, whole.", examples=[20]
