@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, signing
+from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError, parse_endpoint
 from app.identifiers import new_id, now
 from app.receivers import DeliveryMode
 from app.sealing import seal
@@ -24,6 +26,8 @@ NO_ENDPOINT: Mapping[str, Any] = {
     "per_second": None,
     "tls": None,
 }
+
+_LOOK_UP_SECONDS = 5
 
 
 class WrongAgencyError(ValueError):
@@ -39,11 +43,9 @@ async def add(
     name_zh: str,
     name_en: str,
     phone: str | None,
-    endpoint: str | None,
+    endpoint: Endpoint | None,
 ) -> str | None:
     """Add an agency; with an endpoint, its signing secret, which is shown this once."""
-    if endpoint is not None:
-        check_endpoint(endpoint)
     if await connection.scalar(select(agency.c.code).where(agency.c.code == code)) is not None:
         raise WrongAgencyError(f"There is an agency {code} already; choose another code.")
     if await connection.scalar(select(department.c.code).where(department.c.code == department_code)) is None:
@@ -76,9 +78,8 @@ async def record_seat(connection: AsyncConnection, code: str, of_revision: int) 
     await connection.execute(agency_seat.insert().from_select(["agency_code", "revision", *names], now_is))
 
 
-async def set_endpoint(connection: AsyncConnection, code: str, endpoint: str) -> str:
+async def set_endpoint(connection: AsyncConnection, code: str, endpoint: Endpoint) -> str:
     """Give an agency an endpoint and a new secret, which is shown this once; older ones end now."""
-    check_endpoint(endpoint)
     changed = await connection.execute(update(agency).where(agency.c.code == code).values(endpoint=endpoint))
     if changed.rowcount != 1:
         raise WrongAgencyError(f"There is no agency {code}.")
@@ -104,20 +105,29 @@ async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
-def check_endpoint(endpoint: str) -> None:
-    """Raises WrongAgencyError for what is no http(s) address, or holds a user or password."""
-    try:
-        parts = urlsplit(endpoint)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket that is not closed, a port that is no number or too large
-        is_address = False
-    if not is_address:
-        raise WrongAgencyError(
-            "An endpoint is an http:// or https:// address, its port (if any) 1 to 65535; "
-            "write one such as https://housing.example.gov.cn/one-window."
+async def check_endpoint(endpoint: str, allowed: AllowList) -> Endpoint:
+    """The endpoint, which may be saved. Its name is looked up, so call it with no transaction open.
+
+    A name that nobody knows yet passes with https: every connection is checked anew. Raises WrongEndpointError.
+    """
+    parts = parse_endpoint(endpoint)
+    encrypted = parts.scheme == "https"
+    addresses = await _look_up(parts.hostname or "")
+    if (addresses or not encrypted) and not any(allowed.allows(each, encrypted) for each in addresses):
+        raise WrongEndpointError(
+            "The endpoint has no address that is allowed: https:// goes to public addresses and to the networks in "
+            "ONE_WINDOW_ALLOWED_NETWORKS, http:// only to those networks. Name its network there, or write another."
         )
-    if parts.username or parts.password:
-        raise WrongAgencyError("An endpoint holds no user or password; messages are signed instead.")
+    return Endpoint(endpoint)
+
+
+async def _look_up(host: str) -> list[str]:
+    try:
+        async with asyncio.timeout(_LOOK_UP_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(address[0]) for *_, address in found]
 
 
 async def _add_secret(connection: AsyncConnection, code: str) -> str:

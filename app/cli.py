@@ -24,12 +24,13 @@ from app import seed as seeding
 from app.cli_routing import RoutingRefusedError, routing_app
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
 from app.db import Database
+from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError
 from app.demo.run import DemoFailedError, run_demo
 from app.keys import KeyRole
 from app.main import create_app
 from app.migrating import migrate as migrate_database
 from app.tables import api_key
-from app.terminal import DatabaseOption, err, minute, out, with_database, working
+from app.terminal import DatabaseOption, err, minute, out, run_async, with_database, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +55,7 @@ def run() -> None:
     except (
         WrongSettingError,
         agency_verbs.WrongAgencyError,
+        WrongEndpointError,
         key_verbs.WrongKeyError,
         DemoFailedError,
         RoutingRefusedError,
@@ -247,6 +249,7 @@ def agencies_add(
     database: DatabaseOption = None,
 ) -> None:
     """Add an agency. With an endpoint, its signing secret is printed, this once."""
+    checked = _checked(endpoint, database) if endpoint is not None else None
 
     async def work(opened: Database) -> str | None:
         async with opened.writing() as connection:
@@ -258,7 +261,7 @@ def agencies_add(
                 name_zh=name_zh,
                 name_en=name_en,
                 phone=phone,
-                endpoint=endpoint,
+                endpoint=checked,
             )
 
     secret = with_database(database, work)
@@ -285,12 +288,19 @@ def agencies_list(database: DatabaseOption = None) -> None:
 @agencies_app.command("endpoint")
 def agencies_endpoint(code: str, endpoint: str, database: DatabaseOption = None) -> None:
     """Give an agency an endpoint; its new signing secret is printed, this once."""
+    checked = _checked(endpoint, database)
 
     async def work(opened: Database) -> str:
         async with opened.writing() as connection:
-            return await agency_verbs.set_endpoint(connection, code, endpoint)
+            return await agency_verbs.set_endpoint(connection, code, checked)
 
     typer.echo(with_database(database, work))
+
+
+def _checked(endpoint: str, database: str | None) -> Endpoint:
+    allowed = AllowList(load_settings(database_url=database).allowed_networks)
+    checked: Endpoint = run_async(agency_verbs.check_endpoint(endpoint, allowed))
+    return checked
 
 
 @agencies_app.command("suspend")

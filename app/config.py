@@ -10,11 +10,12 @@ import math
 import os
 import secrets
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -83,7 +84,7 @@ class Settings(BaseSettings):
         8, ge=1, le=200, description="Messages in flight to one agency per worker, at most.", examples=[8]
     )
     delivery_connect_seconds: float = Field(
-        5, gt=0, le=60, description="Time limit for reaching an endpoint.", examples=[5]
+        5, gt=0, le=60, description="Time limit for reaching an endpoint: its name, its address, TLS.", examples=[5]
     )
     delivery_total_seconds: float = Field(
         20, gt=0, le=120, description="Time limit for one attempt, whole.", examples=[20]
@@ -96,6 +97,13 @@ class Settings(BaseSettings):
         "is left alone for a while.",
         examples=[5],
     )
+    delivery_read_seconds: float = Field(
+        15,
+        gt=0,
+        le=120,
+        description="Time limit for an endpoint's silence, before and within its answer.",
+        examples=[15],
+    )
     delivery_lease_seconds: float = Field(
         60,
         ge=1,
@@ -103,6 +111,12 @@ class Settings(BaseSettings):
         description="A delivery claimed by a worker that died is free again after this; "
         "at least 2 seconds longer than ONE_WINDOW_DELIVERY_TOTAL_SECONDS.",
         examples=[60],
+    )
+    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Networks (CIDR, separated by commas) that messages may be sent to beside public addresses, "
+        "also without TLS.",
+        examples=["10.36.0.0/16,fd00:36::/32"],
     )
     poll_seconds: float = Field(
         2, gt=0, le=60, description="How often the worker looks even if nobody woke it.", examples=[2]
@@ -136,6 +150,13 @@ class Settings(BaseSettings):
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
         return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
 
     @model_validator(mode="after")
     def _lease_outlives_an_attempt(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -30,7 +30,7 @@ class Tls:
 
     ca: str | None = None
     certificate: str | None = None
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
 
 
 class Receiver(Protocol):

@@ -20,6 +20,7 @@ from tests import serving
 def one_window(*arguments: str, database: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {name: setting for name, setting in os.environ.items() if not name.startswith("ONE_WINDOW_")}
     environment |= {"COLUMNS": "200", "NO_COLOR": "1", "ONE_WINDOW_SECRET": serving.SECRET}
+    environment["ONE_WINDOW_ALLOWED_NETWORKS"] = serving.LOOPBACK
     environment |= {f"ONE_WINDOW_{name.upper()}": setting for name, setting in settings.items()}
     if database is not None:
         environment["ONE_WINDOW_DATABASE_URL"] = database
@@ -39,6 +40,7 @@ def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProce
     """The same entry point inside this process, where there are many commands to try and a start takes seconds."""
     out, err = io.StringIO(), io.StringIO()
     settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET, "COLUMNS": "200"}
+    settings["ONE_WINDOW_ALLOWED_NETWORKS"] = serving.LOOPBACK
     with (
         mock.patch.dict(os.environ, settings),
         mock.patch.object(sys, "argv", ["one-window", *arguments]),

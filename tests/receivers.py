@@ -6,9 +6,12 @@ It verifies every message with the `standardwebhooks` library, which shares no c
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import threading
 import time
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -53,7 +56,7 @@ class Answer:
 class Receiver:
     """Every agency's endpoint, `/{agency}`. `then` tells an endpoint its next answers; after them it answers 200."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.secrets: dict[str, str] = {}
         self._answers: dict[str, deque[Answer]] = defaultdict(deque)
@@ -61,12 +64,15 @@ class Receiver:
         self._released = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.receiver = self
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{{code}}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/{{code}}"
 
     def then(self, agency: str, *answers: Answer) -> None:
         self._answers[agency].extend(answers)
@@ -109,6 +115,19 @@ class _Server(ThreadingHTTPServer):
     receiver: Receiver
     daemon_threads = True
     request_queue_size = 128
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if isinstance(request, ssl.SSLSocket):
+            try:
+                request.do_handshake()
+            except ssl.SSLError:
+                # What it has sent meanwhile is read: else the reset may overtake the alert that says why.
+                with socket.socket(fileno=request.detach()) as plain, suppress(OSError):
+                    plain.shutdown(socket.SHUT_WR)
+                    while plain.recv(65536):
+                        pass
+                return
+        super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hung up is no fault of ours."""

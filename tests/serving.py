@@ -28,6 +28,7 @@ from app.keys import KeyRole
 from app.migrating import migrate
 
 COUNTY = "360803"
+LOOPBACK = "127.0.0.0/8,::1/128"
 SECRET = "a secret of tests, thirty-two and more"
 TEST_POSTGRES = "ONE_WINDOW_TEST_POSTGRES_URL"
 
@@ -76,7 +77,7 @@ def _execute(server: str, statement: str) -> None:
 
 
 def settings_for(url: str, **more: Any) -> Settings:
-    return load_settings(database_url=url, secret=SECRET, **more)
+    return load_settings(**{"database_url": url, "secret": SECRET, "allowed_networks": LOOPBACK, **more})
 
 
 def prepare(url: str) -> None:
@@ -168,6 +169,7 @@ class Service(Process):
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
+        environment["ONE_WINDOW_ALLOWED_NETWORKS"] = LOOPBACK
         environment |= {f"ONE_WINDOW_{name.upper()}": str(value) for name, value in settings.items()}
         arguments = ("-m", "app", "serve", "--database", url, "--port", str(self.port), *options)
         super().__init__(*arguments, environment=environment, log=log)

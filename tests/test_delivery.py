@@ -205,6 +205,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_sends_and_gives_back_the
     receipts = [county.ask("temp_aid_fast") for _ in range(20)]
     receiver.always(TOWNSHIP, Answer(seconds=0.4))
     settings = {"SECRET": serving.SECRET, "DELIVERY_PER_AGENCY": "2", "DELIVERY_LEASE_SECONDS": "120"}
+    settings["ALLOWED_NETWORKS"] = serving.LOOPBACK
     environment = {f"ONE_WINDOW_{name}": setting for name, setting in settings.items()}
     process = serving.Process("-m", "app", "worker", "--database", database_url, environment=environment)
     until(lambda: len(receiver.of(TOWNSHIP)) >= 3, within=30, what="the first messages")

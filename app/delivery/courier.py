@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import aiohttp
 import structlog
 
 from app import metrics
@@ -24,7 +23,7 @@ from app.delivery.endpoints import Endpoints
 from app.delivery.lanes import Priority, choose
 from app.delivery.outbox import Attempt, Claimed
 from app.delivery.schedule import next_try
-from app.delivery.sender import open_session, send
+from app.delivery.sender import Session, open_session, send
 from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
@@ -84,7 +83,7 @@ class Courier:
         self._stopping = True
         self._database.bell.after_commit()
 
-    async def _beat(self, session: aiohttp.ClientSession) -> float:
+    async def _beat(self, session: Session) -> float:
         """Seconds until there may be something to do again: none if something was claimed and there is still room."""
         finished, self._finished = self._finished, []
         room = self._room()
@@ -140,7 +139,7 @@ class Courier:
         else:
             held.append(claimed)
 
-    def _send_held(self, code: str, session: aiohttp.ClientSession) -> None:
+    def _send_held(self, code: str, session: Session) -> None:
         held = self._held.get(code)
         while held and self._endpoints.allowance(code, urgent=held[0].lane is Priority.EMERGENCY) > 0:
             claimed = held.popleft()
@@ -154,7 +153,7 @@ class Courier:
         if not held:
             self._held.pop(code, None)
 
-    async def _deliver(self, claimed: Claimed, session: aiohttp.ClientSession) -> None:
+    async def _deliver(self, claimed: Claimed, session: Session) -> None:
         code = claimed.receiver
         try:
             try:
@@ -173,7 +172,7 @@ class Courier:
                 self._send_held(code, session)
             self._database.bell.after_commit()
 
-    async def _attempt(self, claimed: Claimed, session: aiohttp.ClientSession) -> Attempt:
+    async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:
         code = claimed.receiver
         if self._endpoints.is_suspended(code):
             return Attempt(now(), 0, None, "endpoint_suspended", b"")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 GIVE_UP_AFTER = timedelta(days=3)
 FIRST_DELAY = timedelta(seconds=5)
@@ -25,3 +26,19 @@ def next_try(
     delay: timedelta = min(FIRST_DELAY * 4 ** min(attempts - 1, 10), LONGEST_DELAY)
     spread = delay * chance.uniform(1 - _JITTER, 1 + _JITTER)
     return min(at + max(spread, asked or spread), give_up_at)
+
+
+def wait_asked_for(retry_after: str | None, at: datetime) -> timedelta | None:
+    """A Retry-After header, seconds or an HTTP date (RFC 9110 10.2.3), as the wait from `at` on; None if it says nothing
+    that can be understood. Never longer than the three days."""
+    if not retry_after:
+        return None
+    try:
+        if retry_after.isascii() and retry_after.isdigit():
+            wait = timedelta(seconds=min(int(retry_after[:12]), GIVE_UP_AFTER.total_seconds()))
+        else:
+            until = parsedate_to_datetime(retry_after)
+            wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - at
+    except (ValueError, OverflowError):
+        return None
+    return min(max(wait, timedelta(0)), GIVE_UP_AFTER)

@@ -22,12 +22,14 @@ from sqlalchemy import select
 from app import agencies, keys, seed
 from app.config import PREFIX, Settings, load_settings
 from app.db import Database
+from app.delivery.addresses import AllowList
 from app.demo.cases import CASES
 from app.keys import KeyRole
 from app.migrating import migrate
 from app.tables import agency
 
 _COUNTY = "360803"
+_LOOPBACK = "127.0.0.0/8,::1/128"
 _READY_WITHIN = 30.0
 _CLOSED_WITHIN = 90.0
 _LOOK_EVERY = 0.2
@@ -55,7 +57,9 @@ async def run_demo(folder: Path | None, keep: bool, out: Console) -> None:
         file = place / "one-window.sqlite3"
         if file.exists():
             raise DemoFailedError(f"{file} is there already; name an empty folder.")
-        settings = load_settings(database_url=f"sqlite:///{file}", host="127.0.0.1", port=_free_port())
+        settings = load_settings(
+            database_url=f"sqlite:///{file}", host="127.0.0.1", port=_free_port(), allowed_networks=_LOOPBACK
+        )
         stage = Stage(settings, f"http://127.0.0.1:{settings.port}", out)
         codes = [row["code"] for row in seed.county_agencies(_COUNTY)]
         async with _departments(codes) as departments:
@@ -78,14 +82,18 @@ async def _prepare(stage: Stage, ports: dict[str, int]) -> None:
     """The database of an empty county: migrated, seeded, every agency with its endpoint, a key for each door."""
     database = Database(stage.settings)
     stage.out.print(f"Database: [bold]{stage.settings.sqlite_file}[/bold]")
+    allowed = AllowList(stage.settings.allowed_networks)
+    endpoints = {
+        code: await agencies.check_endpoint(f"http://127.0.0.1:{port}/one-window", allowed)
+        for code, port in ports.items()
+    }
     try:
         await migrate(database)
         async with database.writing() as connection:
             await seed.seed(
                 connection, _COUNTY, lambda what, rows: stage.out.print(f"  loaded {rows:>5} {what}", highlight=False)
             )
-            for code, port in ports.items():
-                endpoint = f"http://127.0.0.1:{port}/one-window"
+            for code, endpoint in endpoints.items():
                 stage.secrets[code] = await agencies.set_endpoint(connection, code, endpoint)
             for door in {case["channel"] for _, case in CASES}:
                 stage.keys[door] = (await keys.create(connection, f"demo {door}", KeyRole.INTAKE))[1]
@@ -216,6 +224,7 @@ async def _stay(stage: Stage, ports: dict[str, int]) -> None:
 @asynccontextmanager
 async def _service(settings: Settings, stage: Stage) -> AsyncIterator[None]:
     environment = {**os.environ, f"{PREFIX}DATABASE_URL": settings.database_url, f"{PREFIX}LOG_LEVEL": "warning"}
+    environment[f"{PREFIX}ALLOWED_NETWORKS"] = _LOOPBACK
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
