@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.delivery.lanes import Priority
 from app.delivery.outbox import Attempt, Claimed
 from app.delivery.sender import Session, open_session, send
 from app.identifiers import new_id, now
@@ -29,7 +30,19 @@ def known_to(receiver: Receiver, host: str = "127.0.0.1", **changes: Any) -> Age
 async def send_in(session: Session, agency: Agency) -> Attempt:
     at = now()
     body = b'{"type": "handoff.dispatched"}'
-    claimed = Claimed(new_id(), agency.code, new_id(), new_id(), "handoff.dispatched", body, 0, at, at, at)
+    claimed = Claimed(
+        id=new_id(),
+        receiver=agency.code,
+        request_id=new_id(),
+        handoff_id=new_id(),
+        type="handoff.dispatched",
+        lane=Priority.ORDINARY,
+        body=body,
+        attempts=0,
+        created_at=at,
+        give_up_at=at,
+        lease_until=at,
+    )
     return await send(session, agency, claimed)
 
 
