@@ -11,6 +11,7 @@ from enum import StrEnum
 _FAILURES_TO_OPEN = 5
 _FIRST_PAUSE = 15.0
 _LONGEST_PAUSE = 300.0
+_URGENT_ALWAYS = 2
 
 
 class BreakerState(StrEnum):
@@ -47,15 +48,17 @@ class Gate:
 
     breaker: Breaker = field(default_factory=Breaker)
     in_flight: int = 0
+    urgent_in_flight: int = 0
     rests_until: float = 0.0
     _tokens: float = 0.0
     _counted_at: float | None = None
 
     def allowance(self, at: float, most: int, per_second: int | None, *, urgent: bool = False) -> int:
-        """How many more may be sent now. An emergency is tried whatever the breaker says."""
+        """How many more may be sent now. Two emergencies are tried whatever else hangs and whatever the breaker says."""
         state = self.breaker.state(at)
         if urgent:
-            return most - self.in_flight if state is BreakerState.CLOSED else 1 - self.in_flight
+            usual = most - self.in_flight if state is BreakerState.CLOSED else 0
+            return max(_URGENT_ALWAYS - self.urgent_in_flight, usual)
         if at < self.rests_until or state is BreakerState.OPEN:
             return 0
         if state is BreakerState.HALF_OPEN:
@@ -71,10 +74,15 @@ class Gate:
             until = max(until, at + missing / per_second)
         return max(until, at)
 
-    def began(self, at: float, per_second: int | None) -> None:
+    def began(self, at: float, per_second: int | None, *, urgent: bool = False) -> None:
         self.in_flight += 1
+        self.urgent_in_flight += urgent
         if per_second is not None:
             self._tokens = self._tokens_at(at, per_second) - 1
+
+    def ended(self, *, urgent: bool = False) -> None:
+        self.in_flight -= 1
+        self.urgent_in_flight -= urgent
 
     def _tokens_at(self, at: float, per_second: int) -> float:
         """Messages that the rate allows now: a second's worth at most, refilled as time passes."""

@@ -56,6 +56,7 @@ class Courier:
         self._began: dict[UUID, float] = {}
         self._finished: list[tuple[Claimed, Unit]] = []
         self._seen_up_to: dict[Priority, str] = {}
+        self._took_something = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._chance = random.Random()  # noqa: S311 - jitter
@@ -106,18 +107,23 @@ class Courier:
             self._hold(each)
         for code in {each.receiver for each in claimed}:
             self._send_held(code, session)
-        return 0.0 if self._look_on(waiting) or claimed else self._pause(waiting)
+        if room <= 0:
+            return self._settings.poll_seconds
+        return 0.0 if self._look_on(waiting, bool(claimed)) else self._pause(waiting)
 
-    def _look_on(self, waiting: list[queue.Waiting]) -> bool:
-        """Whether there are receivers that were not looked at: the next beat begins after the last one seen."""
+    def _look_on(self, waiting: list[queue.Waiting], took: bool) -> bool:
+        """Whether to look again at once: there are receivers that this round has not come to, or it took something.
+
+        The next beat begins after the last receiver seen, so that each has its turn however many there are.
+        """
         of_lane: dict[Priority, list[str]] = {}
         for each in waiting:
             of_lane.setdefault(each.lane, []).append(each.receiver)
-        begun_late = any(self._seen_up_to.values())
-        self._seen_up_to = {
-            lane: receivers[-1] for lane, receivers in of_lane.items() if len(receivers) == _MOST_RECEIVERS
-        }
-        return bool(self._seen_up_to) or begun_late
+        full = (lane for lane, receivers in of_lane.items() if len(receivers) == _MOST_RECEIVERS)
+        self._seen_up_to = {lane: of_lane[lane][-1] for lane in full}
+        took = took or self._took_something
+        self._took_something = took and bool(self._seen_up_to)
+        return took or bool(self._seen_up_to)
 
     def _room(self) -> int:
         """How many more may be sent. One that has waited for its endpoint for a second costs a socket and nothing else,
@@ -134,18 +140,18 @@ class Courier:
 
     def _hold(self, claimed: Claimed) -> None:
         held = self._held.setdefault(claimed.receiver, deque())
-        if claimed.lane is Priority.EMERGENCY:
+        if claimed.is_urgent:
             held.appendleft(claimed)
         else:
             held.append(claimed)
 
     def _send_held(self, code: str, session: Session) -> None:
         held = self._held.get(code)
-        while held and self._endpoints.allowance(code, urgent=held[0].lane is Priority.EMERGENCY) > 0:
+        while held and self._endpoints.allowance(code, urgent=held[0].is_urgent) > 0:
             claimed = held.popleft()
             if claimed.lease_until - now() < self._margin:
                 continue  # too late to send it safely: when the lease ends it is claimed again
-            self._endpoints.began(code)
+            self._endpoints.began(code, urgent=claimed.is_urgent)
             self._began[claimed.id] = time.monotonic()
             task = asyncio.create_task(self._deliver(claimed, session))
             self._tasks.add(task)
@@ -159,7 +165,7 @@ class Courier:
             try:
                 attempt = await self._attempt(claimed, session)
             finally:
-                self._endpoints.ended(code)
+                self._endpoints.ended(code, urgent=claimed.is_urgent)
             self._count(claimed, attempt)
             await self._conclude(claimed, attempt)
         except Exception as error:
@@ -224,10 +230,9 @@ class Courier:
     async def _record_one_by_one(self) -> None:
         """One that the database refuses fails alone: its lease ends, and it is sent again with the same id and bytes."""
         finished, self._finished = self._finished, []
-        for claimed, unit in finished:
-            try:
-                await self._ledger.write(unit)
-            except Exception as error:
+        written = await asyncio.gather(*(self._ledger.write(unit) for _, unit in finished), return_exceptions=True)
+        for (claimed, _), error in zip(finished, written, strict=True):
+            if error is not None:
                 log.error("attempt_not_recorded", delivery_id=str(claimed.id), **describe(error))
 
     def _pause(self, waiting: list[queue.Waiting]) -> float:

@@ -91,12 +91,12 @@ class Endpoints:
         at = time.monotonic()
         return gate.opens_at(at, self._limits(code)[1]) - at
 
-    def began(self, code: str) -> None:
-        self._gates.setdefault(code, Gate()).began(time.monotonic(), self._limits(code)[1])
+    def began(self, code: str, *, urgent: bool) -> None:
+        self._gates.setdefault(code, Gate()).began(time.monotonic(), self._limits(code)[1], urgent=urgent)
 
-    def ended(self, code: str) -> None:
+    def ended(self, code: str, *, urgent: bool) -> None:
         gate = self._gates[code]
-        gate.in_flight -= 1
+        gate.ended(urgent=urgent)
         if gate.is_idle:
             del self._gates[code]
 

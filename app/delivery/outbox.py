@@ -38,6 +38,10 @@ class Claimed:
     lease_until: datetime
 
     @property
+    def is_urgent(self) -> bool:
+        return self.lane is Priority.EMERGENCY
+
+    @property
     def began_at(self) -> datetime:
         """When its three days began: when it was made, or when it was last sent again."""
         return self.give_up_at - GIVE_UP_AFTER
