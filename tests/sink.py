@@ -1,6 +1,6 @@
 """A receiver that keeps its own ledger: one line per message, `webhook-id TAB digest TAB type TAB handoff`.
 
-    python -m tests.sink PORT FILE [--milliseconds N]
+    python -m tests.sink PORT FILE [--milliseconds N] [--hangs NAME]
 
 What is posted to `/bare` is answered and forgotten. A process of its own, so that nothing which happens to the service happens to its memory of what was received.
 """
@@ -17,12 +17,15 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+_HANGS_SECONDS = 120
+
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("file", type=Path)
     parser.add_argument("--milliseconds", type=float, default=0)
+    parser.add_argument("--hangs", help="The path that is heard and never answered.")
     options = parser.parse_args()
     ledger = options.file.open("a", buffering=1)
 
@@ -30,6 +33,8 @@ async def main() -> None:
         body = await request.read()
         if request.match_info["agency"] == "bare":
             return web.Response()
+        if request.match_info["agency"] == options.hangs:
+            await asyncio.sleep(_HANGS_SECONDS)
         message = json.loads(body)
         if options.milliseconds:
             await asyncio.sleep(options.milliseconds / 1000)

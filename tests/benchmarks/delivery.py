@@ -1,25 +1,34 @@
 """How much delivery costs, as a ratio to the same client in a bare loop, measured in the same run.
 
-    python -m tests.benchmarks.delivery [--database sqlite|postgresql|both] [--seconds 10] [--json FILE]
+    python -m tests.benchmarks.delivery [--database sqlite|postgresql|both] [--seconds 10] [--only PART] [--json FILE]
 
-A backlog of real handoffs is drained by one worker process to a local sink: claimed, signed, posted, recorded. Beside
-it the same library posts bodies of the same size to the same sink with as many in flight, and does nothing else.
-`latency` is the time from the 201 of a submission to the first byte at the agency when nothing else is going on.
+- The outbound clients side by side (clients.py), so that the choice can be made again.
+- A backlog of real handoffs, drained by one worker process to a local sink: claimed, signed, posted, recorded. Beside
+  it the same library posts bodies of the same size to the same sink with as many in flight, and does nothing else.
+- The time from the 201 of a submission to the first byte at the agency when nothing else is going on.
+- One dead endpoint and one that hangs among 100: how long messages to the other 98 take, with them and without.
+- Claiming with 10,000 and with 1,000,000 deliveries waiting (backlog.py).
+`--only` runs one of them: clients, drain, neighbours, backlog.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import shutil
+import socket
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import httpx
 import uvloop
 from sqlalchemy import func, select
@@ -28,28 +37,18 @@ from app.db import Database
 from app.keys import KeyRole
 from app.tables import delivery
 from tests import serving
+from tests.benchmarks import backlog, clients, many
 from tests.benchmarks.intake import BODY, drive
 
 IN_FLIGHT = 64
 SETTINGS = {"delivery_concurrency": IN_FLIGHT, "delivery_per_agency": IN_FLIGHT}
 
 
-async def bare_loop(port: int, seconds: float) -> float:
-    """Posts a second of aiohttp alone."""
-    body = b"x" * 2_000
-    done, until = 0, time.perf_counter() + seconds
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def post() -> None:
-            nonlocal done
-            while time.perf_counter() < until:
-                async with session.post(f"http://127.0.0.1:{port}/bare", data=body) as answer:
-                    await answer.read()
-                done += 1
-
-        began = time.perf_counter()
-        await asyncio.gather(*(post() for _ in range(IN_FLIGHT)))
-    return done / (time.perf_counter() - began)
+def compare_clients(port: int, seconds: float, results: dict[str, Any]) -> None:
+    rates = {name: uvloop.run(clients.rate(name, port, seconds)) for name in clients.CLIENTS}
+    for name, rate in rates.items():
+        print(f"{name:<12} {'not installed' if rate is None else f'{rate:8.0f}/s'}", flush=True)
+    results["clients"] = rates
 
 
 def count(url: str, status: str) -> int:
@@ -84,6 +83,7 @@ def measure(kind: str, url: str, sink: int, bare: float, seconds: float, results
     ended = time.perf_counter()
     assert first is not None
     rate = first[1] / (ended - first[0])
+    assert left == 0, f"{left} are still waiting"
     print(
         f"{kind}: {waiting} waiting deliveries, {rate:.0f}/s; the bare loop {bare:.0f}/s: {rate / bare:.0%} of it",
         flush=True,
@@ -115,33 +115,82 @@ def latency(address: str, key: str, ledger: Path, times: int) -> dict[str, float
     return {"p50": statistics.median(took), "p99": took[int(len(took) * 0.99)]}
 
 
+def neighbours(kind: str, urls: Iterator[str], seconds: float, results: dict[str, Any]) -> None:
+    """The sink answers 98 agencies at once; of the others one hangs, and one's port is closed."""
+    p50 = {}
+    for broken in (False, True):
+        port, file = serving.free_port(), Path(tempfile.mkdtemp(prefix="one-window-bench-")) / "sink.tsv"
+        hanging = ("--hangs", "r1") if broken else ()
+        sink = serving.Process("-m", "tests.sink", str(port), str(file), *hanging)
+        dead = {"r2": "http://127.0.0.1:9/r2"} if broken else {}
+        try:
+            wait_for(port)
+            took = asyncio.run(many.latencies(next(urls), port, dead, seconds))
+        finally:
+            sink.stop()
+            shutil.rmtree(file.parent)
+        p50[broken] = statistics.median(took)
+        results[f"{kind}_neighbours_{'broken' if broken else 'well'}_ms"] = p50[broken]
+    print(
+        f"{kind}: message to attempt p50 {p50[False]:.1f} ms with 100 well endpoints, {p50[True]:.1f} ms beside a hanging "
+        f"and a dead one: {p50[True] / p50[False] - 1:+.0%}",
+        flush=True,
+    )
+
+
+def wait_for(port: int, within: float = 30) -> None:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+PARTS = ("clients", "drain", "neighbours", "backlog")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, Any] = {}
     port = serving.free_port()
     sink = serving.Process("-m", "tests.sink", str(port), str(sink_of(port)))
     try:
-        time.sleep(1.5)
-        bare = uvloop.run(bare_loop(port, options.seconds))
-        print(f"aiohttp in a bare loop, {IN_FLIGHT} in flight: {bare:.0f}/s", flush=True)
-        results["bare_loop"] = {"rate": bare}
-        if options.database in ("sqlite", "both"):
-            with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
-                measure("sqlite", f"sqlite:///{folder}/bench.sqlite3", port, bare, options.seconds, results)
-        if options.database in ("postgresql", "both"):
-            with serving.postgres() as server:
-                url = serving.make_postgres_database(server)
-                measure("postgresql", url, port, bare, options.seconds, results)
-                serving.drop_postgres_database(server, url)
+        wait_for(port)
+        parts = options.only or PARTS
+        if "clients" in parts:
+            compare_clients(port, options.seconds, results)
+        with contextlib.ExitStack() as stack:
+            for kind in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
+                urls = databases(kind, stack)
+                if "drain" in parts:
+                    bare = uvloop.run(clients.rate("aiohttp", port, options.seconds, b"x" * 2_000)) or 0.0
+                    measure(kind, next(urls), port, bare, options.seconds, results)
+                if "neighbours" in parts:
+                    neighbours(kind, urls, options.seconds, results)
+                if "backlog" in parts:
+                    backlog.run(kind, next(urls), options.seconds, results)
     finally:
         sink.stop()
         sink_of(port).unlink(missing_ok=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
+
+
+def databases(kind: str, stack: contextlib.ExitStack) -> Iterator[str]:
+    """Addresses of empty databases, gone with the stack."""
+    if kind == "sqlite":
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="one-window-bench-"))
+        for number in count_from(1):
+            yield f"sqlite:///{folder}/bench-{number}.sqlite3"
+    server = stack.enter_context(serving.postgres())
+    while True:
+        yield serving.make_postgres_database(server)
 
 
 if __name__ == "__main__":
