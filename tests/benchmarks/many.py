@@ -67,7 +67,7 @@ async def latencies(url: str, port: int, elsewhere: dict[str, str], seconds: flo
         number += 1
         await asyncio.sleep(_EVERY)
     async with asyncio.timeout(60):
-        while await _pending(database):
+        while await _pending(database):  # noqa: ASYNC110 - rows have no bell
             await asyncio.sleep(0.2)
     courier.stop()
     running_for = await asyncio.wait({running}, timeout=30)
