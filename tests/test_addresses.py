@@ -124,7 +124,7 @@ def test_a_named_network_allows_each_of_its_addresses_and_no_others_without_tls(
         "https://me@a.example/",
         "https://me:secret@a.example/",
         "https://@a.example/",
-        "https://a.example\\@b.example/",
+        "https://a.example\\b.example/",
         "https://a.example/ x",
         "https://a.exam\nple/",
         "https://a.example/\x00",

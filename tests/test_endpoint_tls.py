@@ -157,11 +157,13 @@ def test_what_cannot_be_used_is_refused_in_a_sentence_that_repeats_nothing_of_it
 
 
 def test_a_client_certificate_that_has_expired_is_used_and_said_once() -> None:
-    expired = AUTHORITY.issue("one-window.example", days=-1)
+    expired, valid = (AUTHORITY.issue("one-window.example", days) for days in (-1, 30))
     with capture_logs() as logs:
         for _ in range(2):
             tls_context(None, expired.certificate, expired.key)
-        tls_context(None, CLIENT.certificate, CLIENT.key)
+    with capture_logs() as silence:
+        tls_context(None, valid.certificate, valid.key)
+    assert silence == []
     assert [each["event"] for each in logs] == ["client_certificate_expired"]
 
 
