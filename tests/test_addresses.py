@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -264,7 +265,13 @@ def test_of_several_addresses_only_those_that_are_allowed_are_connected_to(
     assert asyncio.run(sent(agency, allowed_networks="127.0.0.1/32")).status_code == 200
 
 
-def test_a_public_address_is_not_connected_to_without_tls(dns: Callable[..., Dns]) -> None:
+def test_a_public_address_is_not_connected_to_without_tls(
+    dns: Callable[..., Dns], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> socket.socket:
+        raise OSError("a test opens no socket to the world")
+
+    monkeypatch.setattr("app.delivery.sender.socket", SimpleNamespace(socket=none))
     dns(["8.8.8.8", "2400:3200::1"])
     assert asyncio.run(sent(an_agency("http://agency.example/"))).fault == "address_not_allowed"
 

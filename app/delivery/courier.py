@@ -135,7 +135,9 @@ class Courier:
 
     def _may_claim(self, code: str, lane: Priority) -> int:
         """As many as may be sent now, and as many again to follow them."""
-        allowed = self._endpoints.allowance(code, urgent=lane is Priority.EMERGENCY)
+        if lane is Priority.EMERGENCY:  # it goes before what is held
+            return self._endpoints.allowance(code, urgent=True)
+        allowed = self._endpoints.allowance(code)
         return 2 * allowed - len(self._held.get(code, ())) if allowed > 0 else 0
 
     def _hold(self, claimed: Claimed) -> None:

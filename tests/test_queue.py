@@ -1,0 +1,145 @@
+"""The queue: lanes and receivers are stepped through by the index, and what is claimed is in one hand only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy import text
+
+from app.db import Database
+from app.delivery import queue
+from app.delivery.lanes import Priority, Wanted
+from app.delivery.outbox import enqueue
+from app.identifiers import new_id, now
+from app.ledger import Unit, write_units
+from tests import serving
+
+Made = TypeVar("Made")
+LEASE = timedelta(seconds=60)
+
+
+def on(url: str, work: Callable[[Database], Awaitable[Made]]) -> Made:
+    async def run() -> Made:
+        database = Database(serving.settings_for(url))
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+async def put(database: Database, *messages: tuple[str, Priority, int]) -> None:
+    """Messages by receiver, lane, and how many seconds ago they became due."""
+    unit = Unit()
+    for receiver, lane, seconds in messages:
+        due = now() - timedelta(seconds=seconds)
+        enqueue(unit, type="x", receiver=receiver, request_id=new_id(), handoff_id=None, data={}, at=due, priority=lane)
+    async with database.writing() as connection:
+        await write_units(connection, [unit])
+
+
+def test_each_lane_says_who_waits_and_since_when(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        ordinary = [(code, Priority.ORDINARY, 10) for code in "edcba"]
+        await put(database, *ordinary, ("c", Priority.ORDINARY, 99), ("z", Priority.EMERGENCY, 1))
+        await put(database, ("late", Priority.BULK, -1000))
+        async with database.reading() as connection:
+            found = await queue.waiting(connection, {}, 10)
+            assert [(each.lane, each.receiver) for each in found] == [
+                (Priority.EMERGENCY, "z"),
+                *((Priority.ORDINARY, code) for code in "abcde"),
+                (Priority.BULK, "late"),
+            ]
+            since = {each.receiver: (now() - each.due_at).total_seconds() for each in found}
+            assert since["c"] > 98
+            assert since["b"] < 98
+            assert since["late"] < 0
+            few = await queue.waiting(connection, {Priority.ORDINARY: "b"}, 2)
+            assert [each.receiver for each in few if each.lane is Priority.ORDINARY] == ["c", "d"]
+            assert await queue.oldest_due(connection) == min(each.due_at for each in found)
+
+    on(database_url, work)
+
+
+def test_what_is_claimed_is_what_was_wanted_the_longest_due_first(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        await put(database, *(("a", Priority.ORDINARY, seconds) for seconds in range(1, 6)))
+        await put(database, ("a", Priority.ORDINARY, -60), ("b", Priority.BULK, 5), ("c", Priority.EMERGENCY, 5))
+        wanted = [Wanted(Priority.ORDINARY, "a", 3), Wanted(Priority.EMERGENCY, "c", 9), Wanted(Priority.URGED, "b", 9)]
+        async with database.writing() as connection:
+            claimed = await queue.claim(connection, new_id(), now(), LEASE, wanted)
+        assert [each.receiver for each in claimed] == ["c", "a", "a", "a"]
+        ages = [(now() - each.created_at).total_seconds() for each in claimed[1:]]
+        assert min(ages) > 2.9, "the three that were due for longest"
+        async with database.writing() as connection:
+            again = await queue.claim(connection, new_id(), now(), LEASE, [Wanted(Priority.ORDINARY, "a", 9)])
+            assert len(again) == 2, "neither what is leased nor what is not due yet"
+            ended = await queue.claim(connection, new_id(), now() + LEASE * 1.1, LEASE, wanted[:1])
+            assert len(ended) == 3, "a lease that ran out is free again"
+
+    on(database_url, work)
+
+
+def test_many_receivers_are_claimed_from_at_once(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        codes = [f"r{number:03}" for number in range(150)]
+        await put(database, *((code, Priority.ORDINARY, 5) for code in codes))
+        async with database.writing() as connection:
+            wanted = [Wanted(Priority.ORDINARY, code, 1) for code in codes]
+            claimed = await queue.claim(connection, new_id(), now(), LEASE, wanted)
+        assert sorted(each.receiver for each in claimed) == codes
+
+    on(database_url, work)
+
+
+def test_two_workers_at_once_never_hold_the_same_delivery(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        await put(database, *(("a", Priority.ORDINARY, 5) for _ in range(60)))
+
+        async def one() -> list[str]:
+            async with database.writing() as connection:
+                claimed = await queue.claim(connection, new_id(), now(), LEASE, [Wanted(Priority.ORDINARY, "a", 10)])
+                await asyncio.sleep(0.01)
+            return [str(each.id) for each in claimed]
+
+        taken = [each for some in await asyncio.gather(*(one() for _ in range(8))) for each in some]
+        assert len(taken) == len(set(taken)) == 60
+
+    on(database_url, work)
+
+
+def test_no_look_at_the_queue_reads_what_waits(database_url: str, backend: str) -> None:
+    """By the plans: seeks in the queue's index, whatever its length; no table is read from end to end, nothing sorted."""
+
+    async def work(database: Database) -> str:
+        unit = Unit()
+        for number in range(3000):
+            enqueue(
+                unit,
+                type="x",
+                receiver=f"r{number % 30}",
+                request_id=new_id(),
+                handoff_id=None,
+                data={},
+                at=now() - timedelta(seconds=number),
+            )
+        async with database.writing() as connection:
+            await write_units(connection, [unit])
+        explain = "EXPLAIN QUERY PLAN " if backend == "sqlite" else "EXPLAIN "
+        async with database.reading() as connection:
+            if backend == "postgresql":
+                await connection.execute(text("ANALYZE delivery"))
+            given = {f"after_{lane.value}": "" for lane in Priority} | {"most": 10}
+            rows = (await connection.execute(text(explain + str(queue._steps(backend))), given)).all()
+        return "\n".join(str(row[-1]) for row in rows)
+
+    plan = on(database_url, work)
+    assert plan.count("ix_delivery_queue") >= 8
+    assert "SCAN delivery\n" not in plan
+    assert "Seq Scan on delivery" not in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
