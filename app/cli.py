@@ -21,8 +21,10 @@ from app import agencies as agency_verbs
 from app import keys as key_verbs
 from app import logs, process
 from app import seed as seeding
+from app.cli_conformance import conformance, samples
 from app.cli_routing import RoutingRefusedError, routing_app
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
+from app.conformance.player import WrongPlanError
 from app.db import Database
 from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError
 from app.demo.run import DemoFailedError, run_demo
@@ -43,6 +45,8 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the machines that call the API.")
 agencies_app = typer.Typer(no_args_is_help=True, help="The agencies that handoffs go to.")
+app.command()(conformance)
+app.command()(samples)
 app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
@@ -59,6 +63,7 @@ def run() -> None:
         key_verbs.WrongKeyError,
         DemoFailedError,
         RoutingRefusedError,
+        WrongPlanError,
     ) as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None

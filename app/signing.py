@@ -15,11 +15,20 @@ from datetime import datetime
 
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
+_LEAST_BYTES = 24
 LONGEST_ID = 256
 
 
 def new_secret() -> str:
     return _PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def is_secret(text: str) -> bool:
+    """Whether it has a secret's form, as it was handed out."""
+    try:
+        return text.startswith(_PREFIX) and len(b64decode(text.removeprefix(_PREFIX), validate=True)) >= _LEAST_BYTES
+    except ValueError:
+        return False
 
 
 def sign(signing_secrets: Iterable[str], message_id: str, at: datetime, body: bytes) -> dict[str, str]:

@@ -51,8 +51,8 @@ LAYERS = (
     "process worker",
     "api",
     "main",
-    "demo",
-    "cli_routing terminal",
+    "conformance demo",
+    "cli_conformance cli_routing terminal",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -169,10 +169,11 @@ def test_fastapi_stands_in_main_and_in_api_only() -> None:
 
 
 def test_the_http_client_stands_in_delivery_only() -> None:
-    """The demo's departments are servers, and its person at the window a client: both stand outside the service."""
+    """The demo's departments are servers, and its person at the window a client: both stand outside the service. So does
+    the conformance kit, which plays the service towards a department."""
     users = {(room(name), each) for name in modules() for each in imports(name) if each.startswith("aiohttp")}
-    assert users == {("delivery", "aiohttp"), ("demo", "aiohttp.web")}
-    assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"demo"}
+    assert users == {("delivery", "aiohttp"), ("conformance", "aiohttp.web"), ("demo", "aiohttp.web")}
+    assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"conformance", "demo"}
 
 
 def test_no_query_stands_in_api() -> None:

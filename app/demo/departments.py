@@ -2,7 +2,8 @@
 
 They verify every message with the `standardwebhooks` library, which shares no code with the service, answer 200, and
 report by callbacks signed with the same library. Run as a process: it prints `{"ports": {agency: port}}`, reads
-`{"service": url, "secrets": {agency: secret}}` from its standard input, and on SIGTERM prints what it received.
+`{"service": url, "secrets": {agency: secret}}` from its standard input, and on SIGTERM prints what it received. While a
+secret is changed, both are given, the newer first, with a space between.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ class Department:
         self.refused = 0
         self.faults: list[str] = []
         self._service = service
-        self._webhook = Webhook(secret)
+        self._webhooks = [Webhook(each) for each in secret.split()]
         self._client = client
         self._seen: set[str] = set()
+        self._cancelled: set[str] = set()
         self._work: set[asyncio.Task[None]] = set()
 
     async def receive(self, request: web.Request) -> web.Response:
         body = await request.read()
-        try:
-            message = self._webhook.verify(body, dict(request.headers))
-        except WebhookVerificationError:
+        if not any(_verifies(webhook, body, request) for webhook in self._webhooks):
             self.refused += 1
             return web.Response(status=401)
+        try:
+            message = json.loads(body)
+        except ValueError:
+            return web.Response(status=400)
         if request.headers["webhook-id"] not in self._seen:
             self._seen.add(request.headers["webhook-id"])
             self.received[message["type"]] += 1
@@ -57,6 +61,10 @@ class Department:
         return web.Response()
 
     async def _handle(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "handoff.cancelled":
+            self._cancelled.add(data["handoff_id"])
+        if kind not in ("handoff.dispatched", "handoff.supplemented") or data["handoff_id"] in self._cancelled:
+            return
         asked_for = _ASKS_FIRST.get(data["need"]["code"]) if data["role"] == "lead" else None
         if kind == "handoff.dispatched":
             await self._report(data, "handoff.received", {})
@@ -64,14 +72,13 @@ class Department:
             if asked_for:
                 await self._report(data, "handoff.information_requested", {"materials": [asked_for]})
                 return
-        elif kind != "handoff.supplemented":
-            return
         await self._report(data, "handoff.completed", {"outcome": "granted", "note": "演示:同意"})
 
     async def _report(self, handoff: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
         """Until it is taken: a lead that is told to wait for its co-handlers waits and reports again."""
         await asyncio.sleep(_THINKING_SECONDS)
         message_id, happened = str(new_id()), datetime.now(UTC)
+        address = handoff["callback_url"] or f"{self._service}{handoff['callback_path']}"
         body = json.dumps({"type": kind, "timestamp": happened.isoformat(), "data": data}, ensure_ascii=False)
         for _ in range(_MOST_TRIES):
             sent = datetime.now(UTC)
@@ -79,12 +86,10 @@ class Department:
                 "content-type": "application/json",
                 "webhook-id": message_id,
                 "webhook-timestamp": str(int(sent.timestamp())),
-                "webhook-signature": self._webhook.sign(message_id, sent, body),
+                "webhook-signature": self._webhooks[0].sign(message_id, sent, body),
             }
             try:
-                answer = await self._client.post(
-                    f"{self._service}{handoff['callback_path']}", content=body.encode(), headers=headers
-                )
+                answer = await self._client.post(address, content=body.encode(), headers=headers)
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.is_success:
@@ -94,6 +99,15 @@ class Department:
                 return
             await asyncio.sleep(0.3)
         self.faults.append(f"{self.code}: {kind} was not taken after {_MOST_TRIES} tries")
+
+
+def _verifies(webhook: Webhook, body: bytes, request: web.Request) -> bool:
+    """The library raises a ValueError of one kind or another for what has no form at all."""
+    try:
+        webhook.verify(body, dict(request.headers), json_parse=False)
+    except (WebhookVerificationError, ValueError):
+        return False
+    return True
 
 
 async def _serve(codes: list[str]) -> None:
