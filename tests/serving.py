@@ -148,15 +148,35 @@ class Process:
         self._process.kill()
         self._process.wait()
 
-    def stop(self, within: float = 20) -> int:
-        """SIGTERM; its exit code."""
+    def tell_to_stop(self) -> None:
+        """SIGTERM"""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, within: float = 20) -> int:
+        """SIGTERM; its exit code."""
+        self.tell_to_stop()
         try:
             return self._process.wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+def environment_of(settings: dict[str, Any]) -> dict[str, str]:
+    """Settings by their own names; what is written in capitals is no setting and goes through as it is."""
+    environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
+    for name, value in settings.items():
+        environment[name if name.isupper() else f"ONE_WINDOW_{name.upper()}"] = str(value)
+    return environment
+
+
+class Worker(Process):
+    """`one-window worker`."""
+
+    def __init__(self, url: str, *, log: Path | None = None, **settings: Any) -> None:
+        arguments = ("-m", "app", "worker", "--database", url)
+        super().__init__(*arguments, environment=environment_of(settings), log=log)
 
 
 class Service(Process):
@@ -167,10 +187,8 @@ class Service(Process):
     ) -> None:
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
-        environment |= {f"ONE_WINDOW_{name.upper()}": str(value) for name, value in settings.items()}
         arguments = ("-m", "app", "serve", "--database", url, "--port", str(self.port), *options)
-        super().__init__(*arguments, environment=environment, log=log)
+        super().__init__(*arguments, environment=environment_of(settings), log=log)
 
     def wait_until(self, path: str = "/health/ready", within: float = 30) -> Service:
         deadline = time.monotonic() + within
