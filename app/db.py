@@ -172,7 +172,8 @@ def prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-_NOT_THIS_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
+# A standby that lags may not even know the database yet.
+_NOT_THIS_HOST = (OSError, asyncpg.PostgresError, asyncpg.TargetServerAttributeNotMatched)
 
 
 def is_unavailable(error: BaseException) -> bool:

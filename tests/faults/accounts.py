@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -89,6 +90,6 @@ def never_in_two_hands(received: list[Received]) -> None:
     for each in sorted(received, key=lambda one: one.began):
         tries[each.id].append(each)
     for of_one in tries.values():
-        for first, second in zip(of_one, of_one[1:], strict=False):
+        for first, second in itertools.pairwise(of_one):
             assert first.ended is not None
             assert first.ended <= second.began, "in two hands at one time"
