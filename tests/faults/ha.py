@@ -1,6 +1,6 @@
 """Two API replicas and two workers on a replicated PostgreSQL whose primary is lost under load; see ha.sh.
 
-    python -m tests.faults.ha SCENARIO FOLDER NAME:SQL_PORT:REST_PORT NAME:SQL_PORT:REST_PORT
+python -m tests.faults.ha SCENARIO FOLDER NAME:SQL_PORT:REST_PORT NAME:SQL_PORT:REST_PORT
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +54,8 @@ def lose(node: Node, scenario: str) -> list[psutil.Process]:
     processes = node.processes(with_patroni=scenario != "postgres")
     number = signal.SIGSTOP if scenario == "freeze" else signal.SIGKILL
     for each in processes:
-        try:
+        with suppress(ProcessLookupError):  # its parent took it along
             os.kill(each.pid, number)
-        except ProcessLookupError:
-            pass  # its parent took it along
     return processes if scenario == "freeze" else []
 
 
@@ -84,7 +82,7 @@ def run(scenario: str, folder: Path, nodes: list[Node]) -> None:
         for process in (*replicas, *workers):
             stack.callback(process.kill)
         for replica in replicas:
-            replica.wait_until()
+            replica.wait_until(within=120)
         load = Load([each.address for each in replicas], url, secrets, doors=8)
         load.wait_for(BEFORE)
         lost_at = time.monotonic()

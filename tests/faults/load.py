@@ -24,7 +24,14 @@ class Load:
     as its agency, repeating with the same webhook-id until it has a 200. `addresses` are tried in turn."""
 
     def __init__(
-        self, addresses: list[str], url: str, secrets: dict[str, str], *, doors: int = 4, most: int | None = None
+        self,
+        addresses: list[str],
+        url: str,
+        secrets: dict[str, str],
+        *,
+        doors: int = 4,
+        most: int | None = None,
+        reports: bool = True,
     ) -> None:
         self.receipts: list[dict[str, Any]] = []
         self.taken_at: list[tuple[float, float]] = []  # monotonic seconds: when the call began, when it was a 201
@@ -34,6 +41,7 @@ class Load:
         self._addresses = itertools.cycle(addresses)
         self._key = serving.make_key(url, KeyRole.INTAKE)
         self._secrets = secrets
+        self._reports = reports
         self._numbers = iter(range(most)) if most else itertools.count()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -53,11 +61,12 @@ class Load:
         self._ended.set()
         self.join()
 
-    def join(self) -> None:
+    def join(self) -> Load:
         for door in self._doors:
             door.join(GIVE_UP_SECONDS)
         assert not self.unexpected, self.unexpected[:3]
         assert not any(door.is_alive() for door in self._doors), "some door was never answered"
+        return self
 
     def _work(self) -> None:
         with httpx.Client(timeout=10, trust_env=False) as client:
@@ -75,6 +84,8 @@ class Load:
         if taken is None:
             return False
         self.receipts.append(taken)
+        if not self._reports:
+            return True
         handoff = next(each for each in taken["handoffs"] if each["status"] == "dispatched")
         report = a_callback("received")
         by_agency = signed(self._secrets[handoff["agency"]], report)

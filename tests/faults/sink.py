@@ -38,7 +38,7 @@ handoff TEXT, began REAL, ended REAL, took INTEGER DEFAULT 0)
 
 @dataclass(frozen=True)
 class Received:
-    """One try as it arrived, in the sink's monotonic seconds. `took`: it was answered 200."""
+    """One try as it arrived, in the sink's monotonic seconds. `took`: it was answered 200, or would have been."""
 
     agency: str
     id: str
@@ -117,9 +117,10 @@ class _Endpoints:
             "INSERT INTO received (agency, id, digest, type, handoff, began) VALUES (?, ?, ?, ?, ?, ?)",
             (*row, message["data"]["handoff_id"], began),
         ).lastrowid
-        took = False
+        manner = self._manners.get(agency, "take")
+        took = manner == "late"  # it has it, whoever waits for its answer
         try:
-            answer = await self._answer(request, self._manners.get(agency, "take"))
+            answer = await self._answer(request, manner)
             took = answer.status == 200
             return answer
         finally:
