@@ -68,8 +68,12 @@ bootstrap:
     retry_timeout: 5
     primary_start_timeout: 0
     synchronous_mode: true
-    postgresql: {parameters: {max_connections: 100, synchronous_commit: "on"}}
-  initdb: [{encoding: UTF8}, {auth: trust}]
+    postgresql:
+      use_pg_rewind: true
+      remove_data_directory_on_rewind_failure: true
+      remove_data_directory_on_diverged_timelines: true
+      parameters: {max_connections: 100, synchronous_commit: "on"}
+  initdb: [{encoding: UTF8}, {auth: trust}, data-checksums]
   pg_hba: ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"]
 postgresql:
   listen: 127.0.0.1:$2
