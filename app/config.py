@@ -23,6 +23,7 @@ PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
 # A lease outlives one whole attempt by this much: there is time to begin it, and to write down what came of it.
 _LEASE_MARGIN = 2
+_POSTGRES_PORT = "5432"
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -42,7 +43,8 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///one-window.sqlite3",
         repr=False,
-        description="Where the rows are: `sqlite:///file` or `postgresql://user:password@host/database`.",
+        description="Where the rows are: `sqlite:///file` or `postgresql://user:password@host/database`; of several "
+        "hosts, whichever is the primary: `postgresql://user:password@/database?host=a,b`.",
         examples=["postgresql://one_window:secret@127.0.0.1/one_window"],
     )
     secret: SecretStr | None = Field(
@@ -143,8 +145,10 @@ class Settings(BaseSettings):
     def _with_async_driver(cls, value: str) -> str:
         try:
             url = make_url(value)
-        except ArgumentError:
-            raise ValueError("is not a database address") from None
+        except (ArgumentError, ValueError):  # the latter for ports of several hosts where one port is expected
+            raise ValueError(
+                "is not a database address; of several hosts: postgresql://user:password@/database?host=a,b"
+            ) from None
         if url.drivername not in _DRIVERS:
             raise ValueError("names a database that is not supported; write sqlite:///… or postgresql://…")
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
@@ -224,9 +228,21 @@ class Settings(BaseSettings):
 
 
 def _for_the_driver(url: URL) -> URL:
-    """`sslmode` is libpq's word; the driver's is `ssl`."""
-    mode = url.query.get("sslmode")
-    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode}) if mode else url
+    """`sslmode` is libpq's word; the driver's is `ssl`. Several hosts are libpq's `host=a,b`, with `port=1,2` or one
+    port for all; the one wanted is the primary, unless the address says otherwise. Raises ValueError."""
+    if mode := url.query.get("sslmode"):
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    hosts = str(url.query.get("host", "")).split(",")
+    if len(hosts) == 1:
+        return url
+    ports = str(url.query.get("port", _POSTGRES_PORT)).split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    if "" in hosts or len(ports) != len(hosts) or not all(port.isdigit() for port in ports):
+        raise ValueError(
+            "names several hosts, and not one port for all or one for each; write ?host=a,b&port=5432,5433"
+        )
+    wanted = url.query.get("target_session_attrs", "read-write")
+    return url.update_query_dict({"port": ",".join(ports), "target_session_attrs": wanted})
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -18,6 +18,7 @@ from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
 _BUSY_SECONDS = 15
+_CONNECT_SECONDS = 5
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -104,6 +105,14 @@ class Database:
             raise
         return True
 
+    async def listen(self, lost: asyncio.Event) -> asyncpg.Connection:
+        """A PostgreSQL connection of its own that rings the bell when another process does; sets `lost` at its end."""
+        _, options = self.engine.dialect.create_connect_args(self.engine.url)
+        connection = await _connect(**options)
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(DELIVERIES_CHANNEL, lambda *_: self.bell.after_commit())
+        return connection
+
     async def close(self) -> None:
         await self.engine.dispose()
 
@@ -121,13 +130,29 @@ def _engine(settings: Settings) -> AsyncEngine:
         return create_async_engine(
             settings.database_url,
             pool_pre_ping=False,
-            connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"application_name": "one-window"}},
+            connect_args={
+                "async_creator_fn": _connect,
+                "command_timeout": 30,
+                "server_settings": {"application_name": "one-window"},
+            },
             **common,
         )
     settings.make_file()
     engine = create_async_engine(settings.database_url, **common)
     prepare_sqlite(engine.sync_engine)
     return engine
+
+
+async def _connect(*, host: Any = None, port: Any = None, **options: Any) -> asyncpg.Connection:
+    """To the first host that is what the address asks for. One that does not answer costs its own seconds only: the
+    driver's limit is for all hosts together, and a first one that lost its power would use it up each time."""
+    places = zip(host, port, strict=True) if isinstance(host, list) else [(host, port)]
+    for one, its_port in places:
+        try:
+            return await asyncpg.connect(host=one, port=its_port, timeout=_CONNECT_SECONDS, **options)
+        except _NOT_THIS_HOST as error:
+            refused = error
+    raise refused
 
 
 def prepare_sqlite(engine: Engine) -> None:
@@ -145,6 +170,10 @@ def prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("writing")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+# A standby that lags may not even know the database yet.
+_NOT_THIS_HOST = (OSError, asyncpg.PostgresError, asyncpg.TargetServerAttributeNotMatched)
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -165,5 +194,6 @@ def is_unavailable(error: BaseException) -> bool:
         | asyncpg.CrashShutdownError
         | asyncpg.InsufficientResourcesError
         | asyncpg.ReadOnlySQLTransactionError
+        | asyncpg.TargetServerAttributeNotMatched  # no host is the primary just now
         | asyncpg.UndefinedTableError,  # not migrated yet
     ) or (isinstance(error, asyncpg.InterfaceError) and "connection" in str(error))

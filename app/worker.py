@@ -9,11 +9,10 @@ from datetime import timedelta
 import asyncpg
 import structlog
 from sqlalchemy import delete, update
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config import Settings
-from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
+from app.db import Database, is_unavailable
 from app.delivery.courier import Courier
 from app.identifiers import new_id, now
 from app.ledger import Ledger
@@ -92,21 +91,15 @@ class Worker:
 
     async def _listen(self) -> None:
         """PostgreSQL tells when another process has queued something; the poll covers what is missed meanwhile."""
-        url = make_url(self._settings.database_url).set(drivername="postgresql")
-        if mode := url.query.get("ssl"):
-            url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
-        dsn = url.render_as_string(hide_password=False)
         while True:
             lost = asyncio.Event()
             try:
-                connection = await asyncpg.connect(dsn, timeout=5)
-                connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(DELIVERIES_CHANNEL, lambda *_: self._database.bell.after_commit())
+                connection = await self._database.listen(lost)
                 self._database.bell.after_commit()
                 try:
                     await lost.wait()
                 finally:
                     connection.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 log.warning("listener_lost")
             await asyncio.sleep(self._settings.poll_seconds)

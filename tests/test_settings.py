@@ -57,6 +57,13 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
     [
         ("database_url", "nonsense", "is not a database address"),
         ("database_url", "mysql://u:p@h/d", "write sqlite:///… or postgresql://…"),
+        (
+            "database_url",
+            "postgresql://u:p@a:1,b:2/d",
+            "of several hosts: postgresql://user:password@/database?host=a,b",
+        ),
+        ("database_url", "postgresql://u:p@/d?host=a,b&port=1,2,3", "write ?host=a,b&port=5432,5433"),
+        ("database_url", "postgresql://u:p@/d?host=a,", "write ?host=a,b&port=5432,5433"),
         ("database_url", "sqlite://", "write sqlite:////path/to/file"),
         ("database_url", "sqlite:///:memory:", "write sqlite:////path/to/file"),
         ("secret", "too short", "at least 32"),
@@ -116,6 +123,19 @@ def test_a_lease_that_ends_before_a_whole_attempt_may_is_refused_with_what_to_wr
     for enough in (least, instead):
         monkeypatch.setenv(variable, enough)
         assert load_settings().delivery_lease_seconds == float(enough)
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("?host=a,b", {"host": "a,b", "port": "5432,5432", "target_session_attrs": "read-write"}),
+        ("?host=a,b&port=5433", {"host": "a,b", "port": "5433,5433", "target_session_attrs": "read-write"}),
+        ("?host=a,b&port=1,2&target_session_attrs=any", {"host": "a,b", "port": "1,2", "target_session_attrs": "any"}),
+        ("?host=/run/postgresql", {"host": "/run/postgresql"}),
+    ],
+)
+def test_of_several_hosts_each_has_its_port_and_the_primary_is_wanted(given: str, understood: dict[str, str]) -> None:
+    assert make_url(load_settings(database_url=f"postgresql://u:p@/d{given}").database_url).query == understood
 
 
 def test_all_wrong_settings_are_told_at_once_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:

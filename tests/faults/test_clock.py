@@ -1,0 +1,44 @@
+"""A clock that was an hour fast is set right under load: by libfaketime, which the service's processes alone see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.accounts import never_in_two_hands, settle, wait_until_delivered
+from tests.faults.clock import Clock, faked
+from tests.faults.fleet import Fleet
+from tests.faults.sink import Sink
+from tests.watching import until
+
+HOUR = 3600
+
+
+@pytest.mark.skipif(not faked(), reason="libfaketime is missing: apt-get install libfaketime")
+def test_a_clock_that_is_set_back_loses_nothing_doubles_nothing_and_holds_up_nothing_new(
+    fleet: Fleet, sink: Sink, tmp_path: Path
+) -> None:
+    clock = Clock(tmp_path / "clock")
+    clock.set(HOUR)
+    fleet.start(**clock.environment)
+    load = fleet.load(reports=False)
+    load.wait_for(20)
+    clock.set(0)
+
+    def came_after_the_step() -> bool:
+        arrived = {each.handoff for each in sink.received()}
+        return any(
+            all(each["handoff_id"] in arrived for each in receipt["handoffs"] if each["status"] == "dispatched")
+            for receipt in load.receipts[-100:]
+            if receipt["registered_at"] < before
+        )
+
+    before = load.receipts[0]["registered_at"]
+    until(came_after_the_step, within=60, what="a message of a request that was taken in after the step")
+    load.end()
+    clock.set(HOUR)  # what was due by the fast clock is due when that time comes
+    wait_until_delivered(fleet.url)
+    settled = settle(fleet.url, load, sink)
+    assert settled.again <= settled.failed
+    never_in_two_hands(settled.received)
