@@ -32,11 +32,11 @@ def test_endpoints_that_hang_answer_half_reset_flood_or_answer_too_late_get_ever
         sink.behave(agency, manner)
     load = fleet.load(most=60 if LONG else 12).join()
     flooded = next(agency for agency, manner in manners.items() if manner == "huge")
-    tried = select(delivery.c.agency_code).join(delivery_attempt, delivery_attempt.c.delivery_id == delivery.c.id)
+    tried = select(delivery.c.receiver).join(delivery_attempt, delivery_attempt.c.delivery_id == delivery.c.id)
     for agency in manners.keys() - {flooded}:
-        failed = tried.where(delivery.c.agency_code == agency, delivery_attempt.c.fault.is_not(None))
+        failed = tried.where(delivery.c.receiver == agency, delivery_attempt.c.fault.is_not(None))
         until(lambda failed=failed: fetch(fleet.url, failed), within=60, what=f"a failure of {manners[agency]}")
-    taken = select(delivery.c.id).where(delivery.c.agency_code == flooded, delivery.c.status != "delivered")
+    taken = select(delivery.c.id).where(delivery.c.receiver == flooded, delivery.c.status != "delivered")
     until(lambda: not fetch(fleet.url, taken), within=60, what="what was answered with 10 MB")
     fleet.kill_workers()  # with their circuit breakers
     for agency in manners:
