@@ -1,4 +1,4 @@
-"""The command line, as an operator types it: real processes, what they say, and how they refuse."""
+"""The command line, as an operator types it: in real processes or inside this one, what it says, how it refuses."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import pytest
 from app.cli import run
 from tests import serving
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
 
 def one_window(*arguments: str, database: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {name: setting for name, setting in os.environ.items() if not name.startswith("ONE_WINDOW_")}
@@ -27,13 +29,6 @@ def one_window(*arguments: str, database: str | None = None, **settings: str) ->
     return subprocess.run(
         [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=120
     )
-
-
-def said(*arguments: str, database: str) -> str:
-    """What a command that works prints."""
-    done = one_window(*arguments, database=database)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
@@ -51,6 +46,13 @@ def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProce
         run()
     code = int(ended.value.code or 0)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def said(*arguments: str, database: str, command: Command = one_window_here) -> str:
+    """What a command that works prints."""
+    done = command(*arguments, database=database)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:

@@ -30,7 +30,7 @@ from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.migrating import migrate
 from app.sealing import seal
-from app.tables import agency, agency_secret
+from app.tables import agency, endpoint_secret
 
 COUNTY = "360803"
 LOOPBACK = "127.0.0.0/8,::1/128"
@@ -125,16 +125,16 @@ def set_endpoints(url: str, endpoint: str) -> dict[str, str]:
         database = Database(settings_for(url))
         async with database.writing() as connection:
             secrets = {each["code"]: signing.new_secret() for each in await agencies.listed(connection)}
-            ended = update(agency_secret).where(agency_secret.c.ends_at.is_(None)).values(ends_at=now())
+            ended = update(endpoint_secret).where(endpoint_secret.c.ends_at.is_(None)).values(ends_at=now())
             await connection.execute(ended)
             placed = update(agency).where(agency.c.code == bindparam("of")).values(endpoint=bindparam("at"))
             await connection.execute(placed, [{"of": code, "at": endpoint.format(code=code)} for code in secrets])
             common = {"created_at": now(), "ends_at": None}
             rows = [
-                {"id": new_id(), "agency_code": code, "sealed": seal(secret), **common}
+                {"id": new_id(), "receiver": code, "sealed": seal(secret), **common}
                 for code, secret in secrets.items()
             ]
-            await connection.execute(agency_secret.insert(), rows)
+            await connection.execute(endpoint_secret.insert(), rows)
             await registry.moved(connection)
         await database.close()
         return secrets
