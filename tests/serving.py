@@ -20,7 +20,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, or_, update
 from sqlalchemy.engine import make_url
 
 from app import agencies, keys, registry, seed, signing
@@ -125,14 +125,13 @@ def set_endpoints(url: str, endpoint: str) -> dict[str, str]:
         database = Database(settings_for(url))
         async with database.writing() as connection:
             secrets = {each["code"]: signing.new_secret() for each in await agencies.listed(connection)}
-            ended = update(endpoint_secret).where(endpoint_secret.c.ends_at.is_(None)).values(ends_at=now())
-            await connection.execute(ended)
+            still_used = or_(endpoint_secret.c.ends_at.is_(None), endpoint_secret.c.ends_at > now())
+            await connection.execute(update(endpoint_secret).where(still_used).values(ends_at=now()))
             placed = update(agency).where(agency.c.code == bindparam("of")).values(endpoint=bindparam("at"))
             await connection.execute(placed, [{"of": code, "at": endpoint.format(code=code)} for code in secrets])
             common = {"created_at": now(), "ends_at": None}
             rows = [
-                {"id": new_id(), "receiver": code, "sealed": seal(secret), **common}
-                for code, secret in secrets.items()
+                {"id": new_id(), "receiver": code, "sealed": seal(secret), **common} for code, secret in secrets.items()
             ]
             await connection.execute(endpoint_secret.insert(), rows)
             await registry.moved(connection)
