@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from app import terminal
 from app.cli import run
 from tests import serving
 
@@ -36,6 +37,7 @@ def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProce
     out, err = io.StringIO(), io.StringIO()
     settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET, "COLUMNS": "200"}
     settings["ONE_WINDOW_ALLOWED_NETWORKS"] = serving.LOOPBACK
+    terminal.out.width = terminal.err.width = 200  # they looked for COLUMNS when they were made
     with (
         mock.patch.dict(os.environ, settings),
         mock.patch.object(sys, "argv", ["one-window", *arguments]),
