@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +50,13 @@ def test_every_command_explains_itself() -> None:
         for each in COMMANDS:
             if each and each[:-1] == command:
                 assert each[-1] in done.stdout, f"{command} does not name {each}"
+
+
+def test_help_waits_for_nothing_that_only_a_command_needs() -> None:
+    heavy = {"aiohttp", "alembic", "asyncpg", "fastapi", "openpyxl", "pydantic", "sqlalchemy", "uvicorn"}
+    told = "import sys, app.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=120)
+    assert heavy & set(done.stdout.split()) == set()
 
 
 @pytest.fixture
