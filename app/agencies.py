@@ -15,6 +15,7 @@ from app import registry, signing
 from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError, parse_endpoint
 from app.identifiers import new_id, now
 from app.receivers import DeliveryMode
+from app.refusals import RefusedError
 from app.sealing import seal
 from app.tables import agency, agency_seat, department, division, endpoint_secret
 
@@ -30,8 +31,8 @@ NO_ENDPOINT: Mapping[str, Any] = {
 _LOOK_UP_SECONDS = 5
 
 
-class WrongAgencyError(ValueError):
-    """Its text says what to write instead."""
+class WrongAgencyError(RefusedError):
+    """An agency, or what is to be changed of it, that can't be so."""
 
 
 async def add(

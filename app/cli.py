@@ -1,4 +1,7 @@
-"""The command line: `one-window --help`."""
+"""The command line: `one-window --help`.
+
+A command imports what it needs when it is called, so that none waits for what others need.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,19 @@ import os
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import uvicorn
-import uvloop
-from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Column, Table
-from sqlalchemy import select
 
-from app import agencies as agency_verbs
-from app import keys as key_verbs
-from app import logs, process
-from app import seed as seeding
 from app.cli_conformance import conformance, samples
-from app.cli_routing import RoutingRefusedError, routing_app
-from app.config import PREFIX, Settings, WrongSettingError, load_settings
-from app.conformance.player import WrongPlanError
-from app.db import Database
-from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError
-from app.demo.run import DemoFailedError, run_demo
-from app.keys import KeyRole
-from app.main import create_app
-from app.migrating import migrate as migrate_database
-from app.tables import api_key
+from app.cli_routing import routing_app
+from app.refusals import RefusedError
+from app.roles import KeyRole
 from app.terminal import DatabaseOption, err, minute, out, run_async, with_database, working
+
+if TYPE_CHECKING:
+    from app.db import Database
+    from app.delivery.addresses import Endpoint
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,15 +47,7 @@ def run() -> None:
     """The entry point: every expected failure is one sentence on stderr and an exit code of 1."""
     try:
         app()
-    except (
-        WrongSettingError,
-        agency_verbs.WrongAgencyError,
-        WrongEndpointError,
-        key_verbs.WrongKeyError,
-        DemoFailedError,
-        RoutingRefusedError,
-        WrongPlanError,
-    ) as error:
+    except RefusedError as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
@@ -84,6 +67,11 @@ def serve(
     The database must have been migrated (`one-window migrate`). SIGTERM stops: no new work, what is in hand is
     finished within ONE_WINDOW_STOP_SECONDS.
     """
+    import uvicorn
+
+    from app import logs
+    from app.config import PREFIX, load_settings
+
     settings = load_settings(database_url=database, host=host, port=port, embedded_worker=False if no_worker else None)
     settings.secret_bytes()
     logs.configure(settings.log_format, settings.log_level)
@@ -117,18 +105,26 @@ def worker(database: DatabaseOption = None) -> None:
 
     ONE_WINDOW_METRICS_PORT opens its own /metrics on loopback.
     """
+    import uvloop
+
+    from app import logs
+    from app.config import load_settings
+    from app.process import run_worker
+
     settings = load_settings(database_url=database)
     logs.configure(settings.log_format, settings.log_level)
-    uvloop.run(process.run_worker(settings))
+    uvloop.run(run_worker(settings))
 
 
 @app.command()
 def migrate(database: DatabaseOption = None) -> None:
     """Bring the database to the newest revision. Safe to repeat, and from several machines at once."""
 
+    from app import migrating
+
     async def work(opened: Database) -> None:
         with working("Migrating …"):
-            await migrate_database(opened)
+            await migrating.migrate(opened)
 
     with_database(database, work)
     out.print("The database is at the newest revision.")
@@ -140,8 +136,7 @@ def seed(
     county: Annotated[
         str | None,
         typer.Option(
-            help="Also load the agencies of a county (its six digits, such as 360803), or of every one "
-            f"({seeding.WHOLE_PROVINCE})."
+            help="Also load the agencies of a county (its six digits, such as 360803), or of every one (all)."
         ),
     ] = None,
 ) -> None:
@@ -150,6 +145,11 @@ def seed(
     What is there already stays as it is. The agencies' telephone numbers are placeholders, and so are the names of
     those outside 青原区: replace them.
     """
+
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from app import seed as seeding
+    from app.config import WrongSettingError
 
     async def work(opened: Database) -> None:
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True) as progress:
@@ -178,6 +178,10 @@ def demo(
     Sends the Qingyuan (青原区) family's request and two others, prints their timelines as they happen, and ends when
     all of them are closed. Exits with 1 and says what did not happen if they are not.
     """
+    import uvloop
+
+    from app.demo.run import run_demo
+
     uvloop.run(run_demo(folder, keep, out))
 
 
@@ -186,6 +190,9 @@ def openapi(
     check: Annotated[Path | None, typer.Option(help="Compare with this file; exit with 1 if it differs.")] = None,
 ) -> None:
     """Print the OpenAPI 3.1 document."""
+    from app.config import Settings, WrongSettingError
+    from app.main import create_app
+
     document = create_app(Settings(secret="0" * 32)).openapi()
     text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
     if check is None:
@@ -204,6 +211,8 @@ def keys_create(
 ) -> None:
     """Make a key and print it, this once."""
 
+    from app import keys as key_verbs
+
     async def work(opened: Database) -> str:
         expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
         async with opened.writing() as connection:
@@ -215,6 +224,11 @@ def keys_create(
 @keys_app.command("list")
 def keys_list(database: DatabaseOption = None) -> None:
     """Show the keys: names and rights, never the keys."""
+
+    from rich.table import Table
+    from sqlalchemy import select
+
+    from app.tables import api_key
 
     async def work(opened: Database) -> Any:
         async with opened.reading() as connection:
@@ -230,6 +244,8 @@ def keys_list(database: DatabaseOption = None) -> None:
 @keys_app.command("revoke")
 def keys_revoke(name: str, database: DatabaseOption = None) -> None:
     """End a key. Every process refuses it within ONE_WINDOW_REFRESH_SECONDS."""
+
+    from app import keys as key_verbs
 
     async def work(opened: Database) -> bool:
         async with opened.writing() as connection:
@@ -254,6 +270,8 @@ def agencies_add(
     database: DatabaseOption = None,
 ) -> None:
     """Add an agency. With an endpoint, its signing secret is printed, this once."""
+    from app import agencies as agency_verbs
+
     checked = _checked(endpoint, database) if endpoint is not None else None
 
     async def work(opened: Database) -> str | None:
@@ -277,6 +295,10 @@ def agencies_add(
 def agencies_list(database: DatabaseOption = None) -> None:
     """Show the agencies."""
 
+    from rich.table import Column, Table
+
+    from app import agencies as agency_verbs
+
     async def work(opened: Database) -> list[dict[str, Any]]:
         async with opened.reading() as connection:
             return await agency_verbs.listed(connection)
@@ -293,6 +315,8 @@ def agencies_list(database: DatabaseOption = None) -> None:
 @agencies_app.command("endpoint")
 def agencies_endpoint(code: str, endpoint: str, database: DatabaseOption = None) -> None:
     """Give an agency an endpoint; its new signing secret is printed, this once."""
+    from app import agencies as agency_verbs
+
     checked = _checked(endpoint, database)
 
     async def work(opened: Database) -> str:
@@ -303,6 +327,10 @@ def agencies_endpoint(code: str, endpoint: str, database: DatabaseOption = None)
 
 
 def _checked(endpoint: str, database: str | None) -> Endpoint:
+    from app import agencies as agency_verbs
+    from app.config import load_settings
+    from app.delivery.addresses import AllowList
+
     allowed = AllowList(load_settings(database_url=database).allowed_networks)
     checked: Endpoint = run_async(agency_verbs.check_endpoint(endpoint, allowed))
     return checked
@@ -323,6 +351,8 @@ def agencies_resume(code: str, database: DatabaseOption = None) -> None:
 
 
 def _set_active(code: str, active: bool, database: str | None) -> None:
+    from app import agencies as agency_verbs
+
     async def work(opened: Database) -> None:
         async with opened.writing() as connection:
             await agency_verbs.set_active(connection, code, active)
@@ -337,6 +367,8 @@ def agencies_rotate_secret(
     database: DatabaseOption = None,
 ) -> None:
     """Make a new signing secret and print it, this once. Until the overlap ends both sign, and both are accepted."""
+
+    from app import agencies as agency_verbs
 
     async def work(opened: Database) -> str:
         async with opened.writing() as connection:

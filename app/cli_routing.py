@@ -1,4 +1,7 @@
-"""one-window routing: the table imported, proved, published, compared, tried and verified."""
+"""one-window routing: the table imported, proved, published, compared, tried and verified.
+
+A command imports what it needs when it is called.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,17 @@ import json
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
-from sqlalchemy import func, select
 
-from app import previewing, replay, tabling, versions
-from app.answers_routing import Certificate
-from app.api.bodies import parse
-from app.deadlines import CHINA
-from app.identifiers import now
-from app.office import Office
-from app.problems import Problem
-from app.routing.check import check
-from app.routing.faults import SheetError
-from app.routing.findings import Certificate as Proof
-from app.routing.rules import RoutingTable
-from app.routing.sheets import read_table
-from app.schemas import PreviewIn, PublishIn, ReplayIn
-from app.tables import help_request
+from app.refusals import RefusedError
 from app.terminal import DatabaseOption, err, minute, out, with_office
+
+if TYPE_CHECKING:
+    from app.office import Office
+    from app.problems import Problem
+    from app.routing.findings import Certificate as Proof
 
 routing_app = typer.Typer(
     no_args_is_help=True,
@@ -41,13 +33,17 @@ LanguageOption = Annotated[Literal["zh", "en"], typer.Option(help="Language of s
 _BY = "command line"
 
 
-class RoutingRefusedError(ValueError):
-    """Its text says what is wrong and what to do."""
+class RoutingRefusedError(RefusedError):
+    """What a routing command can't do, or finds wrong."""
 
 
 @routing_app.command("list")
 def list_versions(database: DatabaseOption = None) -> None:
     """Show the versions, newest first."""
+    from rich.table import Table
+
+    from app import tabling
+
     found = _ask(database, tabling.listed)
     table = Table("version", "state", "in force", "effective from", "rules", "certified", "source", "published by")
     for each in found["items"]:
@@ -72,6 +68,12 @@ def check_table(
 
     Exits with 1 if there are errors. Each finding names its rules and a concrete request that shows it.
     """
+    from app import tabling, versions
+    from app.answers_routing import Certificate
+    from app.identifiers import now
+    from app.routing.check import check
+    from app.routing.rules import RoutingTable
+    from app.routing.sheets import read_table
 
     number = int(what) if re.fullmatch("[1-9][0-9]{0,5}", what) else None
     content = b"" if number else _content(Path(what))
@@ -98,6 +100,8 @@ def check_table(
 @routing_app.command("import")
 def import_sheet(file: Path, database: DatabaseOption = None) -> None:
     """Keep a sheet (.xlsx or .csv) as a new draft; it is read whole, or refused whole with every fault."""
+    from app import tabling
+    from app.routing.sheets import read_table
 
     content = _content(file)
 
@@ -116,6 +120,8 @@ def export_sheet(
     database: DatabaseOption = None,
 ) -> None:
     """Write a version as a sheet; importing it again gives the same table."""
+    from app import tabling
+
     form = file.suffix.lower().removeprefix(".")
     if form not in ("xlsx", "csv"):
         raise RoutingRefusedError(f"{file} ends in neither .xlsx nor .csv; choose one of them.")
@@ -136,6 +142,7 @@ def diff_versions(
     old: VersionArgument, new: VersionArgument, language: LanguageOption = "zh", database: DatabaseOption = None
 ) -> None:
     """Say what differs between two versions, by rule, in words."""
+    from app import tabling
 
     async def work(office: Office) -> Any:
         return await tabling.compare(office, old, new)
@@ -160,6 +167,11 @@ def publish(
     database: DatabaseOption = None,
 ) -> None:
     """Put a draft in force. It is proved first: errors block it, and each kind of warning needs a --reason."""
+    from app import tabling
+    from app.api.bodies import parse
+    from app.deadlines import CHINA
+    from app.schemas import PublishIn
+
     for each in reason or ():
         if "=" not in each:
             raise RoutingRefusedError(f"--reason {each} names no finding; write CODE=why it is acceptable.")
@@ -177,6 +189,7 @@ def publish(
 @routing_app.command("retire")
 def retire(version: int, database: DatabaseOption = None) -> None:
     """Take a published version back: the one before it decides from now on. What it decided stays."""
+    from app import tabling
 
     async def work(office: Office) -> Any:
         return await tabling.retire(office, version)
@@ -199,6 +212,11 @@ def preview(
     database: DatabaseOption = None,
 ) -> None:
     """Say who would get a request and why, by when, what to bring, who would see what. Nothing is stored."""
+    from app import previewing
+    from app.api.bodies import parse
+    from app.deadlines import CHINA
+    from app.schemas import PreviewIn
+
     asked: dict[str, Any] = {"division_code": division, "needs": [{"code": code} for code in need]}
     asked |= {"birth_date": born, "version": version, "facts": dict(_fact(each) for each in fact or ())}
     asked["at"] = at.replace(tzinfo=CHINA).isoformat() if at else None
@@ -232,6 +250,12 @@ def replay_version(
     database: DatabaseOption = None,
 ) -> None:
     """Say what a version would change of what came before: by need and agency, with examples. Nothing is stored."""
+    from rich.table import Column, Table
+
+    from app import replay
+    from app.api.bodies import parse
+    from app.schemas import ReplayIn
+
     content = _content(cases) if cases else b""
 
     async def work(office: Office) -> Any:
@@ -263,6 +287,11 @@ def verify(
     database: DatabaseOption = None,
 ) -> None:
     """Make every stored decision again from the versions that it names: equal bit for bit, or exit with 1."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from sqlalchemy import func, select
+
+    from app import versions
+    from app.tables import help_request
 
     async def work(office: Office) -> tuple[int, list[str]]:
         checked, differing = 0, []
@@ -294,6 +323,9 @@ def _content(file: Path) -> bytes:
 
 
 def _ask(database: str | None, work: Any) -> Any:
+    from app.problems import Problem
+    from app.routing.faults import SheetError
+
     try:
         return with_office(database, work)
     except SheetError as error:
@@ -335,4 +367,6 @@ def _fact(written: str) -> tuple[str, Any]:
 
 
 def _local(moment: datetime) -> str:
+    from app.deadlines import CHINA
+
     return minute(moment.astimezone(CHINA))

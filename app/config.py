@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.refusals import RefusedError
+
 PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
 # A lease outlives one whole attempt by this much: there is time to begin it, and to write down what came of it.
@@ -33,8 +35,8 @@ _DRIVERS = {
 }
 
 
-class WrongSettingError(Exception):
-    """A setting that can't be used; its text says what to write instead."""
+class WrongSettingError(RefusedError):
+    """A setting that can't be used."""
 
 
 class Settings(BaseSettings):

@@ -7,7 +7,6 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
 
@@ -16,17 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
 from app.identifiers import new_id, now
+from app.refusals import RefusedError
+from app.roles import KeyRole as KeyRole
 from app.tables import agency, api_key
 
 _MOST_REMEMBERED = 10_000
-
-
-class KeyRole(StrEnum):
-    INTAKE = "intake"
-    AGENCY = "agency"
-    COORDINATOR = "coordinator"
-    ADMIN = "admin"
-    AUDITOR = "auditor"
 
 
 @dataclass(frozen=True)
@@ -41,8 +34,8 @@ class Key:
         return f"agency:{self.agency_code}" if self.agency_code else f"key:{self.id}"
 
 
-class WrongKeyError(ValueError):
-    """Its text says what to write instead."""
+class WrongKeyError(RefusedError):
+    """A key that can't be made, or is not there."""
 
 
 async def create(

@@ -1,18 +1,19 @@
-"""What the commands share: where they print, and how one piece of work is run on the database of the settings."""
+"""What the commands share: where they print, and how one piece of work is run on the database of the settings.
+
+An import that takes long is made where it is needed: help asks for none of them, and a command for its own only."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from app.config import PREFIX, Settings, WrongSettingError, load_settings
-from app.db import Database, is_unavailable
-from app.office import Office
+if TYPE_CHECKING:
+    from app.config import Settings
 
 out = Console()
 err = Console(stderr=True)
@@ -26,6 +27,9 @@ DatabaseOption = Annotated[
 
 def with_database(url: str | None, work: Any) -> Any:
     """Run one piece of work on the database of the settings; a database that is away is one sentence."""
+    from app.config import load_settings
+    from app.db import Database
+
     settings = load_settings(database_url=url)
 
     async def whole() -> Any:
@@ -40,6 +44,8 @@ def with_database(url: str | None, work: Any) -> Any:
 
 async def with_office_of(settings: Settings, work: Any) -> Any:
     """The same with a registry; no secret is needed, since no tracking token is handed out."""
+    from app.office import Office
+
     office = Office.of(settings, secret=b"")
     try:
         return await work(office)
@@ -48,10 +54,15 @@ async def with_office_of(settings: Settings, work: Any) -> Any:
 
 
 def with_office(url: str | None, work: Any) -> Any:
+    from app.config import load_settings
+
     return run_async(with_office_of(load_settings(database_url=url), work))
 
 
 def run_async(work: Coroutine[Any, Any, Any]) -> Any:
+    from app.config import PREFIX, WrongSettingError
+    from app.db import is_unavailable
+
     try:
         return asyncio.run(work)
     except Exception as error:

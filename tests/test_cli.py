@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +52,13 @@ def test_every_command_explains_itself() -> None:
                 assert each[-1] in done.stdout, f"{command} does not name {each}"
 
 
+def test_help_waits_for_nothing_that_only_a_command_needs() -> None:
+    heavy = {"aiohttp", "alembic", "asyncpg", "fastapi", "openpyxl", "pydantic", "sqlalchemy", "uvicorn"}
+    told = "import sys, app.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=120)
+    assert heavy & set(done.stdout.split()) == set()
+
+
 @pytest.fixture
 def empty_database_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     if backend == "sqlite":
@@ -59,18 +68,23 @@ def empty_database_url(backend: str, tmp_path: Path, request: pytest.FixtureRequ
 
 def test_an_empty_database_is_migrated_and_seeded_and_it_is_safe_to_repeat(empty_database_url: str) -> None:
     url = empty_database_url
-    for _ in range(2):
-        assert said("migrate", database=url) == "The database is at the newest revision."
-    for county in ((), ("--county", "360803"), ("--county", "360803")):
-        assert said("seed", *county, database=url) == "Seeded."
+    for command in (one_window, one_window_here):
+        assert said("migrate", database=url, command=command) == "The database is at the newest revision."
+    for county, command in (
+        ((), one_window),
+        (("--county", "360803"), one_window_here),
+        (("--county", "360803"), one_window_here),
+    ):
+        assert said("seed", *county, database=url, command=command) == "Seeded."
         assert (count(url, agency)["agency"] > 50) == bool(county)
     assert count(url, division, need) == {"division": 1879, "need": 38}
-    wrong = one_window("seed", "--county", "360899", database=url)
+    wrong = one_window_here("seed", "--county", "360899", database=url)
     assert "--county: there is no directory of county 360899" in refused(wrong)
 
 
 def test_a_key_is_printed_once_works_and_can_be_revoked(database_url: str) -> None:
-    key = said("keys", "create", "window 3", "--role", "intake", "--days", "30", database=database_url)
+    asked = ("keys", "create", "window 3", "--role", "intake", "--days", "30")
+    key = said(*asked, database=database_url, command=one_window)
     assert re.fullmatch(r"ow_intake_[\w-]{43}", key)
     agencys = said("keys", "create", "school", "--role", "agency", "--agency", "360803-school", database=database_url)
     listed = said("keys", "list", database=database_url)
@@ -143,13 +157,11 @@ def test_wrong_input_is_one_sentence_and_changes_nothing(database_url: str) -> N
     said("keys", "create", "taken", "--role", "intake", database=database_url)
     before = [fetch(database_url, select(table)) for table in (agency, endpoint_secret, api_key)]
     names = ("--name-zh", "某局", "--name-en", "Office")
-    commands = [command.split() for command, _ in WRONG]
-    calls = [
-        partial(one_window, *command, *(names if command[1] == "add" else ()), database=database_url)
-        for command in commands
-    ]
-    for (command, sentence), done in zip(WRONG, side_by_side(*calls), strict=True):
-        assert sentence in refused(done), command
+    commands = [(*command.split(), *(names if " add " in command else ())) for command, _ in WRONG]
+    done = [one_window_here(*command, database=database_url) for command in commands]
+    processes = [partial(one_window, *command, database=database_url) for command in commands[:2]]
+    for (command, sentence), each in zip(WRONG + WRONG[:2], done + side_by_side(*processes), strict=True):
+        assert sentence in refused(each), command
     assert [fetch(database_url, select(table)) for table in (agency, endpoint_secret, api_key)] == before
 
 
@@ -179,9 +191,9 @@ def test_the_api_is_printed_as_openapi_and_compared(tmp_path: Path) -> None:
     assert "/v1/requests" in document["paths"]
     file = tmp_path / "openapi.json"
     file.write_text(printed.stdout, encoding="utf-8")
-    assert one_window("openapi", "--check", str(file)).returncode == 0
+    assert one_window_here("openapi", "--check", str(file), database=NOWHERE).returncode == 0
     file.write_text(printed.stdout.replace("3.1", "3.0"), encoding="utf-8")
-    assert "is not current" in refused(one_window("openapi", "--check", str(file)))
+    assert "is not current" in refused(one_window_here("openapi", "--check", str(file), database=NOWHERE))
 
 
 def test_the_demonstration_ends_with_every_request_closed(tmp_path: Path) -> None:

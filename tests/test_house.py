@@ -35,7 +35,7 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers logs metrics problems wire",
+    "app config db identifiers logs metrics problems refusals roles wire",
     "deadlines disclosure identity lifecycle province receipts receivers routing signing",
     "columns sealing schemas",
     "answers tables",

@@ -53,7 +53,7 @@ def columns_of(listed: str, version: int) -> list[str]:
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 def test_a_clerk_takes_a_sheet_out_edits_it_and_puts_it_in_force(database_url: str, tmp_path: Path) -> None:
-    routing = partial(said, "routing", database=database_url)
+    routing = partial(said, "routing", database=database_url, command=one_window)
     file = sheet_of(routing, tmp_path, union_leads_education)
     assert re.search(r"165 rules, .* 0 errors, 1 warnings\. Checksum [0-9a-f]{16}…", routing("check", file))
     assert routing("import", file) == "Version 4, a draft."

@@ -7,6 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NewType
 from urllib.parse import SplitResult, urlsplit
 
+from app.refusals import RefusedError
+
 # One that `agencies.check_endpoint` has let pass: only that is saved.
 Endpoint = NewType("Endpoint", str)
 # All IPv6 addresses of the public Internet (RFC 4291, 2.5.4); mapped and translated IPv4 lies outside it.
@@ -22,8 +24,8 @@ class AddressNotAllowedError(OSError):
         super().__init__("the address is not allowed")
 
 
-class WrongEndpointError(ValueError):
-    """Its text says what to write instead."""
+class WrongEndpointError(RefusedError):
+    """An endpoint that can't be one."""
 
 
 @dataclass(frozen=True, slots=True)

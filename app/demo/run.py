@@ -26,6 +26,7 @@ from app.delivery.addresses import AllowList
 from app.demo.cases import CASES
 from app.keys import KeyRole
 from app.migrating import migrate
+from app.refusals import RefusedError
 from app.tables import agency
 
 _COUNTY = "360803"
@@ -35,7 +36,7 @@ _CLOSED_WITHIN = 90.0
 _LOOK_EVERY = 0.2
 
 
-class DemoFailedError(Exception):
+class DemoFailedError(RefusedError):
     """Its text says what did not happen."""
 
 

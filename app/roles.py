@@ -1,0 +1,13 @@
+"""The roles that a key may have."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class KeyRole(StrEnum):
+    INTAKE = "intake"
+    AGENCY = "agency"
+    COORDINATOR = "coordinator"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
