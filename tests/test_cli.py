@@ -25,6 +25,8 @@ COMMANDS = [
         ("seed",),
         ("demo",),
         ("openapi",),
+        ("conformance",),
+        ("samples",),
         ("keys",),
         ("agencies",),
         ("routing",),
