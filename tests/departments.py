@@ -10,9 +10,13 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import signal
+import subprocess
 import time
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +25,20 @@ from aiohttp import web
 
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 MOST_TRIES = 100
+
+
+@contextmanager
+def process(*arguments: str, out: int = subprocess.PIPE, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A real process, ended by its id."""
+    environment = {**os.environ, **settings}
+    started = subprocess.Popen(
+        arguments, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield started
+    finally:
+        started.send_signal(signal.SIGTERM)
+        started.communicate(timeout=20)
 
 
 class CrashError(Exception):

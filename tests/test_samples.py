@@ -18,10 +18,12 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError, webhooks
 
 from app.conformance.samples import messages, sample_set
+from app.signing import new_secret
+from tests import departments
 from tests.commands import one_window, said
 from tests.serving import free_port
-from tests.test_conformance import SECRET, process
 
+SECRET = new_secret()
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "openapi" / "examples"
 OPENAPI: dict[str, Any] = json.loads((ROOT / "openapi" / "openapi.json").read_text("utf-8"))
@@ -119,7 +121,7 @@ def test_the_endpoint_that_the_guide_prints_for_node_passes(tmp_path: Path) -> N
 
 
 def passes(command: tuple[str, ...], port: int) -> None:
-    with process(*command, SECRET=SECRET) as endpoint:
+    with departments.process(*command, out=subprocess.DEVNULL, SECRET=SECRET) as endpoint:
         ends = time.monotonic() + 30
         while endpoint.poll() is None and time.monotonic() < ends:
             with socket.socket() as probe:

@@ -207,7 +207,7 @@ async def next_secret(trial: Trial) -> None:
 @TAKING.case(
     14,
     Text("请求头名称的大小写", "Header names in other letters"),
-    Text("Webhook-Id、WEBHOOK-TIMESTAMP、Webhook-Signature", "Webhook-Id, WEBHOOK-TIMESTAMP, Webhook-Signature"),
+    Text("写作 Webhook-Id、WEBHOOK-TIMESTAMP、Webhook-Signature", "Webhook-Id, WEBHOOK-TIMESTAMP, Webhook-Signature"),
     _TAKEN,
     Text("请求头名称不分大小写。", "Names of headers do not depend on upper and lower case."),
 )
