@@ -195,7 +195,7 @@ class Trial:
         """Send what must be answered 2xx."""
         heard = await self.send(letter, headers, **how)
         if not heard.success:
-            self.fault("应答 2xx", "a 2xx was expected")
+            self.fault("此处应得 2xx", "a 2xx was expected")
         return heard
 
     async def refused(self, letter: Letter, headers: Mapping[str, str] | None = None, **how: Any) -> Heard:
@@ -203,7 +203,7 @@ class Trial:
         self.bench.forged.append(letter.handoff_id)
         heard = await self.send(letter, headers, **how)
         if not heard.refusal:
-            self.fault("应拒收并答 4xx", "a refusal with 4xx was expected")
+            self.fault("此处应得 4xx", "a refusal with 4xx was expected")
         return heard
 
     @property

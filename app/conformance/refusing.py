@@ -231,7 +231,7 @@ async def get(trial: Trial) -> None:
     letter = replace(trial.bench.letter(samples.DISPATCHED), kind="GET", body=b"")
     heard = await trial.send(letter, {"accept": "*/*"}, method="GET")
     if not heard.refusal and heard.status != _NOT_IMPLEMENTED:
-        trial.fault("应拒收并答 4xx", "a refusal with 4xx was expected")
+        trial.fault("此处应得 4xx", "a refusal with 4xx was expected")
 
 
 async def _without(trial: Trial, name: str) -> None:
