@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.conformance.bench import Plan
-from app.conformance.case import Outcome, Report, Result
+from app.conformance.case import Outcome, Result
 from app.conformance.page import page
 from app.conformance.player import WrongPlanError, play
 from app.conformance.report import junit, lines, summary
@@ -44,9 +44,13 @@ def conformance(
     Exits with 1 if a case fails. Only invented people are sent. Use a test system: with --callbacks it is made to
     work on handoffs that do not exist.
     """
+
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise WrongPlanError("--listen: write HOST:PORT, such as 127.0.0.1:8090.")
+    for file in (junit_file, html_file):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise WrongPlanError(f"There is no folder for {file}.")
     plan = Plan(
         endpoint=endpoint,
         secret=sys.stdin.readline().strip() if secret == "-" else secret,  # noqa: S105
@@ -60,13 +64,17 @@ def conformance(
     )
     report = asyncio.run(play(plan, _show))
     out.print(summary(report), markup=False, highlight=False, soft_wrap=True)
-    _write(report, junit_file, html_file)
+    if junit_file:
+        junit_file.write_bytes(junit(report))
+    if html_file:
+        html_file.write_text(page(report), encoding="utf-8")
     if report.failed:
         raise typer.Exit(1)
 
 
 def samples(folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("openapi/examples")) -> None:
     """Write the signed sample messages: a fixed secret, fixed ids and times, for tests of a department's verification."""
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in sample_set().items():
         (folder / name).write_bytes(content)
@@ -74,15 +82,8 @@ def samples(folder: Annotated[Path, typer.Argument(help="Where to write them.")]
 
 
 def _show(result: Result) -> None:
+    from app.conformance.case import Outcome
+
+    style = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.SKIPPED: "dim"}[result.outcome]
     for line in lines(result):
-        out.print(line, style=_STYLES[result.outcome], markup=False, highlight=False, soft_wrap=True)
-
-
-def _write(report: Report, junit_file: Path | None, html_file: Path | None) -> None:
-    contents = ((junit_file, junit(report)), (html_file, page(report).encode()))
-    for file, content in contents:
-        if file is not None:
-            try:
-                file.write_bytes(content)
-            except OSError as error:
-                raise WrongPlanError(f"{file} can't be written: {error.strerror}.") from None
+        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -27,6 +27,8 @@ COMMANDS = [
         ("seed",),
         ("demo",),
         ("openapi",),
+        ("conformance",),
+        ("samples",),
         ("keys",),
         ("agencies",),
         ("routing",),

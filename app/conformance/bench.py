@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,8 @@ from uuid import UUID
 import httpx
 
 from app import __version__, signing
-from app.conformance.desk import Desk, Opened
-from app.conformance.samples import fresh
+from app.conformance.desk import Desk, Opened, Said
+from app.conformance.samples import DISPATCHED, fresh
 from app.identifiers import new_id, now
 from app.problems import Text
 from app.wire import to_json
@@ -112,6 +112,10 @@ class Bench:
 
     def __post_init__(self) -> None:
         self._tls = ssl.create_default_context(cafile=self.plan.ca_file)
+        self._fresh = self.client(keep=0)
+
+    async def aclose(self) -> None:
+        await self._fresh.aclose()
 
     @property
     def shown_endpoint(self) -> str:
@@ -136,9 +140,15 @@ class Bench:
         signed = signing.sign(secrets or [self.plan.secret], letter.id, at or now(), letter.body)
         return {"content-type": "application/json", "user-agent": _USER_AGENT, **signed}
 
-    def client(self) -> httpx.AsyncClient:
-        timeout = httpx.Timeout(self.plan.within, connect=min(_CONNECT_SECONDS, self.plan.within))
-        return httpx.AsyncClient(verify=self._tls, timeout=timeout, trust_env=False, follow_redirects=False)
+    def client(self, keep: int = 1) -> httpx.AsyncClient:
+        """One that keeps so many connections open."""
+        return httpx.AsyncClient(
+            verify=self._tls,
+            timeout=httpx.Timeout(self.plan.within, connect=min(_CONNECT_SECONDS, self.plan.within)),
+            limits=httpx.Limits(max_keepalive_connections=keep),
+            trust_env=False,
+            follow_redirects=False,
+        )
 
     async def post(
         self, body: bytes, headers: Mapping[str, str], method: str = "POST", client: httpx.AsyncClient | None = None
@@ -146,11 +156,10 @@ class Bench:
         """One try on a connection of its own, or on those of `client`. Never raises for what an endpoint does."""
         began = time.monotonic()
         status, fault, answer = None, None, b""
-        used = client or self.client()
         try:
             async with (
                 asyncio.timeout(self.plan.within),
-                used.stream(method, self.plan.endpoint, content=body, headers=headers) as response,
+                (client or self._fresh).stream(method, self.plan.endpoint, content=body, headers=headers) as response,
             ):
                 async for chunk in response.aiter_bytes(_MOST_READ):
                     answer += chunk
@@ -163,9 +172,6 @@ class Bench:
             fault = "unreachable"
         except httpx.HTTPError:
             fault = "broken_answer"
-        finally:
-            if client is None:
-                await used.aclose()
         self.reachable = self.reachable or status is not None
         milliseconds = round((time.monotonic() - began) * 1000)
         words = " ".join(answer.decode(errors="replace").split())[:_SHOWN]
@@ -189,7 +195,7 @@ class Trial:
         """Send what must be answered 2xx."""
         heard = await self.send(letter, headers, **how)
         if not heard.success:
-            self.fault("应答 2xx", "a 2xx was expected")
+            self.fault("此处应得 2xx", "a 2xx was expected")
         return heard
 
     async def refused(self, letter: Letter, headers: Mapping[str, str] | None = None, **how: Any) -> Heard:
@@ -197,8 +203,40 @@ class Trial:
         self.bench.forged.append(letter.handoff_id)
         heard = await self.send(letter, headers, **how)
         if not heard.refusal:
-            self.fault("应拒收并答 4xx", "a refusal with 4xx was expected")
+            self.fault("此处应得 4xx", "a refusal with 4xx was expected")
         return heard
+
+    @property
+    def desk(self) -> Desk:
+        """Raises NotPlayedError when callbacks are not to be tried."""
+        if self.bench.desk is None:
+            raise NotPlayedError(Text("加 --callbacks 才测回告", "callbacks are tried with --callbacks"))
+        return self.bench.desk
+
+    def first(self) -> Opened:
+        """The handoff of case 51. Raises NotPlayedError when nothing was heard of it."""
+        _, first = self.desk, self.bench.first
+        if first is None or not first.said:
+            raise NotPlayedError(Text("第 51 项没有回告", "no callback came in case 51"))
+        return first
+
+    async def dispatched(self, *disturbances: str, co_handlers_open: bool = False) -> Opened:
+        """A new handoff, sent; its callbacks are disturbed as told."""
+        letter = self.bench.letter(DISPATCHED)
+        opened = self.desk.open(letter.handoff_id)
+        opened.disturbances.extend(disturbances)
+        opened.co_handlers_open = co_handlers_open
+        await self.taken(letter)
+        return opened
+
+    async def sentinel(self) -> None:
+        """One more handoff, until it has come as far as the first: what was set in motion before it has been said."""
+        first, opened = self.first(), await self.dispatched()
+        await self.desk.until(lambda: len(opened.said) >= len(first.said), self.bench.plan.wait)
+
+    def tell(self, said: Iterable[Said]) -> None:
+        lines = [f"{each.kind or '?'} ← {each.status or '…'}" for each in said]
+        self.came.extend(Text(line, line) for line in lines)
 
     def fault(self, zh: str, en: str) -> None:
         self.wrong.append(Text(zh, en))

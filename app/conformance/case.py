@@ -71,5 +71,14 @@ class Report:
         return {each.case.number for each in self.results if each.outcome is Outcome.FAILED}
 
     @property
+    def verdict(self) -> Text:
+        passed, failed, skipped = (self.count(each) for each in Outcome)
+        which = f" ({', '.join(map(str, sorted(self.failed)))})" if failed else ""
+        return Text(
+            f"{passed} 项通过,{failed} 项未通过{which},{skipped} 项未测",
+            f"{passed} passed, {failed} failed{which}, {skipped} skipped",
+        )
+
+    @property
     def seconds(self) -> float:
         return sum(each.seconds for each in self.results)

@@ -33,12 +33,13 @@ _HOLDS_AT_MOST = 120.0
 
 @dataclass
 class Said:
-    """One callback as it arrived. `faults` by what they are in; `status` is what it was answered."""
+    """One callback as it arrived. `faults` by what they are in; `status` and `problem` are what it was answered."""
 
     webhook_id: str
     kind: str
     faults: dict[str, Text]
     status: int | None = None
+    problem: str | None = None
     needless: bool = False
 
 
@@ -135,9 +136,8 @@ class Desk:
                 said.faults["name"] = Text(
                     "webhook-id 已用于另一条回告", "its webhook-id was used for another callback"
                 )
-            said.needless = said.webhook_id in opened.answers and any(
-                each.webhook_id == said.webhook_id and each.status == 200 for each in opened.said
-            )
+            same = (each for each in opened.said if (each.webhook_id, each.kind) == (said.webhook_id, said.kind))
+            said.needless = any(each.status == 200 for each in same)
         opened.said.append(said)
         self.said.append(said)
         return said
@@ -176,6 +176,8 @@ class Desk:
             return
         if (callback.timestamp - datetime.now(UTC)).total_seconds() > _TOLERANCE_SECONDS:
             said.faults["form"] = Text("timestamp 在未来", "its timestamp is in the future")
+        if said.kind in opened.kinds:
+            return
         if opened.happened is not None and callback.timestamp < opened.happened:
             said.faults["order"] = Text("timestamp 早于上一条", "its timestamp is older than the one before")
         opened.happened = callback.timestamp
@@ -192,6 +194,7 @@ class Desk:
             try:
                 opened.answers[said.webhook_id] = _applied(opened, said.kind)
             except Problem as problem:
+                said.problem = problem.code
                 return _refusal(problem)
         if disturbance == "hang_up":
             return None

@@ -30,10 +30,6 @@ summary { cursor: pointer; margin-left: 2.5rem; font-size: .9rem; color: #4a4a4a
 
 
 def page(report: Report) -> str:
-    passed, failed, skipped = (report.count(each) for each in Outcome)
-    verdict = Text(
-        f"{passed} 项通过,{failed} 项未通过,{skipped} 项未测", f"{passed} passed, {failed} failed, {skipped} skipped"
-    )
     title = Text("一门受理:部门接口自测报告", "One Window: conformance of a department's endpoint")
     played_at = report.began_at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
     chapters = [
@@ -52,7 +48,7 @@ def page(report: Report) -> str:
 <main>
 <h1>{_both(title)}</h1>
 <p>{escape(report.endpoint)}<br>{played_at} (UTC+8), {report.seconds:.1f} s</p>
-<p class="verdict {"failed" if failed else "passed"}">{_both(verdict)}</p>
+<p class="verdict {"failed" if report.failed else "passed"}">{_both(report.verdict)}</p>
 {"".join(chapters)}
 </main>
 </body>

@@ -11,17 +11,19 @@ from app import signing
 from app.conformance.bench import Bench, NotPlayedError, Plan, Trial
 from app.conformance.case import Case, Chapter, Outcome, Report, Result
 from app.conformance.desk import Desk
+from app.conformance.judging import JUDGING
 from app.conformance.refusing import REFUSING
 from app.conformance.repeating import REPEATING
 from app.conformance.reporting import REPORTING
 from app.conformance.taking import TAKING
 from app.identifiers import now
 from app.problems import Text
+from app.refusals import RefusedError
 
-CHAPTERS = (TAKING, REFUSING, REPEATING, REPORTING)
+CHAPTERS = (TAKING, REFUSING, REPEATING, REPORTING, JUDGING)
 
 
-class WrongPlanError(ValueError):
+class WrongPlanError(RefusedError):
     """Its text says what can't be played, and what to do."""
 
 
@@ -30,8 +32,7 @@ async def play(plan: Plan, on_result: Callable[[Result], None] = lambda _: None)
     _check(plan)
     began_at = now()
     results: list[Result] = []
-    async with _desk(plan) as desk:
-        bench = _bench(plan, desk)
+    async with _desk(plan) as desk, contextlib.aclosing(_bench(plan, desk)) as bench:
         for chapter in CHAPTERS:
             for case in chapter.cases:
                 result = await _played(bench, chapter, case, first=not results)

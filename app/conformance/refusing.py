@@ -14,6 +14,7 @@ from app.problems import Text
 
 REFUSING = Chapter(Text("应当拒收", "What must be refused"))
 
+_NOT_IMPLEMENTED = 501
 _TOO_FAR = timedelta(minutes=10)
 _REFUSED = Text("4xx(建议 401),且不办理", "a 4xx (401 is best), and nothing is done with it")
 _BAD = Text("4xx(建议 400);不得是 2xx 或 5xx", "a 4xx (400 is best); neither a 2xx nor a 5xx")
@@ -223,12 +224,14 @@ async def nothing(trial: Trial) -> None:
     37,
     Text("GET 而不是 POST", "GET instead of POST"),
     Text("对同一地址的 GET", "a GET of the same address"),
-    Text("4xx(建议 405)", "a 4xx (405 is best)"),
+    Text("4xx(建议 405),或 501", "a 4xx (405 is best), or 501"),
     Text("该地址只接受 POST。", "Take POST only at this address."),
 )
 async def get(trial: Trial) -> None:
     letter = replace(trial.bench.letter(samples.DISPATCHED), kind="GET", body=b"")
-    await trial.refused(letter, {"accept": "*/*"}, method="GET")
+    heard = await trial.send(letter, {"accept": "*/*"}, method="GET")
+    if not heard.refusal and heard.status != _NOT_IMPLEMENTED:
+        trial.fault("此处应得 4xx", "a refusal with 4xx was expected")
 
 
 async def _without(trial: Trial, name: str) -> None:

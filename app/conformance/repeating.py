@@ -106,8 +106,8 @@ async def supplement_first(trial: Trial) -> None:
 )
 async def cancelled_first(trial: Trial) -> None:
     dispatched = trial.bench.letter(samples.DISPATCHED, at=now() - timedelta(seconds=30))
-    trial.bench.moot.append(dispatched.handoff_id)
-    await _out_of_order(trial, trial.bench.letter(samples.CANCELLED, dispatched.handoff_id), dispatched)
+    if await _out_of_order(trial, trial.bench.letter(samples.CANCELLED, dispatched.handoff_id), dispatched):
+        trial.bench.moot.append(dispatched.handoff_id)
 
 
 @REPEATING.case(
@@ -164,10 +164,12 @@ async def still_well(trial: Trial) -> None:
     await trial.taken(trial.bench.letter(samples.DISPATCHED))
 
 
-async def _out_of_order(trial: Trial, early: Letter, late: Letter) -> None:
+async def _out_of_order(trial: Trial, early: Letter, late: Letter) -> bool:
+    """Whether the early one was taken when it came first."""
     first = await trial.send(early)
     if not first.success and not first.comes_again:
         trial.fault("先到的消息应答 2xx 或 503", "to the early one a 2xx or 503 was expected")
     await trial.taken(late)
     if first.comes_again:
         await trial.taken(early)
+    return first.success

@@ -32,9 +32,7 @@ def lines(result: Result) -> Iterator[str]:
 
 
 def summary(report: Report) -> str:
-    passed, failed, skipped = (report.count(each) for each in Outcome)
-    zh = f"{passed} 项通过,{failed} 项未通过,{skipped} 项未测"
-    return f"{zh} · {passed} passed, {failed} failed, {skipped} skipped, in {report.seconds:.1f} s"
+    return f"{report.verdict.zh} · {report.verdict.en}, in {report.seconds:.1f} s"
 
 
 def junit(report: Report) -> bytes:

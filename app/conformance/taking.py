@@ -12,7 +12,7 @@ from app.conformance.bench import NotPlayedError, Trial
 from app.conformance.case import Chapter
 from app.identifiers import now
 from app.problems import Text
-from app.wire import from_json
+from app.wire import from_json, to_json
 
 TAKING = Chapter(Text("应当接收", "What must be taken"))
 
@@ -98,7 +98,7 @@ async def emergency(trial: Trial) -> None:
 async def unknown_type(trial: Trial) -> None:
     kind = "handoff.conformance_test"
     letter = trial.bench.letter(samples.DISPATCHED)
-    body = json.dumps({"type": kind, "timestamp": now().isoformat(), "data": {"anything": [1, None]}}).encode()
+    body = to_json({"type": kind, "timestamp": now(), "data": {"anything": [1, None]}})
     await trial.taken(replace(letter, kind=kind, body=body))
 
 
@@ -112,7 +112,7 @@ async def unknown_type(trial: Trial) -> None:
 async def unknown_fields(trial: Trial) -> None:
     letter = trial.bench.letter(samples.DISPATCHED, data={"from_a_later_version": {"nested": [True, 1.5, None]}})
     message = from_json(letter.body) | {"version": 2}
-    await trial.taken(trial.other_bytes(letter, json.dumps(message).encode()))
+    await trial.taken(trial.other_bytes(letter, to_json(message)))
 
 
 @TAKING.case(
@@ -207,7 +207,7 @@ async def next_secret(trial: Trial) -> None:
 @TAKING.case(
     14,
     Text("请求头名称的大小写", "Header names in other letters"),
-    Text("Webhook-Id、WEBHOOK-TIMESTAMP、Webhook-Signature", "Webhook-Id, WEBHOOK-TIMESTAMP, Webhook-Signature"),
+    Text("写作 Webhook-Id、WEBHOOK-TIMESTAMP、Webhook-Signature", "Webhook-Id, WEBHOOK-TIMESTAMP, Webhook-Signature"),
     _TAKEN,
     Text("请求头名称不分大小写。", "Names of headers do not depend on upper and lower case."),
 )
