@@ -52,8 +52,8 @@ def postgres(durable: bool = True) -> Iterator[str]:
     try:
         with postgres_in(Path(folder, "data")) as (address, _):
             if not durable:
-                _execute(address, "ALTER SYSTEM SET fsync = off")
-                _execute(address, "SELECT pg_reload_conf()")
+                execute(address, "ALTER SYSTEM SET fsync = off")
+                execute(address, "SELECT pg_reload_conf()")
             yield address
     finally:
         shutil.rmtree(folder, ignore_errors=True)
