@@ -42,7 +42,7 @@ LAYERS = (
     "answers_routing",
     "messages",
     "bulk constraints keys ledger migrating office registry",
-    "timeline",
+    "repeats timeline",
     "delivery",
     "explaining",
     "checks handoffs presenting rights",

@@ -52,7 +52,5 @@ def handoff_cancelled(
 
 
 @router.post("ping", responses=_RESPONSES)
-def ping(
-    body: PingMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
-) -> None:
+def ping(body: PingMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature) -> None:
     """Somebody at the county tries your endpoint, once; what you answer is shown to them."""
