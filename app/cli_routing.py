@@ -27,7 +27,7 @@ from app.routing.rules import RoutingTable
 from app.routing.sheets import read_table
 from app.schemas import PreviewIn, PublishIn, ReplayIn
 from app.tables import help_request
-from app.terminal import DatabaseOption, err, minute, out, with_office
+from app.terminal import DatabaseOption, err, in_words, minute, out, with_office
 
 routing_app = typer.Typer(
     no_args_is_help=True,
@@ -303,15 +303,7 @@ def _ask(database: str | None, work: Any) -> Any:
     except UnicodeDecodeError:
         raise RoutingRefusedError("The cases are no JSON: they are not in UTF-8.") from None
     except Problem as problem:
-        raise RoutingRefusedError(_in_words(problem)) from None
-
-
-def _in_words(problem: Problem) -> str:
-    body = problem.body("en")
-    lines = [f"{body['title']}. {body['detail']}"]
-    lines += [f"{each['pointer']}: {each['detail']}" for each in body.get("errors") or ()]
-    lines += [f"{each['code']}: {each['detail_en']}" for each in body.get("findings") or ()]
-    return "\n".join(lines)
+        raise RoutingRefusedError(in_words(problem)) from None
 
 
 def _print_proof(proof: Proof, language: str) -> None:

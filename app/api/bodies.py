@@ -186,6 +186,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "uuid_type": ("应为 UUID。", "This must be a UUID."),
     "uuid_parsing": ("应为 UUID。", "This must be a UUID."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
+    "bool_type": ("应为 true 或 false。", "Write true or false."),
+    "certificate_without_key": ("客户端证书与私钥须一并给出。", "Give a certificate together with its key."),
     "replay_of_what": ("请给 last 或 cases 之一。", "Give either `last` or `cases`."),
     "callback_fields_missing": ("{type} 需要 data.{field}。", "{type} needs data.{field}."),
 }
