@@ -57,4 +57,4 @@ def redeliver(
                 progress.advance(task, batch.looked_at)
         return sent
 
-    out.print(f"{asked_of_office(database, work)} deliveries are due again.", markup=False)
+    out.print(f"Due again: {asked_of_office(database, work)}.", markup=False)

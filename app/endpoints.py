@@ -68,7 +68,7 @@ async def listed(
         query = query.where(agency.c.active.is_(active))
     query = query.where(agency.c.code > page.after_text()).order_by(agency.c.code).limit(page.limit + 1)
     async with office.database.reading() as connection:
-        rows = [dict(row) for row in (await connection.execute(query)).mappings()]
+        rows = [{name: row[name] for name in _SUMMARY} for row in (await connection.execute(query)).mappings()]
     items = rows[: page.limit]
     return {"items": items, "next_cursor": text_cursor_of(items[-1]["code"]) if len(rows) > page.limit else None}
 
@@ -257,7 +257,7 @@ async def _secrets(connection: AsyncConnection, code: str) -> list[dict[str, Any
         held.receiver == code, or_(held.ends_at.is_(None), held.ends_at > now())
     )
     rows = (await connection.execute(in_force.order_by(held.created_at.desc(), held.id.desc()))).mappings()
-    return [dict(row) for row in rows]
+    return [{"created_at": row["created_at"], "ends_at": row["ends_at"]} for row in rows]
 
 
 def _tag(row: Mapping[Any, Any]) -> str:
