@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from app.db import Database
 from app.delivery.again import Batch, Chosen, redeliver_all
-from app.delivery.outbox import Priority
+from app.delivery.lanes import Priority
 from app.identifiers import first_id, new_id, now
 from app.sealing import seal_bytes
 from app.tables import delivery

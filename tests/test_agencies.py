@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from app.identifiers import now
 from app.tables import agency, agency_seat, delivery, endpoint_secret, endpoint_state
 from app.turns import MOST_A_MINUTE, Turns
 from tests import serving
+from tests.certificates import Authority, server_context
 from tests.commands import one_window_here, refused
 from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County
@@ -32,7 +34,9 @@ NEW = {
     "endpoint": "http://127.0.0.1:9/x",
 }
 AT = f"/v1/agencies/{NEW['code']}"
-PEM = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"
+AUTHORITY = Authority()
+CLIENT = AUTHORITY.issue("one-window.example")
+PEM = AUTHORITY.certificate
 
 
 @pytest.fixture
@@ -103,13 +107,13 @@ def test_an_agency_is_added_once_however_often_it_is_sent_and_its_secret_is_show
 
 
 def test_what_is_wrong_with_a_new_agency_is_said_by_field(admin: httpx.Client) -> None:
-    wrong = {**NEW, "department": "county_hosing", "division_code": "999999", "endpoint": "https://a:b@x.example/"}
+    wrong = {**NEW, "department": "county_hosing", "division_code": "999999", "endpoint": "http://10.9.8.7/"}
     answer = admin.post("/v1/agencies", json=wrong)
     told = {each["pointer"]: each for each in answer.json()["errors"]}
     assert answer.status_code == 422
     assert told.keys() == {"/department", "/division_code", "/endpoint"}
     assert "Did you mean county_housing?" in told["/department"]["detail"]
-    assert "a:b" not in answer.text
+    assert "10.9.8.7" not in answer.text
     half = admin.post("/v1/agencies", json={**NEW, "tls": {"certificate": PEM}}).json()
     assert [each["code"] for each in half["errors"]] == ["certificate_without_key"]
 
@@ -175,10 +179,13 @@ def test_tls_is_written_and_never_read(service: Running, admin: httpx.Client) ->
     admin.post("/v1/agencies", json={**NEW, "tls": {"ca": PEM}}).raise_for_status()
     before = admin.get(AT)
     assert before.json()["tls"] == {"ca": True, "client_certificate": False}
-    both = edit(admin, AT, tls={"certificate": PEM, "key": PEM})
+    both = edit(admin, AT, tls={"certificate": CLIENT.certificate, "key": CLIENT.key})
     assert both.json()["tls"] == {"ca": False, "client_certificate": True}, "it replaces what was there"
     assert both.headers["etag"] != before.headers["etag"]
-    assert "c2VjcmV0" not in both.text + admin.get(AT).text
+    assert "BEGIN" not in both.text + admin.get(AT).text
+    for wrong in ({"ca": "x"}, {"certificate": CLIENT.certificate, "key": AUTHORITY.issue().key}):
+        refusal = edit(admin, AT, tls=wrong)
+        assert (refusal.status_code, refusal.json()["errors"][0]["code"]) == (422, "tls_wrong")
     assert edit(admin, AT, tls=None).json()["tls"] is None
 
 
@@ -239,6 +246,26 @@ def test_a_ping_shows_exactly_what_came_back_and_leaves_nothing_behind(
     assert (none.status_code, none.json()["code"]) == (409, "no_endpoint")
 
 
+def test_a_ping_shows_how_the_way_was_encrypted(run_service: Callable[..., Running], tmp_path: Path) -> None:
+    service = run_service()
+    receiver = Receiver(server_context(AUTHORITY.issue(), tmp_path, clients=AUTHORITY))
+    admin, path = service.client("admin"), f"/v1/agencies/{EDUCATION}"
+    try:
+        kept = edit(admin, path, endpoint=receiver.endpoint.format(code=EDUCATION)).raise_for_status().json()
+        receiver.secrets[EDUCATION] = kept["secret"]
+        refused_ = admin.post(f"{path}/ping").json()
+        assert (refused_["fault"], refused_["tls"], refused_["address"]) == ("tls", None, None)
+        ours = {"ca": AUTHORITY.certificate, "certificate": CLIENT.certificate, "key": CLIENT.key}
+        edit(admin, path, tls=ours).raise_for_status()
+        seen = admin.post(f"{path}/ping").json()
+        assert (seen["delivered"], seen["status_code"]) == (True, 200)
+        assert seen["tls"]["version"] == "TLSv1.3"
+        assert (seen["tls"]["subject"], seen["tls"]["issuer"]) == ("commonName=127.0.0.1", "commonName=County CA")
+        assert datetime.fromisoformat(seen["tls"]["ends_at"]) > now()
+    finally:
+        receiver.close()
+
+
 def test_one_endpoint_is_tried_once_at_a_time(receiver: Receiver, run_service: Callable[..., Running]) -> None:
     client = run_service().client("admin")
     receiver.then(EDUCATION, Answer(hang=True))
@@ -295,7 +322,7 @@ def test_an_endpoint_that_was_suspended_is_resumed_and_what_waits_is_tried_at_on
     assert row["due_at"] == late, "one that is not suspended is left alone"
 
 
-def test_the_command_line_shows_sets_and_tries_an_agency(receiver: Receiver, database_url: str, tmp_path: Any) -> None:
+def test_the_command_line_shows_sets_and_tries_an_agency(receiver: Receiver, database_url: str, tmp_path: Path) -> None:
     def said(*arguments: str, code: int = 0) -> str:
         done = one_window_here("agencies", *arguments, database=database_url)
         assert done.returncode == code, done.stderr
@@ -328,6 +355,7 @@ def test_the_command_line_shows_sets_and_tries_an_agency(receiver: Receiver, dat
         (("set", EDUCATION), "Name something to change"),
         (("set", EDUCATION, "--certificate", str(tmp_path / "ca.pem")), "belong together"),
         (("set", EDUCATION, "--ca", str(tmp_path / "none.pem")), "can't be read as PEM"),
+        (("set", EDUCATION, "--endpoint", "http://10.9.8.7/"), "no address that is allowed"),
         (("set", EDUCATION, "--endpoint", "ftp://x"), "http:// or https://"),
         (("set", "nobody", "--phone", "1"), "There is no agency nobody"),
         (("show", "nobody"), "Not found"),
