@@ -1,23 +1,24 @@
-"""Agencies: added, listed, their signing secrets rotated with overlap."""
+"""Agencies: added, changed, listed, their signing secrets rotated with overlap."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import literal, or_, select, update
+from sqlalchemy import delete, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, signing
 from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError, parse_endpoint
 from app.identifiers import new_id, now
-from app.receivers import DeliveryMode
+from app.receivers import DeliveryMode, Tls
 from app.refusals import RefusedError
 from app.sealing import seal
-from app.tables import agency, agency_seat, department, division, endpoint_secret
+from app.tables import agency, agency_seat, department, division, endpoint_secret, endpoint_state
 
 # The columns of an agency that is not sent messages yet, and will be in the usual way.
 NO_ENDPOINT: Mapping[str, Any] = {
@@ -45,8 +46,9 @@ async def add(
     name_en: str,
     phone: str | None,
     endpoint: Endpoint | None,
+    how: Mapping[str, Any] | None = None,
 ) -> str | None:
-    """Add an agency; with an endpoint, its signing secret, which is shown this once."""
+    """Add an agency; with an endpoint, its signing secret, which is shown this once. `how`: as in `change`."""
     if await connection.scalar(select(agency.c.code).where(agency.c.code == code)) is not None:
         raise WrongAgencyError(f"There is an agency {code} already; choose another code.")
     if await connection.scalar(select(department.c.code).where(department.c.code == department_code)) is None:
@@ -55,19 +57,41 @@ async def add(
         raise WrongAgencyError(f"There is no division {division_code}; write a statistical code such as 360803.")
     row: dict[str, Any] = {"code": code, "department": department_code, "division_code": division_code, "phone": phone}
     row |= {"name_zh": name_zh, "name_en": name_en, "active": True, "created_at": now()}
-    row |= {**NO_ENDPOINT, "endpoint": endpoint}
+    row |= {**NO_ENDPOINT, "endpoint": endpoint, **_columns(how or {})}
     await connection.execute(agency.insert(), row)
     secret = await _add_secret(connection, code) if endpoint else None
     await record_seat(connection, code, await registry.moved(connection))
     return secret
 
 
-async def set_active(connection: AsyncConnection, code: str, active: bool) -> None:
-    """Suspend an agency, or take it back: nothing new is handed to a suspended one."""
-    changed = await connection.execute(update(agency).where(agency.c.code == code).values(active=active))
-    if changed.rowcount != 1:
+async def change(connection: AsyncConnection, code: str, changes: Mapping[str, Any]) -> str | None:
+    """Change columns of an agency: its names, phone, endpoint, how it is sent to (`tls` is a `Tls` or None), whether it
+    is active: nothing new is handed to one that is not.
+
+    A new address keeps the secret; the answer is a new one, shown this once, only where none is in force. What was
+    known against the old address is forgotten.
+    """
+    of_code = agency.c.code == code
+    before = (await connection.execute(select(agency.c.endpoint).where(of_code).with_for_update())).first()
+    if before is None:
         raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
-    await record_seat(connection, code, await registry.moved(connection))
+    if changes:
+        await connection.execute(update(agency).where(of_code).values(**_columns(changes)))
+    endpoint = changes.get("endpoint", before.endpoint)
+    if endpoint != before.endpoint:
+        await connection.execute(delete(endpoint_state).where(endpoint_state.c.receiver == code))
+    secret = None if endpoint is None or await _has_secret(connection, code) else await _add_secret(connection, code)
+    moved_to = await registry.moved(connection)
+    if "active" in changes:
+        await record_seat(connection, code, moved_to)
+    return secret
+
+
+async def end_suspension(connection: AsyncConnection, code: str) -> bool:
+    """Send again to an endpoint that had answered 410; False if it had not, or somebody was quicker."""
+    suspended = (endpoint_state.c.receiver == code) & endpoint_state.c.suspended_at.is_not(None)
+    ended = await connection.execute(delete(endpoint_state).where(suspended))
+    return ended.rowcount == 1
 
 
 async def record_seat(connection: AsyncConnection, code: str, of_revision: int) -> None:
@@ -81,10 +105,7 @@ async def record_seat(connection: AsyncConnection, code: str, of_revision: int) 
 
 async def set_endpoint(connection: AsyncConnection, code: str, endpoint: Endpoint) -> str:
     """Give an agency an endpoint and a new secret, which is shown this once; older ones end now."""
-    changed = await connection.execute(update(agency).where(agency.c.code == code).values(endpoint=endpoint))
-    if changed.rowcount != 1:
-        raise WrongAgencyError(f"There is no agency {code}.")
-    return await rotate_secret(connection, code, timedelta(0))
+    return await change(connection, code, {"endpoint": endpoint}) or await rotate_secret(connection, code, timedelta(0))
 
 
 async def rotate_secret(connection: AsyncConnection, code: str, overlap: timedelta) -> str:
@@ -129,6 +150,17 @@ async def _look_up(host: str) -> list[str]:
     except (OSError, UnicodeError):
         return []
     return [str(address[0]) for *_, address in found]
+
+
+def _columns(how: Mapping[str, Any]) -> dict[str, Any]:
+    tls: Tls | None = how.get("tls")
+    return {**how, "tls": seal(asdict(tls)) if tls else None} if "tls" in how else dict(how)
+
+
+async def _has_secret(connection: AsyncConnection, code: str) -> bool:
+    in_force = or_(endpoint_secret.c.ends_at.is_(None), endpoint_secret.c.ends_at > now())
+    found = select(endpoint_secret.c.id).where(endpoint_secret.c.receiver == code, in_force).limit(1)
+    return await connection.scalar(found) is not None
 
 
 async def _add_secret(connection: AsyncConnection, code: str) -> str:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli_agencies import agencies_app
 from app.cli_conformance import conformance, samples
+from app.cli_deliveries import deliveries_app
 from app.cli_routing import routing_app
 from app.refusals import RefusedError
 from app.roles import KeyRole
-from app.terminal import DatabaseOption, err, minute, out, run_async, with_database, working
+from app.terminal import DatabaseOption, err, minute, out, with_database, working
 
 if TYPE_CHECKING:
     from app.db import Database
-    from app.delivery.addresses import Endpoint
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,12 +36,12 @@ app = typer.Typer(
     "Settings are environment variables that begin with ONE_WINDOW_ (docs/operating.md).",
 )
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the machines that call the API.")
-agencies_app = typer.Typer(no_args_is_help=True, help="The agencies that handoffs go to.")
 app.command()(conformance)
 app.command()(samples)
 app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
+app.add_typer(deliveries_app, name="deliveries")
 
 
 def run() -> None:
@@ -254,124 +255,3 @@ def keys_revoke(name: str, database: DatabaseOption = None) -> None:
     if not with_database(database, work):
         raise key_verbs.WrongKeyError(f"There is no key named {name} in force; `one-window keys list` shows them.")
     out.print(f"Revoked {name}.", markup=False)
-
-
-@agencies_app.command("add")
-def agencies_add(
-    code: str,
-    department: Annotated[str, typer.Option(help="Department code, such as county_housing.")],
-    division: Annotated[str, typer.Option(help="Statistical code of its jurisdiction, such as 360803.")],
-    name_zh: Annotated[str, typer.Option(help="Its name in Chinese.")],
-    name_en: Annotated[str, typer.Option(help="Its name in English.")],
-    phone: Annotated[str | None, typer.Option(help="For when a machine is down.")] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="Where messages are sent; without one it reads its inbox.")
-    ] = None,
-    database: DatabaseOption = None,
-) -> None:
-    """Add an agency. With an endpoint, its signing secret is printed, this once."""
-    from app import agencies as agency_verbs
-
-    checked = _checked(endpoint, database) if endpoint is not None else None
-
-    async def work(opened: Database) -> str | None:
-        async with opened.writing() as connection:
-            return await agency_verbs.add(
-                connection,
-                code=code,
-                department_code=department,
-                division_code=division,
-                name_zh=name_zh,
-                name_en=name_en,
-                phone=phone,
-                endpoint=checked,
-            )
-
-    secret = with_database(database, work)
-    typer.echo(secret if secret else f"Added {code}; it reads its inbox.")
-
-
-@agencies_app.command("list")
-def agencies_list(database: DatabaseOption = None) -> None:
-    """Show the agencies."""
-
-    from rich.table import Column, Table
-
-    from app import agencies as agency_verbs
-
-    async def work(opened: Database) -> list[dict[str, Any]]:
-        async with opened.reading() as connection:
-            return await agency_verbs.listed(connection)
-
-    table = Table(
-        *(Column(name, overflow="fold") for name in ("code", "department", "division", "name", "phone", "endpoint"))
-    )
-    for row in with_database(database, work):
-        shown = (row["code"], row["department"], row["division_code"], row["name_zh"], row["phone"], row["endpoint"])
-        table.add_row(*(text or "" for text in shown))
-    out.print(table)
-
-
-@agencies_app.command("endpoint")
-def agencies_endpoint(code: str, endpoint: str, database: DatabaseOption = None) -> None:
-    """Give an agency an endpoint; its new signing secret is printed, this once."""
-    from app import agencies as agency_verbs
-
-    checked = _checked(endpoint, database)
-
-    async def work(opened: Database) -> str:
-        async with opened.writing() as connection:
-            return await agency_verbs.set_endpoint(connection, code, checked)
-
-    typer.echo(with_database(database, work))
-
-
-def _checked(endpoint: str, database: str | None) -> Endpoint:
-    from app import agencies as agency_verbs
-    from app.config import load_settings
-    from app.delivery.addresses import AllowList
-
-    allowed = AllowList(load_settings(database_url=database).allowed_networks)
-    checked: Endpoint = run_async(agency_verbs.check_endpoint(endpoint, allowed))
-    return checked
-
-
-@agencies_app.command("suspend")
-def agencies_suspend(code: str, database: DatabaseOption = None) -> None:
-    """Take an agency out of use: it gets nothing new, what it has stays. The routing table in force may want a check."""
-    _set_active(code, False, database)
-    out.print(f"Suspended {code}; `one-window routing check` shows whether somebody is missing now.", markup=False)
-
-
-@agencies_app.command("resume")
-def agencies_resume(code: str, database: DatabaseOption = None) -> None:
-    """Take a suspended agency back."""
-    _set_active(code, True, database)
-    out.print(f"Resumed {code}.", markup=False)
-
-
-def _set_active(code: str, active: bool, database: str | None) -> None:
-    from app import agencies as agency_verbs
-
-    async def work(opened: Database) -> None:
-        async with opened.writing() as connection:
-            await agency_verbs.set_active(connection, code, active)
-
-    with_database(database, work)
-
-
-@agencies_app.command("rotate-secret")
-def agencies_rotate_secret(
-    code: str,
-    overlap_hours: Annotated[int, typer.Option(min=0, max=720, help="How long the old secret still counts.")] = 24,
-    database: DatabaseOption = None,
-) -> None:
-    """Make a new signing secret and print it, this once. Until the overlap ends both sign, and both are accepted."""
-
-    from app import agencies as agency_verbs
-
-    async def work(opened: Database) -> str:
-        async with opened.writing() as connection:
-            return await agency_verbs.rotate_secret(connection, code, timedelta(hours=overlap_hours))
-
-    typer.echo(with_database(database, work))

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app.refusals import RefusedError
-from app.terminal import DatabaseOption, err, minute, out, with_office
+from app.terminal import DatabaseOption, err, in_words, minute, out, with_office
 
 if TYPE_CHECKING:
     from app.office import Office
-    from app.problems import Problem
     from app.routing.findings import Certificate as Proof
 
 routing_app = typer.Typer(
@@ -335,15 +334,7 @@ def _ask(database: str | None, work: Any) -> Any:
     except UnicodeDecodeError:
         raise RoutingRefusedError("The cases are no JSON: they are not in UTF-8.") from None
     except Problem as problem:
-        raise RoutingRefusedError(_in_words(problem)) from None
-
-
-def _in_words(problem: Problem) -> str:
-    body = problem.body("en")
-    lines = [f"{body['title']}. {body['detail']}"]
-    lines += [f"{each['pointer']}: {each['detail']}" for each in body.get("errors") or ()]
-    lines += [f"{each['code']}: {each['detail_en']}" for each in body.get("findings") or ()]
-    return "\n".join(lines)
+        raise RoutingRefusedError(in_words(problem)) from None
 
 
 def _print_proof(proof: Proof, language: str) -> None:

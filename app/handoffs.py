@@ -16,6 +16,7 @@ from app.delivery.outbox import enqueue
 from app.disclosure import disclose
 from app.identifiers import new_id
 from app.lifecycle import Act, HandoffStatus
+from app.receivers import DeliveryMode
 from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
 from app.routing.directory import Agency
@@ -24,6 +25,10 @@ from app.timeline import Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
+_REFERENCE = (
+    *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
+    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "callback_path", "callback_url"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +100,24 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
 
 
 def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: bool = False, **more: Any) -> None:
-    """Enqueue a message to the handoff's agency, if it has an endpoint; without one it reads its inbox."""
+    """Enqueue a message to the handoff's agency, if it is told at all; else it reads its inbox.
+
+    One that is told by reference gets ids and clocks, whatever `more` the message would hold.
+    """
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     if not agency.is_told:
         return
+    if agency.delivery_mode is DeliveryMode.REFERENCE:
+        data = reference(case.request, handoff, desk)
+    else:
+        data = {**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more}
     enqueue(
         case.unit,
         type=type_,
         receiver=agency.code,
         request_id=case.id,
         handoff_id=handoff.id,
-        data={**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more},
+        data=data,
         at=desk.at,
         priority=Priority.ORDINARY,
     )
@@ -145,6 +157,12 @@ def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, 
         "callback_path": path,
         "callback_url": f"{desk.public_url.rstrip('/')}{path}" if desk.public_url else None,
     }
+
+
+def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:
+    """Ids, the need, the clocks and the ways back: nothing that says who asks, or where they live."""
+    seen = view(request, handoff, desk)
+    return {**{name: seen[name] for name in _REFERENCE}, "handoff_path": f"/v1/handoffs/{handoff.id}"}
 
 
 def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:

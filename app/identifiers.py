@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["UUID", "new_id", "now"]
+__all__ = ["UUID", "first_id", "new_id", "now"]
 
 
 def new_id() -> UUID:
@@ -18,3 +18,9 @@ def now() -> datetime:
     """The present, timezone-aware UTC, in whole milliseconds so that every database keeps it exactly."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def first_id(since: datetime) -> UUID:
+    """The least key that is made at a moment (aware) or later."""
+    milliseconds = max(round(since.timestamp() * 1000), 0)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
@@ -23,6 +18,7 @@ from app.lifecycle import Act, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
@@ -34,29 +30,6 @@ from app.wire import to_json
 
 _RECEIPT_TRIES = 5
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with."""
-
-    key_id: UUID
-    key_hash: bytes
-    digest: bytes
-
-    @classmethod
-    def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
-        return cls(key.id, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
-
-    def row(self, request_id: UUID, at: datetime, answer: bytes) -> dict[str, Any]:
-        return {
-            "api_key_id": self.key_id,
-            "key_hash": self.key_hash,
-            "digest": self.digest,
-            "request_id": request_id,
-            "created_at": at,
-            "answer": answer,
-        }
 
 
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
@@ -150,7 +123,7 @@ def _receipt(
 async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
     """The answer that this key got the first time; the token is derived anew, it is not stored."""
     async with office.database.reading() as connection:
-        row = await _stored(connection, repeat)
+        row = await first_answer(connection, repeat)
     if row is None:
         return None
     return _with_token(row.answer, tracking_token(office.secret, row.request_id))
@@ -159,16 +132,6 @@ async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
 def _with_token(answer: bytes, token: str) -> bytes:
     """The answer is one JSON object; the token is put in last, and is never stored with it."""
     return answer[:-1] + b',"tracking_token":"' + token.encode() + b'"}'
-
-
-async def _stored(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUID, bytes] | None:
-    stored = select(idempotency.c.digest, idempotency.c.request_id, idempotency.c.answer).where(
-        idempotency.c.api_key_id == repeat.key_id, idempotency.c.key_hash == repeat.key_hash
-    )
-    row = (await connection.execute(stored)).first()
-    if row is not None and row.digest != repeat.digest:
-        raise Problem("idempotency_conflict")
-    return row
 
 
 @again_if_outdated
@@ -205,7 +168,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
         rights.must_reach(key, case.request)
-        if repeat and (first := await _stored(connection, repeat)):
+        if repeat and (first := await first_answer(connection, repeat)):
             answer: bytes = first.answer
             return answer
         if case.has_ended:
@@ -244,7 +207,3 @@ def _check_materials(asked: SupplementIn, desk: Desk) -> None:
 
 async def _desk(office: Office, key: Key) -> Desk:
     return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)
-
-
-def _sha256(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()

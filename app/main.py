@@ -16,11 +16,24 @@ from pydantic.json_schema import models_json_schema
 
 from app import __version__, logs
 from app.answers import ProblemBody
-from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, routing, tracking, webhooks
+from app.api import (
+    agencies,
+    catalogue,
+    deliveries,
+    edge,
+    handoffs,
+    operation,
+    reference,
+    requests,
+    routing,
+    tracking,
+    webhooks,
+)
 from app.config import Settings, load_settings
 from app.office import Office
 from app.process import start_when_possible
 from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -35,11 +48,15 @@ _TAGS = [
     ("messages out", "What One Window sends to agencies; see `webhooks`."),
     ("tracking", "The person's own view."),
     ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
+    ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
-_READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody)
+_READ_BY_HAND = (
+    *(RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody),
+    *(AgencyIn, AgencyChange, SecretIn),
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -59,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.office = office
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
-    for resource in (requests, handoffs, tracking, catalogue, deliveries, routing, operation):
+    for resource in (requests, handoffs, tracking, catalogue, agencies, deliveries, routing, operation):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

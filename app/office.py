@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ from app.db import Database
 from app.keys import KeyRing
 from app.ledger import Ledger
 from app.registry import OutdatedSnapshotError, Registry
+from app.turns import Turns
 
 Asked = ParamSpec("Asked")
 Answered = TypeVar("Answered")
@@ -26,6 +27,7 @@ class Office:
     ledger: Ledger
     registry: Registry
     keys: KeyRing
+    pings: Turns = field(default_factory=Turns)
 
     @classmethod
     def of(cls, settings: Settings, secret: bytes | None = None) -> Office:

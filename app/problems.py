@@ -147,10 +147,35 @@ KINDS: dict[str, Kind] = {
         Text("目前没有单位在等补充材料", "No agency is waiting for the applicant"),
         Text("有单位要求补充材料时才能补充。", "Supplements are taken while an agency asks for them."),
     ),
-    "delivery_not_exhausted": Kind(
+    "delivery_pending": Kind(
         409,
-        Text("此送达仍在进行或已送达", "This delivery is under way or delivered"),
-        Text("只有已停止尝试的送达可以重发。", "Only an exhausted delivery can be sent again."),
+        Text("此送达仍在进行", "This delivery is still under way"),
+        Text("已送达或已停止尝试的才可以重发。", "One that was delivered or exhausted can be sent again."),
+    ),
+    "agency_exists": Kind(
+        409,
+        Text("已有此代码的承办单位", "There is an agency with this code"),
+        Text("请换一个代码,或用 PATCH 修改已有的。", "Choose another code, or change that agency with PATCH."),
+    ),
+    "no_endpoint": Kind(
+        409,
+        Text("该单位没有接收地址或签名密钥", "The agency has no endpoint, or no secret in force"),
+        Text("请先设置接收地址。", "Give it an endpoint first."),
+    ),
+    "precondition_failed": Kind(
+        412,
+        Text("内容已被他人修改", "It was changed since you read it"),
+        Text("请重新读取,再用新的 ETag 修改。", "Read it again, and send its new ETag as If-Match."),
+    ),
+    "precondition_required": Kind(
+        428,
+        Text("需要 If-Match", "If-Match is needed"),
+        Text("请先读取,把所得 ETag 放入 If-Match 请求头。", "Read it first, and send its ETag as If-Match."),
+    ),
+    "too_many_pings": Kind(
+        429,
+        Text("测试过于频繁", "Too many tests of this endpoint"),
+        Text("请按 Retry-After 稍后再试。", "Try again after Retry-After seconds."),
     ),
     "sheet_refused": Kind(
         422,

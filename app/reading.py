@@ -40,6 +40,16 @@ class PageAsked:
         except ValueError:
             raise bad_cursor() from None
 
+    def after_text(self) -> str:
+        try:
+            return urlsafe_b64decode((self.cursor or "") + "=" * (-len(self.cursor or "") % 4)).decode()
+        except ValueError:
+            raise bad_cursor() from None
+
+
+def text_cursor_of(code: str) -> str:
+    return urlsafe_b64encode(code.encode()).decode().rstrip("=")
+
 
 def cursor_of(row_id: UUID) -> str:
     return urlsafe_b64encode(row_id.bytes).decode().rstrip("=")

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from app.refusals import RefusedError
+
 if TYPE_CHECKING:
     from app.config import Settings
+    from app.problems import Problem
 
 out = Console()
 err = Console(stderr=True)
@@ -57,6 +60,24 @@ def with_office(url: str | None, work: Any) -> Any:
     from app.config import load_settings
 
     return run_async(with_office_of(load_settings(database_url=url), work))
+
+
+def asked_of_office(url: str | None, work: Any) -> Any:
+    """The same; what the API would answer as a problem is raised as RefusedError."""
+    from app.problems import Problem
+
+    try:
+        return with_office(url, work)
+    except Problem as problem:
+        raise RefusedError(in_words(problem)) from None
+
+
+def in_words(problem: Problem) -> str:
+    body = problem.body("en")
+    lines = [f"{body['title']}. {body['detail']}"]
+    lines += [f"{each['pointer']}: {each['detail']}" for each in body.get("errors") or ()]
+    lines += [f"{each['code']}: {each['detail_en']}" for each in body.get("findings") or ()]
+    return "\n".join(lines)
 
 
 def run_async(work: Coroutine[Any, Any, Any]) -> Any:

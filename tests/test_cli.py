@@ -34,7 +34,10 @@ COMMANDS = [
         ("routing",),
     ),
     *(("keys", name) for name in ("create", "list", "revoke")),
-    *(("agencies", name) for name in ("add", "list", "endpoint", "suspend", "resume", "rotate-secret")),
+    *(("agencies", name) for name in ("add", "list", "show", "set", "endpoint", "ping")),
+    *(("agencies", name) for name in ("suspend", "resume", "resume-endpoint", "rotate-secret")),
+    ("deliveries",),
+    ("deliveries", "redeliver"),
     *(("routing", name) for name in ("list", "check", "import", "export", "diff")),
     *(("routing", name) for name in ("publish", "retire", "preview", "replay", "verify")),
 ]

@@ -216,8 +216,11 @@ def test_what_can_not_be_delivered_is_kept_shown_and_can_be_sent_again(county: C
     assert first.id == second.id == third.id
     assert first.body == third.body
     assert county.events(receipt)[-1]["kind"] == "delivery.sent_again"
+    receiver.always(SCHOOL, Answer(500))
+    assert county.coordinator.post(path).json()["status"] == "pending", "one that was delivered may be replayed"
     refused = county.coordinator.post(path)
-    assert (refused.status_code, refused.json()["code"]) == (409, "delivery_not_exhausted")
+    assert (refused.status_code, refused.json()["code"]) == (409, "delivery_pending")
+    assert county.events(receipt)[-1]["kind"] == "delivery.sent_again", "the timeline tells of what was given up alone"
     nowhere = county.coordinator.post(f"/v1/deliveries/{receipt['request_id']}/redeliver")
     assert nowhere.status_code == 404
 

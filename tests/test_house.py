@@ -28,6 +28,7 @@ from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.schemas import CallbackData, CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -36,23 +37,25 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers logs metrics problems refusals roles wire",
-    "deadlines disclosure identity lifecycle province receipts receivers routing signing",
+    "deadlines disclosure identity lifecycle province receipts receivers routing signing turns",
     "columns sealing schemas",
-    "answers tables",
-    "answers_routing",
+    "answers schemas_agencies tables",
+    "answers_agencies answers_routing",
     "messages",
     "bulk constraints keys ledger migrating office registry",
-    "timeline",
+    "repeats timeline",
     "delivery",
     "explaining",
     "checks handoffs presenting rights",
     "versions",
     "agencies callbacks intake operation previewing reading replay seed tabling",
+    "endpoints",
     "process worker",
     "api",
     "main",
     "conformance demo",
-    "cli_conformance cli_routing terminal",
+    "terminal",
+    "cli_agencies cli_conformance cli_deliveries cli_routing",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -257,7 +260,20 @@ CASE = {
     "needs": [{"code": "education_aid"}],
     "at": "2026-11-23T08:00:00Z",
 }
+ENDPOINT = {"endpoint": "https://a.example/x", "delivery_mode": "full", "max_in_flight": 4, "per_second": 9}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    AgencyIn: {
+        "code": "a-1",
+        "department": "school",
+        "division_code": "360803",
+        "name_zh": "校",
+        "name_en": "School",
+        "phone": "0796-1",
+        "tls": {"ca": "x", "certificate": "x", "key": "x"},
+        **ENDPOINT,
+    },
+    AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
+    SecretIn: {"overlap_hours": 24},
     PreviewIn: {**CASE, "version": 3},
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},

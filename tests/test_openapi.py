@@ -24,9 +24,10 @@ def bodies() -> set[str]:
     def look(node: Any) -> None:
         if isinstance(node, dict):
             for kind in node.get("content", {}).values():
-                reference = kind.get("schema", {}).get("$ref", "")
-                if reference:
-                    found.add(reference.rsplit("/", 1)[1])
+                schema = kind.get("schema", {})
+                for each in (schema, *schema.get("anyOf", ())):
+                    if "$ref" in each:
+                        found.add(each["$ref"].rsplit("/", 1)[1])
             for value in node.values():
                 look(value)
         elif isinstance(node, list):
@@ -42,7 +43,14 @@ def test_the_committed_document_is_the_applications() -> None:
 
 
 def test_there_are_bodies_to_look_at() -> None:
-    assert {"RequestIn", "RequestReceipt", "CallbackIn", "DispatchedMessage", "ProblemBody"} <= bodies()
+    assert {
+        "RequestIn",
+        "RequestReceipt",
+        "CallbackIn",
+        "DispatchedMessage",
+        "ReferenceMessage",
+        "ProblemBody",
+    } <= bodies()
 
 
 @pytest.mark.parametrize("name", sorted(bodies()))
@@ -65,4 +73,4 @@ def test_every_operation_has_a_summary_a_tag_in_order_and_declares_its_errors() 
 
 
 def test_every_message_out_is_described() -> None:
-    assert set(DOCUMENT["webhooks"]) == {"handoff.dispatched", "handoff.supplemented", "handoff.cancelled"}
+    assert set(DOCUMENT["webhooks"]) == {"handoff.dispatched", "handoff.supplemented", "handoff.cancelled", "ping"}

@@ -71,7 +71,7 @@ def test_tables_stay_as_they_are_and_an_old_directory_is_let_go(database_url: st
         tables = first.tables
         del first
         async with database.writing() as connection:
-            await agencies.set_active(connection, EDUCATION, False)
+            await agencies.change(connection, EDUCATION, {"active": False})
         second = await registry.refresh()
         gc.collect()
         assert old() is None

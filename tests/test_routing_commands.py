@@ -133,7 +133,7 @@ def test_every_decision_comes_out_equal_whatever_was_published_and_whoever_was_s
             database = Database(serving.settings_for(service.url))
             for code in suspended:
                 async with database.writing() as connection:
-                    await agencies.set_active(connection, code, active)
+                    await agencies.change(connection, code, {"active": active})
             if added:
                 seat = {"department_code": "county_civil_affairs", "division_code": "360803101"}
                 names = {

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import reading
+from app import endpoints, reading
 from app.answers import DeliveryPage, DeliveryView
+from app.answers_agencies import SentAgain
 from app.api.access import Allow, office_of
 from app.api.bodies import answer
 from app.api.documents import answers
 from app.api.handoffs import AgencyCode
-from app.api.paging import Paged, page_answer
+from app.api.paging import Many, Paged, page_answer
 from app.delivery import again
 from app.keys import Key, KeyRole
 
@@ -45,11 +46,21 @@ async def one_delivery(request: Request, key: Looks, delivery_id: UUID) -> Respo
 
 @router.post(
     "/{delivery_id}/redeliver",
-    summary="Send an exhausted delivery again",
-    responses=answers(DeliveryView, "not_found", "delivery_not_exhausted", "validation_failed"),
+    summary="Send a delivery again",
+    responses=answers(DeliveryView, "not_found", "delivery_pending", "validation_failed"),
 )
 async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response:
-    """The same id and the same bytes, for another three days."""
+    """One that was delivered, or given up: the same id and the same bytes, for another three days."""
     office = office_of(request)
     await again.redeliver(office.database, delivery_id, key.actor)
     return answer(await reading.one_delivery(office, key, delivery_id))
+
+
+@router.post(
+    "/redeliver-exhausted",
+    summary="Send everything again that was given up",
+    responses=answers(SentAgain, "validation_failed"),
+)
+async def redeliver_exhausted(request: Request, key: Sends, page: Many) -> Response:
+    """Behind everything new, so that nothing waits for it; what is sent again is pending, and no part of the next call."""
+    return answer(await endpoints.send_again(office_of(request), key, None, None, page))

@@ -13,13 +13,23 @@ from app.reading import PageAsked
 def _page(
     limit: Annotated[int, Query(ge=1, le=200, description="Items on a page.")] = 50,
     cursor: Annotated[
-        str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The last page's next_cursor.")
+        str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="The last page's next_cursor.")
+    ] = None,
+) -> PageAsked:
+    return PageAsked(limit, cursor)
+
+
+def _many(
+    limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many in this call.")] = 1_000,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The last call's next_cursor.")
     ] = None,
 ) -> PageAsked:
     return PageAsked(limit, cursor)
 
 
 Paged = Annotated[PageAsked, Depends(_page)]
+Many = Annotated[PageAsked, Depends(_many)]
 
 
 def page_answer(request: Request, page: dict[str, Any]) -> Response:

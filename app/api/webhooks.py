@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 
-from app.messages import CancelledMessage, DispatchedMessage, SupplementedMessage
+from app.messages import CancelledMessage, DispatchedMessage, PingMessage, ReferenceMessage, SupplementedMessage
 
 router = APIRouter(tags=["messages out"])
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -23,20 +23,34 @@ Signature = Annotated[
 
 @router.post("handoff.dispatched", responses=_RESPONSES)
 def handoff_dispatched(
-    body: DispatchedMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+    body: DispatchedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
 ) -> None:
     """A handoff is yours: its clocks run from now. `person` holds what the rule discloses to you."""
 
 
 @router.post("handoff.supplemented", responses=_RESPONSES)
 def handoff_supplemented(
-    body: SupplementedMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+    body: SupplementedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
 ) -> None:
     """The person added what you had asked for; the completion clock runs again."""
 
 
 @router.post("handoff.cancelled", responses=_RESPONSES)
 def handoff_cancelled(
-    body: CancelledMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+    body: CancelledMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
 ) -> None:
     """Nothing more is to be done on it."""
+
+
+@router.post("ping", responses=_RESPONSES)
+def ping(body: PingMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature) -> None:
+    """Somebody at the county tries your endpoint, once; what you answer is shown to them."""

@@ -1,32 +1,128 @@
-"""Send again what was given up."""
+"""Send again what was given up, or what a receiver has lost: one delivery, or thousands of them.
+
+The same id and the same bytes, so a receiver that has it already drops it. Thousands go in the lane for bulk, behind
+everything new, a few hundred in one transaction.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 
 from app.db import Database
-from app.delivery.outbox import send_again
-from app.identifiers import now
+from app.delivery import outbox
+from app.delivery.lanes import Priority
+from app.identifiers import first_id, now
 from app.ledger import write_units
 from app.problems import Problem
 from app.tables import delivery
-from app.timeline import load
+from app.timeline import headers, load
+
+_BATCH = 250
+# An id is made a little after the moment that its row names, and two machines' clocks differ.
+_SLACK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """All that a receiver was sent since a time; with neither, all that is exhausted. Never what is pending."""
+
+    receiver: str | None = None
+    since: datetime | None = None
+
+    def of(self, *columns: object) -> Select[tuple[object, ...]]:
+        chosen = select(*columns).select_from(delivery)  # type: ignore[call-overload]
+        if self.receiver is None:
+            return chosen.where(delivery.c.status == "exhausted")  # type: ignore[no-any-return]
+        chosen = chosen.where(delivery.c.receiver == self.receiver, delivery.c.status.in_(("delivered", "exhausted")))
+        if self.since is not None:
+            chosen = chosen.where(delivery.c.id >= first_id(self.since - _SLACK), delivery.c.created_at >= self.since)
+        return chosen  # type: ignore[no-any-return]
+
+
+class Batch(NamedTuple):
+    """What one transaction did. `last` is the id that the next one begins after."""
+
+    looked_at: int
+    sent_again: int
+    last: UUID
 
 
 async def redeliver(database: Database, delivery_id: UUID, actor: str) -> None:
-    """Raises `not_found`, `delivery_not_exhausted`."""
+    """One, in its own lane. Raises `not_found`, `delivery_pending`."""
+    async with database.reading() as connection:
+        request_id = await connection.scalar(select(delivery.c.request_id).where(delivery.c.id == delivery_id))
+    if request_id is None:
+        raise Problem("not_found")
     at = now()
     async with database.writing() as connection:
-        wanted = select(delivery.c.request_id, delivery.c.handoff_id).where(delivery.c.id == delivery_id)
-        row = (await connection.execute(wanted)).first()
-        if row is None:
-            raise Problem("not_found")
-        case = await load(connection, row.request_id)
-        if not await send_again(connection, delivery_id, at):
-            raise Problem("delivery_not_exhausted")
-        case.record("delivery.sent_again", at, actor, handoff_id=row.handoff_id, data={"delivery": str(delivery_id)})
+        case = await load(connection, request_id)
+        one = select(delivery.c.status, delivery.c.handoff_id).where(delivery.c.id == delivery_id)
+        before = (await connection.execute(one)).one()
+        if not await outbox.send_again(connection, [delivery_id], at):
+            raise Problem("delivery_pending")
+        if before.status == "exhausted":
+            data = {"delivery": str(delivery_id)}
+            case.record("delivery.sent_again", at, actor, handoff_id=before.handoff_id, data=data)
         await write_units(connection, [case.finish()])
         await database.bell.before_commit(connection)
     database.bell.after_commit()
+
+
+async def redeliver_all(
+    database: Database, chosen: Chosen, actor: str, most: int, after: UUID | None = None
+) -> AsyncIterator[Batch]:
+    """A batch after the other in the order of the ids, up to `most` deliveries, none that was made since the call."""
+    began = now()
+    while most > 0:
+        batch = await _redeliver_batch(database, chosen, actor, began, min(most, _BATCH), after)
+        if batch is None:
+            return
+        yield batch
+        most -= batch.looked_at
+        after = batch.last
+
+
+async def _redeliver_batch(
+    database: Database, chosen: Chosen, actor: str, began: datetime, most: int, after: UUID | None
+) -> Batch | None:
+    names = (delivery.c.id, delivery.c.request_id, delivery.c.handoff_id, delivery.c.status)
+    wanted = chosen.of(*names).where(delivery.c.created_at <= began).order_by(delivery.c.id).limit(most)
+    if after is not None:
+        wanted = wanted.where(delivery.c.id > after)
+    at = now()
+    async with database.writing() as connection:
+        rows = (await connection.execute(wanted)).all()
+        if not rows:
+            return None
+        given_up = [row for row in rows if row.status == "exhausted"]
+        cases = await headers(connection, {row.request_id for row in given_up})
+        again = await outbox.send_again(connection, [row.id for row in rows], at, Priority.BULK)
+        for row in given_up:
+            if row.id in again:
+                data = {"delivery": str(row.id)}
+                cases[row.request_id].record("delivery.sent_again", at, actor, handoff_id=row.handoff_id, data=data)
+        await write_units(connection, [case.finish() for case in cases.values()])
+        await database.bell.before_commit(connection)
+    database.bell.after_commit()
+    return Batch(len(rows), len(again), rows[-1].id)
+
+
+async def count(database: Database, chosen: Chosen) -> int:
+    async with database.reading() as connection:
+        return await connection.scalar(chosen.of(func.count())) or 0
+
+
+async def hurry(database: Database, receiver: str) -> None:
+    """What waits for a receiver's next try is tried now: it has a new address, or is back."""
+    at, moved = now(), _BATCH
+    while moved == _BATCH:
+        async with database.writing() as connection:
+            moved = await outbox.hurry(connection, receiver, at, _BATCH)
+            await database.bell.before_commit(connection)
+        database.bell.after_commit()

@@ -172,14 +172,35 @@ async def release(connection: AsyncConnection, worker_id: UUID, claimed: Collect
         )
 
 
-async def send_again(connection: AsyncConnection, delivery_id: UUID, at: datetime) -> bool:
-    """Make an exhausted delivery due again, same id, same bytes, and its three days and their schedule begin anew.
+async def send_again(
+    connection: AsyncConnection, delivery_ids: Collection[UUID], at: datetime, lane: Priority | None = None
+) -> set[UUID]:
+    """Make deliveries that have ended due again, same id, same bytes; their three days and their schedule begin anew.
 
-    Its attempts are numbered on. False if it isn't exhausted.
+    Their attempts are numbered on, and they keep their lane unless one is given. Those that were still pending are
+    left as they are, and out of the answer.
     """
-    again = (
-        update(delivery)
-        .where(delivery.c.id == delivery_id, delivery.c.status == "exhausted")
-        .values(status="pending", due_at=at, give_up_at=at + GIVE_UP_AFTER, ended_at=None)
+    due: dict[str, Any] = {"status": "pending", "due_at": at, "give_up_at": at + GIVE_UP_AFTER, "ended_at": None}
+    if lane is not None:
+        due["priority"] = int(lane)
+    ended = delivery.c.id.in_(delivery_ids) & delivery.c.status.in_(("delivered", "exhausted"))
+    again = update(delivery).where(ended).values(**due).returning(delivery.c.id)
+    return set((await connection.execute(again)).scalars())
+
+
+async def hurry(connection: AsyncConnection, receiver: str, at: datetime, most: int) -> int:
+    """Make up to `most` of what waits for a receiver's next try due now; how many."""
+    waiting = (
+        select(delivery.c.id)
+        .where(
+            delivery.c.status == "pending",
+            delivery.c.priority.in_([int(lane) for lane in Priority]),
+            delivery.c.receiver == receiver,
+            delivery.c.due_at > at,
+            delivery.c.claimed_by.is_(None),
+        )
+        .limit(most)
+        .with_for_update(skip_locked=True)
     )
-    return (await connection.execute(again)).rowcount == 1
+    now_due = update(delivery).where(delivery.c.id.in_(waiting)).values(due_at=at)
+    return (await connection.execute(now_due)).rowcount

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,16 @@ _MOST_READ = 64 * 1024
 _KEPT = 1024
 _USER_AGENT = f"one-window/{__version__}"
 _PUBLIC = Tls()
+
+
+class Response(aiohttp.ClientResponse):
+    """One that still knows its transport when it was read whole and its connection went back to the pool."""
+
+    transport: asyncio.Transport | None = None
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        self.transport = connection.transport
+        return await super().start(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ def _pool(settings: Settings, encrypted: bool) -> aiohttp.ClientSession:
             sock_read=settings.delivery_read_seconds,
         ),
         auto_decompress=False,
+        response_class=Response,
         headers={"user-agent": _USER_AGENT, "content-type": "application/json", "accept-encoding": "identity"},
     )
 
@@ -73,8 +84,14 @@ async def send(session: Session, receiver: Receiver | None, claimed: Claimed) ->
     return await post(session, receiver, str(claimed.id), claimed.body)
 
 
-async def post(session: Session, receiver: Receiver | None, message_id: str, body: bytes) -> Attempt:
-    """Never raises for what an endpoint does; anything but 2xx is a failure."""
+async def post(
+    session: Session,
+    receiver: Receiver | None,
+    message_id: str,
+    body: bytes,
+    look: Callable[[Response], None] | None = None,
+) -> Attempt:
+    """Never raises for what an endpoint does; anything but 2xx is a failure. `look` is shown what came back."""
     started_at, began = now(), time.monotonic()
     status_code, fault, answer, retry_after = None, None, b"", None
     if receiver is None or receiver.endpoint is None or not (secrets := secrets_at(receiver, started_at)):
@@ -90,10 +107,12 @@ async def post(session: Session, receiver: Receiver | None, message_id: str, bod
                 allow_redirects=False,
                 ssl=tls_context(own.ca, own.certificate, own.key),
             ) as response:
+                if look is not None and isinstance(response, Response):
+                    look(response)
                 answer = (await _read(response))[:_KEPT]
                 status_code = response.status
                 retry_after = wait_asked_for(response.headers.get("retry-after"), now())
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, WrongTlsError) as error:
             fault = _fault(error)
     milliseconds = round((time.monotonic() - began) * 1000)
     return Attempt(started_at, milliseconds, status_code, fault, answer, retry_after)

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.identifiers import now
+from app.refusals import RefusedError
 
 log = structlog.get_logger()
 
 
-class WrongTlsError(ValueError):
+class WrongTlsError(RefusedError):
     """Its text says what to give instead, and repeats nothing of what was given."""
 
 
