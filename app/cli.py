@@ -21,6 +21,7 @@ from app import agencies as agency_verbs
 from app import keys as key_verbs
 from app import logs, process
 from app import seed as seeding
+from app.cli_proof import NoSuchHandoffError, proof
 from app.cli_routing import RoutingRefusedError, routing_app
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
 from app.db import Database
@@ -45,6 +46,7 @@ agencies_app = typer.Typer(no_args_is_help=True, help="The agencies that handoff
 app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
+app.command()(proof)
 
 
 def run() -> None:
@@ -56,6 +58,7 @@ def run() -> None:
         agency_verbs.WrongAgencyError,
         key_verbs.WrongKeyError,
         DemoFailedError,
+        NoSuchHandoffError,
         RoutingRefusedError,
     ) as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)

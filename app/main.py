@@ -16,11 +16,25 @@ from pydantic.json_schema import models_json_schema
 
 from app import __version__, logs
 from app.answers import ProblemBody
-from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, routing, tracking, webhooks
+from app.api import (
+    callbacks,
+    catalogue,
+    deliveries,
+    edge,
+    handoffs,
+    operation,
+    proof,
+    reference,
+    requests,
+    routing,
+    tracking,
+    webhooks,
+)
 from app.config import Settings, load_settings
 from app.office import Office
 from app.process import start_when_possible
 from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas_bulk import CallbacksIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -32,6 +46,7 @@ _TAGS = [
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("callbacks", "What an agency reports about a handoff."),
+    ("proof", "Who had what, when, and what proves it."),
     ("messages out", "What One Window sends to agencies; see `webhooks`."),
     ("tracking", "The person's own view."),
     ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
@@ -39,7 +54,10 @@ _TAGS = [
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
-_READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody)
+_READ_BY_HAND = (
+    *(RequestIn, SupplementIn, WithdrawIn, CallbackIn, CallbacksIn, PreviewIn, PublishIn, ReplayIn),
+    ProblemBody,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -59,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.office = office
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
-    for resource in (requests, handoffs, tracking, catalogue, deliveries, routing, operation):
+    for resource in (requests, handoffs, callbacks, proof, tracking, catalogue, deliveries, routing, operation):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

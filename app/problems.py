@@ -182,6 +182,13 @@ KINDS: dict[str, Kind] = {
         Text("当时没有生效的分办规则表", "No routing table is in force at that time"),
         Text("请换一个时间,或指定版本。", "Choose another time, or name a version."),
     ),
+    "precondition_failed": Kind(
+        412,
+        Text("转办单已有变化,未作任何改动", "The handoff has changed since; nothing was applied"),
+        Text(
+            "请看 current 中的现状,再决定是否回告。", "See what is true now in `current`, then decide what to report."
+        ),
+    ),
     "body_too_large": Kind(
         413,
         Text("正文过大", "The body is too large"),

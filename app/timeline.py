@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger import Unit
@@ -254,6 +254,14 @@ async def load(connection: AsyncConnection, request_id: UUID) -> Case:
         handoffs=[from_row(each) for each in (await connection.execute(handoffs)).mappings()],
         is_new=False,
     )
+
+
+async def last_event(connection: AsyncConnection, request_id: UUID, handoff_id: UUID) -> int:
+    """The sequence of the last event of a handoff, which grows with everything that happens to it; 0: none yet."""
+    of_handoff = select(func.max(event.c.sequence)).where(
+        event.c.request_id == request_id, event.c.handoff_id == handoff_id
+    )
+    return await connection.scalar(of_handoff) or 0
 
 
 def from_row(row: Mapping[Any, Any]) -> Handoff:
