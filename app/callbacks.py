@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import etags
 from app.checks import unknown_code
+from app.db import Database
 from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory, pass_on
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
@@ -32,6 +34,15 @@ _KEEP_ONCE = {
     "sqlite": sqlite.insert(callback_body).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(callback_body).on_conflict_do_nothing(),
 }
+
+
+async def answered_before(database: Database, agency_code: str, ids: Iterable[str]) -> dict[tuple[str, UUID], bytes]:
+    """The answers that callbacks of these ids have got already, each by its id and the handoff that it was about."""
+    known = select(callback.c.webhook_id, callback.c.handoff_id, callback.c.answer).where(
+        callback.c.agency_code == agency_code, callback.c.webhook_id.in_(ids)
+    )
+    async with database.reading() as connection:
+        return {(row.webhook_id, row.handoff_id): row.answer for row in await connection.execute(known)}
 
 
 @again_if_outdated

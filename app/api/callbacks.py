@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
@@ -116,10 +116,15 @@ async def report_many(
         asked = parse(CallbacksIn, body)
         counted["type"] = "bulk"
     language = language_of(request.headers.get("accept-language", ""))
-    return answer({"items": [await _answered(office, sender, each, body, language) for each in asked.callbacks]})
+    ids = {named for each in asked.callbacks if (named := _text(each, "id"))}
+    known = await callbacks.answered_before(office.database, sender.agency.code, ids)
+    items = [await _answered(office, sender, each, body, known, language) for each in asked.callbacks]
+    return answer({"items": items})
 
 
-async def _answered(office: Office, sender: Sender, item: Any, body: bytes, language: str) -> dict[str, Any]:
+async def _answered(
+    office: Office, sender: Sender, item: Any, body: bytes, known: Mapping[tuple[str, UUID], bytes], language: str
+) -> dict[str, Any]:
     """What one of many gets; a fault that is no problem of its own ends the whole call, which may be repeated."""
     named = _text(item, "id")
     told = {"id": named, "status_code": 200, "answer": None, "problem": None}
@@ -127,18 +132,21 @@ async def _answered(office: Office, sender: Sender, item: Any, body: bytes, lang
         with _counted() as counted:
             said = parse(CallbackItem, json.dumps(item).encode())
             counted["type"] = said.type.value
-            assert said.data.handoff_id is not None
-            own = sender.of_item(said.id)
-            applied = await callbacks.apply(office, own, said.data.handoff_id, said, body, said.if_match)
-            return {**told, "answer": Fragment(applied)}
+            handoff_id = said.data.handoff_id
+            assert handoff_id is not None
+            answered = known.get((said.id, handoff_id))
+            if answered is None:
+                own = sender.of_item(said.id)
+                answered = await callbacks.apply(office, own, handoff_id, said, body, said.if_match)
+            return {**told, "answer": Fragment(answered)}
     except Exception as error:
         problem = error if isinstance(error, Problem) else problem_of(error)
         if problem is None:
             raise
-        if handoff_id := _handoff_id(item):
+        if meant := _handoff_id(item):
             await refusals.record(
                 office.database,
-                handoff_id,
+                meant,
                 problem.code,
                 webhook_id=named,
                 signature=sender.signature,
