@@ -25,8 +25,14 @@ class FieldProblem(Outbound):
     detail: str
 
 
+class HandoffStands(BaseModel):
+    etag: str
+    status: HandoffStatus
+    request_status: RequestStatus
+
+
 class ProblemBody(BaseModel):
-    """RFC 9457. `allowed` and `waiting_for` come with the codes that speak of them."""
+    """RFC 9457. `allowed`, `waiting_for` and `current` come with the codes that speak of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -60,6 +66,7 @@ class ProblemBody(BaseModel):
     )
     allowed: list[str] | None = None
     waiting_for: list[UUID] | None = None
+    current: HandoffStands | None = Field(None, description="With `precondition_failed`: the handoff as it is now.")
 
 
 class Warned(Outbound):
@@ -240,6 +247,7 @@ class HandoffDisclosed(HandoffSeen):
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
     allowed: list[str] = Field(description="The callback types that are allowed now.")
+    etag: str = Field(description="Changes with everything that happens to the handoff; for `If-Match`.")
 
 
 class HandoffListed(HandoffSeen):
@@ -253,6 +261,7 @@ class CallbackAnswer(Outbound):
     status: HandoffStatus
     request_status: RequestStatus
     allowed: list[str]
+    etag: str | None = Field(None, description="Of the handoff after it; null in answers from before there were any.")
 
 
 class DeliverySummary(Outbound):

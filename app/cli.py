@@ -18,6 +18,7 @@ import typer
 from app.cli_agencies import agencies_app
 from app.cli_conformance import conformance, samples
 from app.cli_deliveries import deliveries_app
+from app.cli_proof import proof
 from app.cli_routing import routing_app
 from app.refusals import RefusedError
 from app.roles import KeyRole
@@ -42,6 +43,7 @@ app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(deliveries_app, name="deliveries")
+app.command()(proof)
 
 
 def run() -> None:

@@ -18,11 +18,13 @@ from app import __version__, logs
 from app.answers import ProblemBody
 from app.api import (
     agencies,
+    callbacks,
     catalogue,
     deliveries,
     edge,
     handoffs,
     operation,
+    proof,
     reference,
     requests,
     routing,
@@ -34,6 +36,7 @@ from app.office import Office
 from app.process import start_when_possible
 from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
+from app.schemas_bulk import CallbacksIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -45,6 +48,7 @@ _TAGS = [
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("callbacks", "What an agency reports about a handoff."),
+    ("proof", "Who had what, when, and what proves it."),
     ("messages out", "What One Window sends to agencies; see `webhooks`."),
     ("tracking", "The person's own view."),
     ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
@@ -56,6 +60,7 @@ _TEXTS = Path(__file__).parent / "api"
 _READ_BY_HAND = (
     *(RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody),
     *(AgencyIn, AgencyChange, SecretIn),
+    CallbacksIn,
 )
 
 
@@ -76,7 +81,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.office = office
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
-    for resource in (requests, handoffs, tracking, catalogue, agencies, deliveries, routing, operation):
+    for resource in (
+        *(requests, handoffs, callbacks, proof, tracking),
+        *(catalogue, agencies, deliveries, routing, operation),
+    ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

@@ -164,8 +164,11 @@ KINDS: dict[str, Kind] = {
     ),
     "precondition_failed": Kind(
         412,
-        Text("内容已被他人修改", "It was changed since you read it"),
-        Text("请重新读取,再用新的 ETag 修改。", "Read it again, and send its new ETag as If-Match."),
+        Text("读取之后已有变化,未作任何改动", "It has changed since you read it; nothing was applied"),
+        Text(
+            "请重新读取(转办单的现状见 current),再用新的 ETag。",
+            "Read it again (a handoff as it is now is in `current`), and send its new ETag as If-Match.",
+        ),
     ),
     "precondition_required": Kind(
         428,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import presenting, rights
 from app.db import Database
+from app.etags import etag
 from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus, allowed
@@ -21,8 +22,8 @@ from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
-from app.tables import delivery, delivery_attempt, event, handoff, help_request
-from app.timeline import Case, first_break, from_row
+from app.tables import callback, callback_refused, delivery, delivery_attempt, event, handoff, help_request
+from app.timeline import Case, first_break, from_row, last_event
 
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
@@ -150,6 +151,8 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
         request_id = await connection.scalar(select(handoff.c.request_id).where(handoff.c.id == handoff_id))
         if request_id is None:
             raise Problem("not_found")
+        # Before the rest: a tag may be older than what is shown with it, never newer.
+        version = etag(await last_event(connection, request_id, handoff_id))
         case = await _case(connection, None, help_request.c.id == request_id)
     found = case.handoff(handoff_id)
     own = key.agency_code == found.agency_code
@@ -159,7 +162,25 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     seen = disclosed_view(case, found, desk)
     if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
         seen["person"] = None
-    return {**seen, "agency": found.agency_code, "allowed": allowed(found.status)}
+    return {**seen, "agency": found.agency_code, "allowed": allowed(found.status), "etag": version}
+
+
+async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
+    """What was reported on a handoff, accepted and refused. Raises `not_found`."""
+    shared = ("id", "webhook_id", "received_at", "digest", "signature")
+    only = ("type", "sent_at", "signed_at", "bulk_id", "applied")
+    accepted = select(*(callback.c[name] for name in (*shared, *only)), null().label("code"))
+    refused = select(
+        *(callback_refused.c[name] for name in shared), *(null().label(name) for name in only), callback_refused.c.code
+    )
+    both = union_all(
+        accepted.where(callback.c.handoff_id == handoff_id), refused.where(callback_refused.c.handoff_id == handoff_id)
+    ).subquery()
+    async with office.database.reading() as connection:
+        if await connection.scalar(select(handoff.c.id).where(handoff.c.id == handoff_id)) is None:
+            raise Problem("not_found")
+    rows, next_cursor = await _page(office.database, select(both), both.c.id, page)
+    return {"items": [_callback(row) for row in rows], "next_cursor": next_cursor}
 
 
 @again_if_outdated
@@ -246,6 +267,16 @@ def _listed(row: dict[str, Any], snapshot: Snapshot, public_url: str | None) -> 
     found = from_row(row)
     desk = Desk(snapshot, found.opened_at, "", public_url)
     return {**view(request, found, desk), "agency": found.agency_code}
+
+
+def _callback(row: Mapping[Any, Any]) -> dict[str, Any]:
+    names = ("webhook_id", "type", "code", "signed_at", "received_at", "signature", "bulk_id")
+    return {
+        "outcome": "refused" if row["code"] else "applied" if row["applied"] else "recorded",
+        **{name: row[name] for name in names},
+        "happened_at": row["sent_at"],
+        "digest": row["digest"].hex(),
+    }
 
 
 def _delivery_columns() -> list[ColumnElement[Any]]:

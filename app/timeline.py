@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger import Unit
@@ -267,6 +267,14 @@ async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) ->
     )
     rows = (await connection.execute(locked)).mappings()
     return {row["id"]: Case(dict(row), [], is_new=False) for row in rows}
+
+
+async def last_event(connection: AsyncConnection, request_id: UUID, handoff_id: UUID) -> int:
+    """The sequence of the last event of a handoff, which grows with everything that happens to it; 0: none yet."""
+    of_handoff = select(func.max(event.c.sequence)).where(
+        event.c.request_id == request_id, event.c.handoff_id == handoff_id
+    )
+    return await connection.scalar(of_handoff) or 0
 
 
 def from_row(row: Mapping[Any, Any]) -> Handoff:

@@ -32,6 +32,8 @@ def _keys_by_tag(url: str) -> str:
         "requests": (KeyRole.INTAKE, None),
         "handoffs": (KeyRole.AGENCY, AGENCY),
         "agencies": (KeyRole.ADMIN, None),
+        "callbacks": (KeyRole.AGENCY, AGENCY),
+        "proof": (KeyRole.COORDINATOR, None),
         "deliveries": (KeyRole.COORDINATOR, None),
         "routing": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),

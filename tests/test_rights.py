@@ -25,6 +25,7 @@ from tests.watching import fetch, until
 ANYONE = frozenset(KeyRole) | {None}
 SEE_REQUESTS = {KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_HANDOFFS = {KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR}
+SEE_PROOF = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_DELIVERIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 SEE_AGENCIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_AGENCIES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
@@ -41,6 +42,9 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/handoffs"): SEE_HANDOFFS,
     ("GET", "/v1/handoffs/{handoff_id}"): SEE_HANDOFFS,
     ("POST", "/v1/handoffs/{handoff_id}/callbacks"): {KeyRole.AGENCY},
+    ("GET", "/v1/handoffs/{handoff_id}/callbacks"): SEE_PROOF,
+    ("GET", "/v1/handoffs/{handoff_id}/proof"): SEE_PROOF,
+    ("POST", "/v1/callbacks"): {KeyRole.AGENCY},
     ("GET", "/v1/deliveries"): SEE_DELIVERIES,
     ("GET", "/v1/deliveries/{delivery_id}"): SEE_DELIVERIES,
     ("POST", "/v1/deliveries/{delivery_id}/redeliver"): {KeyRole.COORDINATOR, KeyRole.ADMIN},

@@ -16,6 +16,7 @@ from app.repeats import Repeat
 from app.wire import to_json
 
 MOST_BYTES = 256 * 1024
+MOST_BYTES_IN_BULK = 1024 * 1024
 MOST_BYTES_OF_A_FILE = 10 * 1024 * 1024
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 _KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,200}")
@@ -29,11 +30,11 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read_bytes(request: Request) -> bytes:
-    """The body, at most 256 KiB. Raises `unsupported_media_type`, `body_too_large`."""
+async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
+    """The body, at most 256 KiB unless told. Raises `unsupported_media_type`, `body_too_large`."""
     if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise Problem("unsupported_media_type")
-    return await _read(request, MOST_BYTES)
+    return await _read(request, most)
 
 
 async def _read(request: Request, most: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from app.answers import ProblemBody
 from app.problems import KINDS
 
 _REQUEST_ID = {"X-Request-ID": {"description": "Names this call in the logs.", "schema": {"type": "string"}}}
+ETAG = {"ETag": {"description": "The handoff's tag, for `If-Match`.", "schema": {"type": "string"}}}
 _ALWAYS = ("internal_error", "unavailable")
 _WITH_KEY = ("unauthenticated", "forbidden")
 _WITH_BODY = ("malformed_json", "body_too_large", "unsupported_media_type", "validation_failed")
@@ -22,9 +24,10 @@ def answers(
     key: bool = True,
     body: bool = False,
     what: str = "OK",
+    headers: Mapping[str, Any] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """`responses` of a route: its good answer and every problem that it may answer instead."""
-    good: dict[str, Any] = {"description": what, "headers": _REQUEST_ID}
+    good: dict[str, Any] = {"description": what, "headers": {**_REQUEST_ID, **(headers or {})}}
     if model is not None:
         good["model"] = model
     declared: dict[int | str, dict[str, Any]] = {status: good}
@@ -40,6 +43,8 @@ def answers(
             "headers": _REQUEST_ID,
             "content": {"application/problem+json": {"schema": reference}},
         }
+    if 412 in declared:
+        declared[412]["headers"] = {**_REQUEST_ID, **ETAG}
     if 503 in declared:
         declared[503]["headers"] = {**_REQUEST_ID, "Retry-After": {"schema": {"type": "string"}}}
     return declared

@@ -2,6 +2,7 @@
 
 from app.tables.cases import (
     callback,
+    callback_body,
     callback_refused,
     delivery,
     delivery_attempt,
@@ -35,6 +36,7 @@ __all__ = [
     "agency_seat",
     "api_key",
     "callback",
+    "callback_body",
     "callback_refused",
     "delivery",
     "delivery_attempt",

@@ -165,16 +165,29 @@ callback = Table(
     metadata,
     Column("agency_code", String(64), ForeignKey("agency.code")),
     Column("webhook_id", String(256)),
+    Column("id", Id, nullable=False),
     Column("handoff_id", Id, ForeignKey("handoff.id"), nullable=False),
     Column("type", String(40), nullable=False),
     Column("sent_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("applied", Boolean(create_constraint=False), nullable=False),
+    # Of the bytes that it came in, which are those of others too when it came in bulk.
     Column("digest", Digest, nullable=False),
     Column("signature", String(500)),
+    Column("signed_at", Instant),
+    Column("bulk_id", String(256)),
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("agency_code", "webhook_id"),
-    Index(None, "handoff_id"),
+    Index(None, "handoff_id", "id"),
+)
+
+# The bytes of callbacks, once each, so that a signature can be verified again as long as its secret is kept.
+callback_body = Table(
+    "callback_body",
+    metadata,
+    Column("digest", Digest),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("digest"),
 )
 
 # What was not applied, for the record: who sent what, when, and why it was refused.

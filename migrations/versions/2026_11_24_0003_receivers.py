@@ -1,10 +1,13 @@
-"""receivers: how to send to them, how they fare, subscriptions, guest links, refused callbacks
+"""receivers: how to send to them, how they fare, subscriptions, guest links, callbacks that can be verified again
 
 Revision ID: 0003
 Revises: 0002
 """
 
 from __future__ import annotations
+
+import time
+from uuid import UUID
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +29,21 @@ def _how_to_send() -> list[sa.Column[object]]:
         sa.Column("per_second", sa.SmallInteger(), nullable=True),
         sa.Column("tls", sa.LargeBinary(), nullable=True),
     ]
+
+
+def _number_callbacks() -> None:
+    """UUIDv7 ids in the order in which they came, before every later one."""
+    names = ("agency_code", "webhook_id", "received_at", "id")
+    callback = sa.table("callback", *(sa.column(name) for name in names))
+    bind = op.get_bind()
+    first = (int(time.time() * 1000) << 80) | (7 << 76) | (2 << 62)
+    by_arrival = sa.select(callback.c.agency_code, callback.c.webhook_id).order_by(callback.c.received_at)
+    for number, row in enumerate(bind.execute(by_arrival).all()):
+        made = UUID(int=first + number)
+        this = sa.and_(callback.c.agency_code == row.agency_code, callback.c.webhook_id == row.webhook_id)
+        bind.execute(
+            sa.update(callback).where(this).values(id=made if bind.dialect.name == "postgresql" else made.bytes)
+        )
 
 
 def upgrade() -> None:
@@ -102,6 +120,22 @@ def upgrade() -> None:
     # An Idempotency-Key may have made something else than a request: an agency, a secret.
     with op.batch_alter_table("idempotency") as batch:
         batch.alter_column("request_id", existing_type=_ID, nullable=True)
+    op.drop_index(op.f("ix_callback_handoff_id"), table_name="callback")
+    with op.batch_alter_table("callback") as batch:
+        batch.add_column(sa.Column("id", _ID, nullable=True))
+        batch.add_column(sa.Column("signed_at", _INSTANT, nullable=True))
+        batch.add_column(sa.Column("bulk_id", sa.String(length=256), nullable=True))
+    _number_callbacks()
+    with op.batch_alter_table("callback") as batch:
+        batch.alter_column("id", existing_type=_ID, nullable=False)
+    op.create_index(op.f("ix_callback_handoff_id_id"), "callback", ["handoff_id", "id"])
+
+    op.create_table(
+        "callback_body",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_callback_body")),
+    )
 
     op.create_table(
         "callback_refused",

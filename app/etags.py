@@ -1,0 +1,19 @@
+"""Entity tags (RFC 9110, 8.8.3 and 13.1.1): which state of a handoff somebody has seen; pure."""
+
+from __future__ import annotations
+
+import re
+
+_TAG = r'(?:W/)?"[!#-~]*"'
+PATTERN = rf"^(?:\*|{_TAG}(?:, ?{_TAG})*)$"
+LONGEST = 200
+
+
+def etag(sequence: int) -> str:
+    """The tag of a handoff whose last event is the request's `sequence`; 0: nothing has happened to it yet."""
+    return f'"{sequence}"'
+
+
+def matches(if_match: str, current: str) -> bool:
+    """Whether an `If-Match` of that PATTERN names the current tag. A weak tag never does."""
+    return if_match == "*" or current in re.findall(_TAG, if_match)

@@ -1,0 +1,91 @@
+"""What a proof rests on: every row of one handoff, read in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import Database
+from app.problems import Problem
+from app.tables import (
+    callback,
+    callback_body,
+    callback_refused,
+    delivery,
+    delivery_attempt,
+    endpoint_secret,
+    event,
+    handoff,
+    help_request,
+)
+from app.timeline import Handoff, from_row
+
+Row = Mapping[Any, Any]
+# Clocks of machines differ: a message may bear a somewhat earlier time than the handoff that it speaks of.
+_EARLIEST = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows in the order in which they were made. `events` are the whole request's, `secrets` all that the agency
+    ever had, `bodies` the sealed bytes of callbacks by their digest."""
+
+    handoff: Handoff
+    request: Row
+    events: list[Row]
+    deliveries: list[Row]
+    attempts: list[Row]
+    callbacks: list[Row]
+    bodies: Mapping[bytes, bytes]
+    refused: list[Row]
+    secrets: list[Row]
+
+
+async def read(database: Database, handoff_id: UUID) -> Records:
+    """Raises `not_found`."""
+    async with database.reading_as_one() as connection:
+        found = await _rows(connection, select(handoff).where(handoff.c.id == handoff_id))
+        if not found:
+            raise Problem("not_found")
+        own = from_row(found[0])
+        (request,) = await _rows(connection, select(help_request).where(help_request.c.id == own.request_id))
+        events = select(event).where(event.c.request_id == own.request_id).order_by(event.c.sequence)
+        # By the agency's own index: an index by handoff would be paid for with every message.
+        sent = select(delivery).where(
+            delivery.c.receiver == own.agency_code,
+            delivery.c.id >= _least_id(own.opened_at - _EARLIEST),
+            delivery.c.handoff_id == handoff_id,
+        )
+        deliveries = await _rows(connection, sent.order_by(delivery.c.id))
+        tries = select(delivery_attempt).where(delivery_attempt.c.delivery_id.in_(each["id"] for each in deliveries))
+        came = select(callback).where(callback.c.handoff_id == handoff_id).order_by(callback.c.id)
+        callbacks = await _rows(connection, came)
+        bodies = select(callback_body).where(callback_body.c.digest.in_({each["digest"] for each in callbacks}))
+        refused = select(callback_refused).where(callback_refused.c.handoff_id == handoff_id)
+        secrets = select(endpoint_secret).where(endpoint_secret.c.receiver == own.agency_code)
+        return Records(
+            handoff=own,
+            request=request,
+            events=await _rows(connection, events),
+            deliveries=deliveries,
+            attempts=await _rows(connection, tries.order_by(delivery_attempt.c.started_at)),
+            callbacks=callbacks,
+            bodies={row["digest"]: row["sealed"] for row in await _rows(connection, bodies)},
+            refused=await _rows(connection, refused.order_by(callback_refused.c.id)),
+            secrets=await _rows(connection, secrets.order_by(endpoint_secret.c.created_at.desc())),
+        )
+
+
+async def _rows(connection: AsyncConnection, query: Any) -> list[Row]:
+    return list((await connection.execute(query)).mappings())
+
+
+def _least_id(at: datetime) -> UUID:
+    """The least UUIDv7 of a millisecond (RFC 9562, 5.7)."""
+    return UUID(int=round(at.timestamp() * 1000) << 80)
