@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -14,10 +17,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from app import __version__, logs
+from app import __version__, inbox, logs
 from app.answers import ProblemBody
 from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, routing, tracking, webhooks
 from app.config import Settings, load_settings
+from app.inboxes import Inboxes
 from app.office import Office
 from app.process import start_when_possible
 from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
@@ -82,6 +86,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")
     worker = Worker(settings, office.database, office.ledger, office.registry) if settings.embedded_worker else None
     starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
+    ringing = asyncio.create_task(inbox.keep_ringing(office, stopping), name="inboxes")
+    _end_waiting_calls_on_signals(office.database.inboxes)
     log.info("started", version=__version__, embedded_worker=worker is not None)
     try:
         yield
@@ -92,9 +98,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if worker:
             await worker.stop()
         await fresh
+        await ringing
         await office.ledger.stop()
         await office.database.close()
         log.info("stopped")
+
+
+def _end_waiting_calls_on_signals(inboxes: Inboxes) -> None:
+    """The server lets every call end before it tells the application to stop: those that wait hear of it here."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals are the business of whoever runs us
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        servers_own = signal.getsignal(number)
+
+        def stop(number: int, frame: FrameType | None, servers_own: Any = servers_own) -> None:
+            loop.call_soon_threadsafe(inboxes.close)
+            if callable(servers_own):
+                servers_own(number, frame)
+
+        signal.signal(number, stop)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -197,6 +197,14 @@ KINDS: dict[str, Kind] = {
         Text("填写有误,未登记任何内容", "Some fields are wrong; nothing was stored"),
         Text("请按 errors 逐项改正后重发。", "Correct each item of `errors` and send again."),
     ),
+    "too_many_waiting": Kind(
+        429,
+        Text("此密钥等待中的调用过多", "Too many calls of this key are waiting"),
+        Text(
+            "请复用已在等待的调用,或按 Retry-After 稍后再试。",
+            "Let the calls that wait come back first; see Retry-After.",
+        ),
+    ),
     "internal_error": Kind(
         500,
         Text("系统内部出错", "Something failed inside"),

@@ -35,7 +35,7 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers logs metrics problems wire",
+    "app config db identifiers inboxes listening logs metrics problems wire",
     "deadlines disclosure identity lifecycle province receipts receivers routing signing",
     "columns sealing schemas",
     "answers tables",
@@ -47,7 +47,7 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting rights",
     "versions",
-    "agencies callbacks intake operation previewing reading replay seed tabling",
+    "agencies callbacks inbox intake operation previewing reading replay seed tabling",
     "process worker",
     "api",
     "main",
