@@ -43,6 +43,12 @@ class Sender:
     agency: Agency
     webhook_id: str
     signature: str | None
+    # Set where a person answered, not the agency's machine.
+    way: str = ""
+
+    @property
+    def actor(self) -> str:
+        return f"agency:{self.agency.code}{self.way}"
 
 
 @again_if_outdated
@@ -90,7 +96,7 @@ async def apply(office: Office, sender: Sender, handoff_id: UUID, said: Callback
         moved = case.handoff(handoff_id)
         late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
         if not late:
-            _move(case, moved, said, Desk(snapshot, at, f"agency:{sender.agency.code}", office.settings.public_url))
+            _move(case, moved, said, Desk(snapshot, at, sender.actor, office.settings.public_url))
         answer = to_json(
             {
                 "handoff_id": handoff_id,

@@ -65,6 +65,25 @@ class Settings(BaseSettings):
         description="The address that agencies reach this service by; then messages hold a full callback_url.",
         examples=["https://one-window.example.gov.cn"],
     )
+    code_gateway_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        description="The county's SMS gateway: sign-in codes of guest links are posted to it, signed. Unset: a "
+        "coordinator reads them out by telephone.",
+        examples=["https://sms.example.gov.cn/send"],
+    )
+    code_gateway_secret: SecretStr | None = Field(
+        None,
+        pattern=r"^whsec_[A-Za-z0-9+/]{32,}={0,2}$",
+        description="What the posts to the SMS gateway are signed with (Standard Webhooks).",
+        examples=["whsec_…"],
+    )
+    coordinator_phone: str | None = Field(
+        None,
+        max_length=32,
+        description="The county coordinator's telephone, for the pages that say to call it.",
+        examples=["0796-1234567"],
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto",
         description="`console` for people, `json` for machines, `auto`: console in a terminal.",
@@ -171,6 +190,15 @@ class Settings(BaseSettings):
                 f"{name}: must be {least:g} or more, {_LEASE_MARGIN} seconds longer than a whole attempt may take "
                 f"({PREFIX}DELIVERY_TOTAL_SECONDS={self.delivery_total_seconds:g}), or a message may be sent twice "
                 f"at once. Write for example {name}={math.ceil(max(least, 3 * self.delivery_total_seconds))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gateway_gets_signed_posts(self) -> Self:
+        if self.code_gateway_url and not self.code_gateway_secret:
+            raise ValueError(
+                f"{PREFIX}CODE_GATEWAY_URL needs {PREFIX}CODE_GATEWAY_SECRET, which its posts are signed with. Write "
+                f"{PREFIX}CODE_GATEWAY_SECRET=whsec_<the output of: openssl rand -base64 32>"
             )
         return self
 

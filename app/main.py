@@ -19,12 +19,25 @@ from pydantic.json_schema import models_json_schema
 
 from app import __version__, inbox, logs
 from app.answers import ProblemBody
-from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, routing, tracking, webhooks
+from app.api import (
+    catalogue,
+    deliveries,
+    edge,
+    guest_links,
+    handoffs,
+    operation,
+    reference,
+    requests,
+    routing,
+    tracking,
+    webhooks,
+)
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
+from app.pages import answering
 from app.process import start_when_possible
-from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -35,6 +48,7 @@ _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
+    ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
     ("callbacks", "What an agency reports about a handoff."),
     ("messages out", "What One Window sends to agencies; see `webhooks`."),
     ("tracking", "The person's own view."),
@@ -43,7 +57,17 @@ _TAGS = [
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
-_READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody)
+_READ_BY_HAND = (
+    GuestLinkIn,
+    RequestIn,
+    SupplementIn,
+    WithdrawIn,
+    CallbackIn,
+    PreviewIn,
+    PublishIn,
+    ReplayIn,
+    ProblemBody,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -63,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.office = office
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
-    for resource in (requests, handoffs, tracking, catalogue, deliveries, routing, operation):
+    for resource in (requests, handoffs, guest_links, answering, tracking, catalogue, deliveries, routing, operation):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

@@ -31,6 +31,7 @@ def _keys_by_tag(url: str) -> str:
     roles = {
         "requests": (KeyRole.INTAKE, None),
         "handoffs": (KeyRole.AGENCY, AGENCY),
+        "guest links": (KeyRole.COORDINATOR, None),
         "deliveries": (KeyRole.COORDINATOR, None),
         "routing": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),

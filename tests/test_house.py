@@ -27,7 +27,17 @@ from app.api.access import Allow
 from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
-from app.schemas import CallbackData, CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import (
+    CallbackData,
+    CallbackIn,
+    GuestLinkIn,
+    PreviewIn,
+    PublishIn,
+    ReplayIn,
+    RequestIn,
+    SupplementIn,
+    WithdrawIn,
+)
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +49,7 @@ LAYERS = (
     "deadlines disclosure identity lifecycle province receipts receivers routing signing",
     "columns sealing schemas",
     "answers tables",
-    "answers_routing",
+    "answers_guests answers_routing",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "timeline",
@@ -47,9 +57,10 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting rights",
     "versions",
-    "agencies callbacks inbox intake operation previewing reading replay seed tabling",
+    "agencies callbacks guests inbox intake operation previewing reading replay seed tabling",
     "process worker",
     "api",
+    "pages",
     "main",
     "conformance demo",
     "cli_conformance cli_routing terminal",
@@ -57,9 +68,12 @@ LAYERS = (
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
 PURE = LAYERS[1].split()
+# A page asks for a code itself, and shows nothing before.
+ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
+    *ANSWERING,
 }
 SIGNED = "/v1/handoffs/{handoff_id}/callbacks"
 
@@ -164,8 +178,8 @@ def test_the_pure_rules_have_no_hidden_clock() -> None:
     assert [each for each in told if clocks.search(each) and not each.endswith(": time")] == []
 
 
-def test_fastapi_stands_in_main_and_in_api_only() -> None:
-    assert {room(name) for name in importers("fastapi", "starlette")} == {"main", "api"}
+def test_fastapi_stands_in_main_in_api_and_in_pages_only() -> None:
+    assert {room(name) for name in importers("fastapi", "starlette")} == {"main", "api", "pages"}
 
 
 def test_the_http_client_stands_in_delivery_only() -> None:
@@ -258,6 +272,7 @@ CASE = {
     "at": "2026-11-23T08:00:00Z",
 }
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    GuestLinkIn: {"expires_in_hours": 72},
     PreviewIn: {**CASE, "version": 3},
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},

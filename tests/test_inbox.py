@@ -24,6 +24,7 @@ from tests.watching import until
 
 LONG = 50  # seconds; nothing here waits so long unless it is broken
 Call = Future[httpx.Response]
+OPEN: list[httpx.Client] = []
 
 
 @pytest.fixture
@@ -38,6 +39,13 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
+@pytest.fixture(autouse=True)
+def closes() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
 class Inbox:
     """What one agency's machine does: ask, keep the cursor, ask again."""
 
@@ -49,6 +57,7 @@ class Inbox:
             trust_env=False,
         )
         self.after: str | None = None
+        OPEN.append(self.client)
 
     def call(self, wait: int = LONG, **more: Any) -> httpx.Response:
         after = {"after": self.after} if self.after else {}
@@ -157,6 +166,7 @@ def test_a_key_may_wait_in_so_many_calls_and_one_that_left_counts_no_more(
     calls = [begin(pool, inbox) for _ in range(MOST_WAITING - 1)]
     with pytest.raises(httpx.ReadTimeout):
         leaving.get("/v1/handoffs", params={"wait": LONG})
+    leaving.close()
     calls.append(until(lambda: _waits(pool, inbox), what="the place of the one that left"))
     refused = inbox.call()
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_waiting")
