@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 import secrets
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -74,7 +75,6 @@ class Settings(BaseSettings):
     )
     code_gateway_secret: SecretStr | None = Field(
         None,
-        pattern=r"^whsec_[A-Za-z0-9+/]{32,}={0,2}$",
         description="What the posts to the SMS gateway are signed with (Standard Webhooks).",
         examples=["whsec_…"],
     )
@@ -180,6 +180,15 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
+
+    @field_validator("code_gateway_secret")
+    @classmethod
+    def _as_the_standard_says(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"whsec_([A-Za-z0-9+/]{4}){8,}([A-Za-z0-9+/]{2}[A-Za-z0-9+/=]=)?", value.get_secret_value()
+        ):
+            raise ValueError("is whsec_ and 24 or more random bytes in base64")
+        return value
 
     @model_validator(mode="after")
     def _lease_outlives_an_attempt(self) -> Self:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
-from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.api.bodies import MOST_BYTES
+from app.pages.showing import local
 from app.problems import Problem
 
 _HERE = Path(__file__).parent
-_ZONE = ZoneInfo("Asia/Shanghai")
 _STYLE = (_HERE / "templates" / "style.css").read_text("utf-8")
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
@@ -34,14 +32,10 @@ _HEADERS = {
 }
 
 
-def _local(at: datetime) -> str:
-    return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")
-
-
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-_templates.filters["local"] = _local
+_templates.filters["local"] = local
 _templates.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from app.pages.words import LABELS, SECTIONS, VALUES
 from app.problems import Text
 from app.registry import Snapshot
 from app.routing.facts import FACTS
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def local(at: datetime) -> str:
+    """As the clock on the wall says it."""
+    return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")
 
 
 class Row(NamedTuple):
@@ -47,7 +56,7 @@ def _rows(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
 
 def _label(name: str) -> Text:
     if name in FACTS:
-        return Text(FACTS[name].name_zh, FACTS[name].name_en)
+        return Text(FACTS[name].name_zh, FACTS[name].name_en.capitalize())
     return LABELS.get(name, Text(name, name))
 
 
@@ -63,6 +72,8 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         return Text(material.name_zh, material.name_en)
     if name == "household_division_code" and written in snapshot.divisions:
         return _same(f"{snapshot.divisions[written].name} {written}")
+    if name in ("at", "given_at"):
+        return _same(local(datetime.fromisoformat(written)))
     if name in ("id_type", "relation", "purpose", "person"):
         return VALUES.get(written, _same(written))
     return _same(written)
