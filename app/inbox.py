@@ -98,6 +98,8 @@ async def news(office: Office, key: Key, asked: Asked, call: Waiting) -> dict[st
         with suppress(TimeoutError):
             # Also when nobody rings: a full cursor has room again when what it marks has settled.
             await asyncio.wait_for(call.rung.wait(), min(left, SETTLES_WITHIN.total_seconds()))
+        if call.is_over:
+            return page  # what has come since is told to the next call: its cursor is the same
 
 
 async def _news_now(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
