@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     code_gateway_secret: SecretStr | None = Field(
         None,
         description="What the posts to the SMS gateway are signed with (Standard Webhooks).",
-        examples=["whsec_…"],
+        examples=["whsec_ and the output of: openssl rand -base64 32"],
     )
     coordinator_phone: str | None = Field(
         None,
