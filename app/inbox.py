@@ -165,7 +165,9 @@ async def keep_ringing(office: Office, stopping: asyncio.Event) -> None:
     if office.database.is_sqlite:
         await _look_again_and_again(office.database, inboxes, stopping)
         return
-    listening = asyncio.create_task(listen(office.database, CHANNEL, inboxes.hear, inboxes.ring_all, office.settings.poll_seconds))
+    listening = asyncio.create_task(
+        listen(office.database, CHANNEL, inboxes.hear, inboxes.ring_all, office.settings.poll_seconds)
+    )
     await stopping.wait()
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
