@@ -252,6 +252,8 @@ class HandoffDisclosed(HandoffSeen):
 
 class HandoffListed(HandoffSeen):
     agency: str
+    told: str | None = Field(description="The type of the last message about it to its agency, sent or not.")
+    told_at: datetime | None
 
 
 class CallbackAnswer(Outbound):

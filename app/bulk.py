@@ -7,7 +7,7 @@ the requests that are being taken in; that was two thirds of a submission's cost
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from operator import itemgetter
@@ -17,6 +17,7 @@ from sqlalchemy import JSON, Boolean, Connection, DateTime, Dialect, Engine, Lar
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
+from app.inboxes import CHANNEL, payload_of
 from app.tables import metadata
 
 _MOST_ROWS = 128
@@ -27,8 +28,11 @@ _ORDER = {table: position for position, table in enumerate(metadata.sorted_table
 
 
 class Bulk(Protocol):
-    async def write(self, rows: Rows, *, rings: bool) -> None:
-        """Insert all rows, parents first, and commit; or insert none and raise the database's error."""
+    async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
+        """Insert all rows, parents first, and commit; or insert none and raise the database's error.
+
+        `rings`: workers are told; `woken`: the agencies whose inboxes have news, for those who wait for them.
+        """
 
     def close(self) -> None: ...
 
@@ -49,14 +53,16 @@ class _PostgresBulk:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, rows: Rows, *, rings: bool) -> None:
+    async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         tables = tuple(in_order(rows))
-        statement = _postgres_statement(tables, rings)
-        values: list[list[Any]] = []
+        statement = _postgres_statement(tables, rings, bool(woken))
+        values: list[Any] = []
         for table in tables:
             for name, process in _columns(table, self._database.engine.dialect):
                 column = [row[name] for row in rows[table]]
                 values.append([None if v is None else process(v) for v in column] if process else column)
+        if woken:
+            values.append(payload_of(woken))
         async with self._database.reading() as connection:
             await connection.exec_driver_sql(statement, tuple(values))
 
@@ -65,7 +71,7 @@ class _PostgresBulk:
 
 
 @cache
-def _postgres_statement(tables: tuple[Table, ...], rings: bool) -> str:
+def _postgres_statement(tables: tuple[Table, ...], rings: bool, wakes: bool) -> str:
     parts, number = [], 0
     for table in tables:
         arrays, chosen = [], []
@@ -79,8 +85,12 @@ def _postgres_statement(tables: tuple[Table, ...], rings: bool) -> str:
         source = f"unnest({', '.join(arrays)}) AS given ({names})"
         insertion = f"INSERT INTO {table.name} ({names}) SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608
         parts.append(f"{table.name}_in AS ({insertion})")
-    end = f"SELECT pg_notify('{DELIVERIES_CHANNEL}', '')" if rings else "SELECT 1"
-    return f"WITH {', '.join(parts)} {end}"
+    told = ["1"]
+    if rings:
+        told.append(f"pg_notify('{DELIVERIES_CHANNEL}', '')")
+    if wakes:
+        told.append(f"pg_notify('{CHANNEL}', ${number + 1}::TEXT)")
+    return f"WITH {', '.join(parts)} SELECT {', '.join(told)}"
 
 
 class _SqliteBulk:
@@ -95,7 +105,7 @@ class _SqliteBulk:
         prepare_sqlite(self._engine)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
-    async def write(self, rows: Rows, *, rings: bool) -> None:
+    async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         wait_for = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         async with self._database.turn:
             connection = await wait_for(self._engine.connect)
@@ -106,6 +116,7 @@ class _SqliteBulk:
                 await wait_for(transaction.commit)
             finally:
                 connection.close()  # what was not committed is rolled back
+        self._database.inboxes.ring(woken)
 
     def close(self) -> None:
         self._thread.shutdown()

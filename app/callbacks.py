@@ -70,7 +70,7 @@ async def apply(
         _must_match(if_match, etags.etag(seen), case, moved)
         late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
         if not late:
-            desk = Desk(snapshot, at, f"agency:{sender.agency.code}", office.settings.public_url)
+            desk = Desk(snapshot, at, sender.actor, office.settings.public_url)
             _move(case, moved, said, desk, digest)
         unit = Unit() if late else case.finish()
         events = (each["sequence"] for each in unit.inserts.get(event, ()) if each["handoff_id"] == handoff_id)

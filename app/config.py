@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 import secrets
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -66,6 +67,24 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
         description="The address that agencies reach this service by; then messages hold a full callback_url.",
         examples=["https://one-window.example.gov.cn"],
+    )
+    code_gateway_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        description="The county's SMS gateway: sign-in codes of guest links are posted to it, signed. Unset: a "
+        "coordinator reads them out by telephone.",
+        examples=["https://sms.example.gov.cn/send"],
+    )
+    code_gateway_secret: SecretStr | None = Field(
+        None,
+        description="What the posts to the SMS gateway are signed with (Standard Webhooks).",
+        examples=["whsec_ and the output of: openssl rand -base64 32"],
+    )
+    coordinator_phone: str | None = Field(
+        None,
+        max_length=32,
+        description="The county coordinator's telephone, for the pages that say to call it.",
+        examples=["0796-1234567"],
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto",
@@ -164,6 +183,15 @@ class Settings(BaseSettings):
             return value
         return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
 
+    @field_validator("code_gateway_secret")
+    @classmethod
+    def _as_the_standard_says(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"whsec_([A-Za-z0-9+/]{4}){8,}([A-Za-z0-9+/]{2}[A-Za-z0-9+/=]=)?", value.get_secret_value()
+        ):
+            raise ValueError("is whsec_ and 24 or more random bytes in base64")
+        return value
+
     @model_validator(mode="after")
     def _lease_outlives_an_attempt(self) -> Self:
         least = self.delivery_total_seconds + _LEASE_MARGIN
@@ -173,6 +201,15 @@ class Settings(BaseSettings):
                 f"{name}: must be {least:g} or more, {_LEASE_MARGIN} seconds longer than a whole attempt may take "
                 f"({PREFIX}DELIVERY_TOTAL_SECONDS={self.delivery_total_seconds:g}), or a message may be sent twice "
                 f"at once. Write for example {name}={math.ceil(max(least, 3 * self.delivery_total_seconds))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gateway_gets_signed_posts(self) -> Self:
+        if self.code_gateway_url and not self.code_gateway_secret:
+            raise ValueError(
+                f"{PREFIX}CODE_GATEWAY_URL needs {PREFIX}CODE_GATEWAY_SECRET, which its posts are signed with. Write "
+                f"{PREFIX}CODE_GATEWAY_SECRET=whsec_<the output of: openssl rand -base64 32>"
             )
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
@@ -14,9 +14,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.config import Settings
+from app.inboxes import Inboxes
 from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
+WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
 _BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
 _SQLITE_PRAGMAS = (
@@ -49,6 +51,7 @@ class Database:
         self.is_sqlite = settings.is_sqlite
         self.engine = _engine(settings)
         self.bell = Bell(notifies=not self.is_sqlite)
+        self.inboxes = Inboxes()
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite has one writer: waiting here is cheaper than waiting for its lock.
         self.turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
@@ -72,8 +75,10 @@ class Database:
         """A short transaction; on SQLite it holds the write lock from its beginning (BEGIN IMMEDIATE)."""
         async with self.turn, self.engine.connect() as connection:
             await connection.execution_options(writing=True)
+            connection.info.pop(WOKEN, None)
             async with connection.begin():
                 yield connection
+            self.inboxes.ring(connection.info.pop(WOKEN, ()))
 
     @asynccontextmanager
     async def reshaping(self) -> AsyncIterator[AsyncConnection]:
@@ -105,12 +110,12 @@ class Database:
             raise
         return True
 
-    async def listen(self, lost: asyncio.Event) -> asyncpg.Connection:
-        """A PostgreSQL connection of its own that rings the bell when another process does; sets `lost` at its end."""
+    async def listen(self, channel: str, hear: Callable[[str], None], lost: asyncio.Event) -> asyncpg.Connection:
+        """A PostgreSQL connection of its own: `hear` gets each payload of the channel; sets `lost` at its end."""
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         connection = await _connect(**options)
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(DELIVERIES_CHANNEL, lambda *_: self.bell.after_commit())
+        await connection.add_listener(channel, lambda *said: hear(said[-1]))
         return connection
 
     async def close(self) -> None:

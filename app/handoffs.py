@@ -100,11 +100,14 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
 
 
 def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: bool = False, **more: Any) -> None:
-    """Enqueue a message to the handoff's agency, if it is told at all; else it reads its inbox.
+    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all.
 
     One that is told by reference gets ids and clocks, whatever `more` the message would hold.
     """
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
+    handoff.told, handoff.told_at = type_, desk.at
+    case.touch(handoff)
+    case.unit.woken.add(agency.code)
     if not agency.is_told:
         return
     if agency.delivery_mode is DeliveryMode.REFERENCE:

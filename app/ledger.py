@@ -13,15 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Table, TextClause, Update, insert
+from sqlalchemy import Table, TextClause, Update, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.bulk import bulk_for, in_order
-from app.db import Database, is_unavailable
+from app.db import WOKEN, Database, is_unavailable
+from app.inboxes import CHANNEL, payload_of
 from app.problems import unavailable
 from app.tables import metadata
 
 _INSERTS = {table: insert(table) for table in metadata.sorted_tables}
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Unit:
     inserts: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
     updates: list[tuple[Update | TextClause, dict[str, Any]]] = field(default_factory=list)
     rings: bool = False
+    woken: set[str] = field(default_factory=set)  # agencies with news in their inboxes
 
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         if rows:
@@ -52,6 +55,11 @@ async def write_units(connection: AsyncConnection, units: Sequence[Unit]) -> Non
         await connection.execute(_INSERTS[table], rows[table])
     for statement, parameter_sets in updates.values():
         await connection.execute(statement, parameter_sets)
+    if woken := _woken(units):
+        if connection.dialect.name == "sqlite":
+            connection.info.setdefault(WOKEN, set()).update(woken)
+        else:
+            await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload_of(woken)})
 
 
 def _merged(units: Sequence[Unit]) -> dict[Table, list[dict[str, Any]]]:
@@ -60,6 +68,10 @@ def _merged(units: Sequence[Unit]) -> dict[Table, list[dict[str, Any]]]:
         for table, inserted in unit.inserts.items():
             rows.setdefault(table, []).extend(inserted)
     return rows
+
+
+def _woken(units: Sequence[Unit]) -> set[str]:
+    return {code for unit in units for code in unit.woken}
 
 
 class Ledger:
@@ -143,7 +155,7 @@ class Ledger:
                 if rings:
                     await self._database.bell.before_commit(connection)
         else:
-            await self._bulk.write(_merged(units), rings=rings)
+            await self._bulk.write(_merged(units), rings=rings, woken=_woken(units))
         if rings:
             self._database.bell.after_commit()
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -14,7 +17,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from app import __version__, logs
+from app import __version__, inbox, logs
 from app.answers import ProblemBody
 from app.api import (
     agencies,
@@ -22,6 +25,7 @@ from app.api import (
     catalogue,
     deliveries,
     edge,
+    guest_links,
     handoffs,
     operation,
     proof,
@@ -32,9 +36,11 @@ from app.api import (
     webhooks,
 )
 from app.config import Settings, load_settings
+from app.inboxes import Inboxes
 from app.office import Office
+from app.pages import answering
 from app.process import start_when_possible
-from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.wire import from_json
@@ -47,6 +53,7 @@ _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
+    ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
     ("callbacks", "What an agency reports about a handoff."),
     ("proof", "Who had what, when, and what proves it."),
     ("messages out", "What One Window sends to agencies; see `webhooks`."),
@@ -61,6 +68,7 @@ _READ_BY_HAND = (
     *(RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody),
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
+    GuestLinkIn,
 )
 
 
@@ -82,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, handoffs, callbacks, proof, tracking),
+        *(requests, handoffs, callbacks, proof, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, routing, operation),
     ):
         # As they are, without a router in between: it would match every address twice.
@@ -107,6 +115,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")
     worker = Worker(settings, office.database, office.ledger, office.registry) if settings.embedded_worker else None
     starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
+    ringing = asyncio.create_task(inbox.keep_ringing(office, stopping), name="inboxes")
+    _end_waiting_calls_on_signals(office.database.inboxes)
     log.info("started", version=__version__, embedded_worker=worker is not None)
     try:
         yield
@@ -117,9 +127,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if worker:
             await worker.stop()
         await fresh
+        await ringing
         await office.ledger.stop()
         await office.database.close()
         log.info("stopped")
+
+
+def _end_waiting_calls_on_signals(inboxes: Inboxes) -> None:
+    """The server lets every call end before it tells the application to stop: those that wait hear of it here."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals are the business of whoever runs us
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        servers_own = signal.getsignal(number)
+
+        def stop(number: int, frame: FrameType | None, servers_own: Any = servers_own) -> None:
+            loop.call_soon_threadsafe(inboxes.close)
+            if callable(servers_own):
+                servers_own(number, frame)
+
+        signal.signal(number, stop)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

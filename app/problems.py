@@ -147,6 +147,19 @@ KINDS: dict[str, Kind] = {
         Text("目前没有单位在等补充材料", "No agency is waiting for the applicant"),
         Text("有单位要求补充材料时才能补充。", "Supplements are taken while an agency asks for them."),
     ),
+    "handoff_not_open": Kind(
+        409,
+        Text("此转办单不在办理中", "This handoff is not being handled"),
+        Text(
+            "只有已转办且未结束的转办单可以发答复链接。",
+            "A link answers a handoff that was dispatched and has not ended.",
+        ),
+    ),
+    "codes_used_up": Kind(
+        409,
+        Text("此链接的验证码次数已用完", "This link has no more codes"),
+        Text("请撤销此链接,另发一个新的。", "Revoke the link and make a new one."),
+    ),
     "delivery_pending": Kind(
         409,
         Text("此送达仍在进行", "This delivery is still under way"),
@@ -224,6 +237,14 @@ KINDS: dict[str, Kind] = {
         422,
         Text("填写有误,未登记任何内容", "Some fields are wrong; nothing was stored"),
         Text("请按 errors 逐项改正后重发。", "Correct each item of `errors` and send again."),
+    ),
+    "too_many_waiting": Kind(
+        429,
+        Text("此密钥等待中的调用过多", "Too many calls of this key are waiting"),
+        Text(
+            "请复用已在等待的调用,或按 Retry-After 稍后再试。",
+            "Let the calls that wait come back first; see Retry-After.",
+        ),
     ),
     "internal_error": Kind(
         500,

@@ -25,6 +25,9 @@ from app.sealing import unseal, unseal_bytes
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, handoff, help_request
 from app.timeline import Case, first_break, from_row, last_event
 
+HANDOFFS = select(handoff, help_request.c.receipt_number, help_request.c.division_code).join_from(
+    handoff, help_request, handoff.c.request_id == help_request.c.id
+)
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
 
@@ -56,9 +59,9 @@ def cursor_of(row_id: UUID) -> str:
     return urlsafe_b64encode(row_id.bytes).decode().rstrip("=")
 
 
-def bad_cursor() -> Problem:
+def bad_cursor(parameter: str = "cursor") -> Problem:
     text = Text("游标无效;请用上一页的 next_cursor。", "That is no cursor; use the last page's next_cursor.")
-    return invalid(FieldError("cursor", "cursor_invalid", text))
+    return invalid(FieldError(parameter, "cursor_invalid", text))
 
 
 async def requests(office: Office, key: Key, page: PageAsked, status: str | None) -> dict[str, Any]:
@@ -127,9 +130,7 @@ async def handoffs(
             return {"items": [], "next_cursor": None}
         agency_code = key.agency_code
     snapshot = await office.registry.current()
-    query = select(handoff, help_request.c.receipt_number, help_request.c.division_code).join_from(
-        handoff, help_request, handoff.c.request_id == help_request.c.id
-    )
+    query = HANDOFFS
     if agency_code is not None:
         query = query.where(handoff.c.agency_code == agency_code)
     if key.role is KeyRole.AGENCY:
@@ -138,7 +139,7 @@ async def handoffs(
         query = query.where(handoff.c.status == status)
     rows, next_cursor = await _page(office.database, query, handoff.c.id, page)
     return {
-        "items": [_listed(dict(row), snapshot, office.settings.public_url) for row in rows],
+        "items": [listed(dict(row), snapshot, office.settings.public_url) for row in rows],
         "next_cursor": next_cursor,
     }
 
@@ -262,11 +263,13 @@ async def _events(connection: AsyncConnection, request_id: UUID) -> list[Mapping
     return list((await connection.execute(of_request)).mappings())
 
 
-def _listed(row: dict[str, Any], snapshot: Snapshot, public_url: str | None) -> dict[str, Any]:
+def listed(row: dict[str, Any], snapshot: Snapshot, public_url: str | None) -> dict[str, Any]:
+    """A row of `HANDOFFS` as an inbox shows it."""
     request = {"receipt_number": row.pop("receipt_number"), "division_code": row.pop("division_code")}
     found = from_row(row)
     desk = Desk(snapshot, found.opened_at, "", public_url)
-    return {**view(request, found, desk), "agency": found.agency_code}
+    told = {"agency": found.agency_code, "told": found.told, "told_at": found.told_at}
+    return {**view(request, found, desk), **told}
 
 
 def _callback(row: Mapping[Any, Any]) -> dict[str, Any]:

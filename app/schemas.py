@@ -269,6 +269,14 @@ class WithdrawIn(Inbound):
     reason: Line | None = None
 
 
+class GuestLinkIn(Inbound):
+    """A link by which an officer of an agency without a system answers one handoff."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"expires_in_hours": 72}]})
+
+    expires_in_hours: int = Field(72, ge=1, le=336)
+
+
 class SupplementIn(Inbound):
     """What an agency had asked for: papers handed in, facts, words."""
 

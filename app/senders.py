@@ -36,6 +36,12 @@ class Sender:
     signature: str | None
     signed_at: datetime | None = None
     bulk_id: str | None = None
+    # Set where a person answered, not the agency's machine.
+    way: str = ""
+
+    @property
+    def actor(self) -> str:
+        return f"agency:{self.agency.code}{self.way}"
 
     def of_item(self, webhook_id: str) -> Sender:
         """The sender of one callback of the bulk that this one sent."""

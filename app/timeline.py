@@ -55,6 +55,8 @@ class Handoff:
     due_provisional: bool = False
     last_callback_at: datetime | None = None
     closed_at: datetime | None = None
+    told: str | None = None
+    told_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

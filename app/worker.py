@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 from datetime import timedelta
 
-import asyncpg
 import structlog
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config import Settings
-from app.db import Database, is_unavailable
+from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
 from app.identifiers import new_id, now
 from app.ledger import Ledger
+from app.listening import listen
 from app.logs import describe
 from app.operation import ALIVE_WITHIN
 from app.registry import Registry
@@ -43,7 +43,9 @@ class Worker:
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
         if not self._database.is_sqlite:
-            self._tasks.append(asyncio.create_task(self._listen(), name="listener"))
+            ring = self._database.bell.after_commit
+            heard = listen(self._database, DELIVERIES_CHANNEL, lambda _: ring(), ring, self._settings.poll_seconds)
+            self._tasks.append(asyncio.create_task(heard, name="listener"))
         log.info("worker_started", worker=str(self.id))
 
     async def stop(self) -> None:
@@ -88,18 +90,3 @@ class Worker:
             except Exception as error:
                 if not is_unavailable(error):
                     log.error("heartbeat_failed", **describe(error))
-
-    async def _listen(self) -> None:
-        """PostgreSQL tells when another process has queued something; the poll covers what is missed meanwhile."""
-        while True:
-            lost = asyncio.Event()
-            try:
-                connection = await self._database.listen(lost)
-                self._database.bell.after_commit()
-                try:
-                    await lost.wait()
-                finally:
-                    connection.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-                log.warning("listener_lost")
-            await asyncio.sleep(self._settings.poll_seconds)

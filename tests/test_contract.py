@@ -34,6 +34,7 @@ def _keys_by_tag(url: str) -> str:
         "agencies": (KeyRole.ADMIN, None),
         "callbacks": (KeyRole.AGENCY, AGENCY),
         "proof": (KeyRole.COORDINATOR, None),
+        "guest links": (KeyRole.COORDINATOR, None),
         "deliveries": (KeyRole.COORDINATOR, None),
         "routing": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),

@@ -27,7 +27,17 @@ from app.api.access import Allow
 from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
-from app.schemas import CallbackData, CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import (
+    CallbackData,
+    CallbackIn,
+    GuestLinkIn,
+    PreviewIn,
+    PublishIn,
+    ReplayIn,
+    RequestIn,
+    SupplementIn,
+    WithdrawIn,
+)
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
 from tests.examples import a_request_in_full
@@ -37,11 +47,11 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers logs metrics problems refusals roles wire",
+    "app config db identifiers inboxes listening logs metrics problems refusals roles wire",
     "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns schemas schemas_bulk sealing",
     "answers schemas_agencies tables",
-    "answers_agencies answers_proof answers_routing",
+    "answers_agencies answers_guests answers_proof answers_routing",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "repeats timeline",
@@ -49,10 +59,11 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting rights",
     "versions",
-    "agencies callbacks intake operation previewing proof reading refused replay seed senders tabling",
+    "agencies callbacks guests inbox intake operation previewing proof reading refused replay seed senders tabling",
     "endpoints",
     "process worker",
     "api",
+    "pages",
     "main",
     "conformance demo",
     "terminal",
@@ -62,9 +73,12 @@ LAYERS = (
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
 PURE = LAYERS[1].split()
+# A page asks for a code itself, and shows nothing before.
+ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
+    *ANSWERING,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 
@@ -169,8 +183,8 @@ def test_the_pure_rules_have_no_hidden_clock() -> None:
     assert [each for each in told if clocks.search(each) and not each.endswith(": time")] == []
 
 
-def test_fastapi_stands_in_main_and_in_api_only() -> None:
-    assert {room(name) for name in importers("fastapi", "starlette")} == {"main", "api"}
+def test_fastapi_stands_in_main_in_api_and_in_pages_only() -> None:
+    assert {room(name) for name in importers("fastapi", "starlette")} == {"main", "api", "pages"}
 
 
 def test_the_http_client_stands_in_delivery_only() -> None:
@@ -276,6 +290,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    GuestLinkIn: {"expires_in_hours": 72},
     PreviewIn: {**CASE, "version": 3},
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},

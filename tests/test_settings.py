@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
+from app import signing
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
 
 LONG_ENOUGH = "a secret of tests, thirty-two and more"
@@ -48,6 +49,9 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
     assert example is not None
     if name == "secret":
         example = "4f" * 32  # what the command that the example names prints
+    if name.startswith("code_gateway"):
+        monkeypatch.setenv(f"{PREFIX}CODE_GATEWAY_SECRET", gateway_secret := signing.new_secret())
+        example = gateway_secret if name == "code_gateway_secret" else example
     monkeypatch.setenv(f"{PREFIX}{name.upper()}", str(example))
     assert getattr(load_settings(), name) is not None
 
@@ -73,6 +77,9 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("embedded_worker", "perhaps", "boolean"),
         ("public_url", "one-window.example.gov.cn", "pattern"),
         ("public_url", "https://user:password@example.gov.cn", "pattern"),
+        ("code_gateway_url", "https://user:password@sms.example.gov.cn", "pattern"),
+        ("code_gateway_secret", "whsec_short", "24 or more random bytes"),
+        ("code_gateway_secret", "0" * 44, "whsec_"),
         ("log_format", "xml", "'auto', 'console' or 'json'"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("ledger_group", "0", "greater than or equal to 1"),
@@ -136,6 +143,13 @@ def test_a_lease_that_ends_before_a_whole_attempt_may_is_refused_with_what_to_wr
 )
 def test_of_several_hosts_each_has_its_port_and_the_primary_is_wanted(given: str, understood: dict[str, str]) -> None:
     assert make_url(load_settings(database_url=f"postgresql://u:p@/d{given}").database_url).query == understood
+
+
+def test_a_gateway_without_a_secret_is_refused_with_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}CODE_GATEWAY_URL", "https://sms.example.gov.cn/send")
+    sentence = refusal()
+    assert f"{PREFIX}CODE_GATEWAY_URL needs {PREFIX}CODE_GATEWAY_SECRET" in sentence
+    assert f"Write {PREFIX}CODE_GATEWAY_SECRET=whsec_" in sentence
 
 
 def test_all_wrong_settings_are_told_at_once_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:

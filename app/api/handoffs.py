@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import reading
+from app import inbox, reading
 from app.answers import HandoffDisclosed, HandoffPage
 from app.api.access import Allow, office_of
 from app.api.bodies import answer
 from app.api.documents import ETAG, answers
 from app.api.paging import Paged, page_answer
+from app.inboxes import Waiting
 from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus
+from app.problems import Problem, Text
 
 router = APIRouter(prefix="/v1/handoffs", tags=["handoffs"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+_WAITS = Text("只有承办单位自己的密钥可以等待。", "Only an agency's own key may wait for its inbox.")
 AgencyCode = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="An agency's code.")]
 
 
-@router.get("", summary="An agency's inbox, newest first", responses=answers(HandoffPage, "validation_failed"))
-async def inbox(
+@router.get(
+    "",
+    summary="An agency's inbox, newest first, or as it comes",
+    responses=answers(HandoffPage, "validation_failed", "too_many_waiting"),
+)
+async def list_handoffs(
     request: Request,
     key: Looks,
     page: Paged,
     status: Annotated[HandoffStatus | None, Query()] = None,
     agency: AgencyCode = None,
+    wait: Annotated[
+        int | None, Query(ge=0, le=60, description="Seconds to wait for news; for an agency's own key.")
+    ] = None,
+    after: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[A-Za-z0-9_-]{32,6500}$", description="The last `next_cursor`; without it, from the beginning."
+        ),
+    ] = None,
 ) -> Response:
-    """An agency sees what was dispatched to it; coordinators and auditors see all handoffs."""
-    return page_answer(request, await reading.handoffs(office_of(request), key, page, status, agency))
+    """An agency sees what was dispatched to it; coordinators and auditors see all handoffs.
+
+    With `wait`: what the agency was told of (dispatched, supplemented, urged, cancelled) after `after`, the oldest
+    first; if there is nothing, as soon as there is something, or nothing after that many seconds. The `next_cursor`
+    of each answer is the `after` of the next call. A handoff that changes again comes again, as it then stands.
+    """
+    office = office_of(request)
+    if wait is None and after is None:
+        return page_answer(request, await reading.handoffs(office, key, page, status, agency))
+    if key.agency_code is None:
+        raise Problem("forbidden", _WAITS)
+    asked = inbox.Asked(inbox.Cursor.read(after), page.limit, status, wait or 0)
+    with office.database.inboxes.waiting(key.agency_code, key.id) as call:
+        leaving = asyncio.create_task(_end_when_left(request, call))
+        try:
+            return answer(await inbox.news(office, key, asked, call))
+        finally:
+            leaving.cancel()
+
+
+async def _end_when_left(request: Request, call: Waiting) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    call.end()
 
 
 @router.get(

@@ -77,6 +77,9 @@ handoff = Table(
     Column("due_provisional", Boolean(create_constraint=False), nullable=False),
     Column("last_callback_at", Instant),
     Column("closed_at", Instant),
+    # What its agency was last told of, and when: the order of an inbox that is waited on.
+    Column("told", String(24)),
+    Column("told_at", Instant),
     PrimaryKeyConstraint("id"),
     ForeignKeyConstraint(["routing_version", "rule_number"], ["rule.version", "rule.number"]),
     UniqueConstraint("request_id", "need", "agency_code"),
@@ -86,6 +89,7 @@ handoff = Table(
     CheckConstraint("status = 'waiting' OR status = 'cancelled' OR dispatched_at IS NOT NULL", name="dispatched_at"),
     Index(None, "agency_code", "status", "id"),
     Index(None, "agency_code", "id"),
+    Index(None, "agency_code", "told_at", "id"),
     Index(None, "status", "id"),
     sqlite_with_rowid=False,
 )
@@ -217,8 +221,10 @@ guest_link = Table(
     Column("expires_at", Instant, nullable=False),
     Column("code_hash", Digest),
     Column("code_ends_at", Instant),
-    Column("wrong_codes", SmallInteger, nullable=False),
+    Column("codes", SmallInteger, nullable=False),  # made so far
+    Column("wrong_codes", SmallInteger, nullable=False),  # tries with the last one
     Column("session_hash", Digest),
+    Column("session_ends_at", Instant),
     Column("revoked_at", Instant),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("token_hash"),

@@ -136,6 +136,12 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_callback_body")),
     )
+    op.add_column("handoff", sa.Column("told", sa.String(length=24), nullable=True))
+    op.add_column("handoff", sa.Column("told_at", _INSTANT, nullable=True))
+    op.execute(
+        "UPDATE handoff SET told = 'handoff.dispatched', told_at = dispatched_at WHERE dispatched_at IS NOT NULL"
+    )
+    op.create_index(op.f("ix_handoff_agency_code_told_at_id"), "handoff", ["agency_code", "told_at", "id"])
 
     op.create_table(
         "callback_refused",
@@ -161,8 +167,10 @@ def upgrade() -> None:
         sa.Column("expires_at", _INSTANT, nullable=False),
         sa.Column("code_hash", sa.LargeBinary(length=32), nullable=True),
         sa.Column("code_ends_at", _INSTANT, nullable=True),
+        sa.Column("codes", sa.SmallInteger(), nullable=False),
         sa.Column("wrong_codes", sa.SmallInteger(), nullable=False),
         sa.Column("session_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("session_ends_at", _INSTANT, nullable=True),
         sa.Column("revoked_at", _INSTANT, nullable=True),
         sa.ForeignKeyConstraint(["handoff_id"], ["handoff.id"], name=op.f("fk_guest_link_handoff_id_handoff")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_guest_link")),

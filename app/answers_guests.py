@@ -1,0 +1,25 @@
+"""What goes out about guest links."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.answers import Outbound
+
+
+class GuestLinkMade(Outbound):
+    guest_link_id: UUID
+    link: str = Field(description="The page's address, a secret; shown here once, kept only as a hash.")
+    expires_at: datetime
+
+
+class GuestCode(Outbound):
+    """To be read out to the agency, by the number in the phone book and no other."""
+
+    code: str = Field(pattern=r"^[0-9]{6}$", description="Shown here once.")
+    ends_at: datetime
+    agency: str
+    phone: str | None

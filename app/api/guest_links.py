@@ -1,0 +1,66 @@
+"""Guest links: how an agency without a system of its own answers a handoff. The page itself is in `pages`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app import guests
+from app.answers_guests import GuestCode, GuestLinkMade
+from app.api.access import Allow, office_of
+from app.api.bodies import answer, parse, read_bytes, takes
+from app.api.documents import answers
+from app.identifiers import now
+from app.keys import Key, KeyRole
+from app.schemas import GuestLinkIn
+
+router = APIRouter(prefix="/v1", tags=["guest links"])
+Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]
+_ONCE = {"Cache-Control": "no-store"}
+
+
+@router.post(
+    "/handoffs/{handoff_id}/guest-links",
+    summary="Make a link that answers one handoff",
+    responses=answers(
+        GuestLinkMade, "not_found", "handoff_not_open", status=201, body=True, what="Send the link to the agency."
+    ),
+    openapi_extra=takes(GuestLinkIn),
+)
+async def make_link(request: Request, key: Coordinates, handoff_id: UUID) -> Response:
+    """Whoever opens it signs in with a code sent to the agency's number in the phone book, and answers by form."""
+    office = office_of(request)
+    asked = parse(GuestLinkIn, await read_bytes(request))
+    made = await guests.make_link(office, key, handoff_id, asked.expires_in_hours)
+    address = (office.settings.public_url or str(request.base_url)).rstrip("/")
+    told = {"guest_link_id": made.id, "link": f"{address}/answer/{made.token}", "expires_at": made.expires_at}
+    return answer(told, 201, headers=_ONCE)
+
+
+@router.delete(
+    "/guest-links/{guest_link_id}",
+    status_code=204,
+    summary="Revoke a link",
+    responses=answers(None, "not_found", "validation_failed", status=204, what="It opens nothing any more."),
+)
+async def revoke_link(request: Request, key: Coordinates, guest_link_id: UUID) -> Response:
+    """Whoever is signed in by it is signed out. Revoking it again answers the same."""
+    await guests.revoke_link(office_of(request), key, guest_link_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/guest-links/{guest_link_id}/code",
+    summary="A code to read out by telephone",
+    responses=answers(GuestCode, "not_found", "codes_used_up", "validation_failed"),
+)
+async def read_out_code(request: Request, key: Coordinates, guest_link_id: UUID) -> Response:
+    """For where no SMS comes. Call the number that is shown, never one that somebody calls from; the timeline says
+    that you were shown a code."""
+    office = office_of(request)
+    code, guest = await guests.code_to_read_out(office, key, guest_link_id)
+    agency = (await office.registry.current()).directory.agencies[guest.agency_code]
+    told = {"code": code, "ends_at": now() + guests.CODE_LASTS, "agency": agency.code, "phone": agency.phone}
+    return answer(told, headers=_ONCE)

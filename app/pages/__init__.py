@@ -1,0 +1,1 @@
+"""Pages for people, made here whole: they work without scripts."""

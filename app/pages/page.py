@@ -1,0 +1,70 @@
+"""A page: a template, rendered whole, with headers that keep it to itself."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.api.bodies import MOST_BYTES
+from app.pages.showing import local
+from app.problems import Problem
+
+_HERE = Path(__file__).parent
+_STYLE = (_HERE / "templates" / "style.css").read_text("utf-8")
+_STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Language": "zh, en",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+_templates = Environment(
+    loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_templates.filters["local"] = local
+_templates.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file
+
+
+def page(template: str, status: int = 200, **shown: Any) -> Response:
+    return Response(_templates.get_template(template).render(shown), status, _HEADERS, media_type="text/html")
+
+
+def go_to(address: str) -> Response:
+    """After a form: the page anew, so that loading it again sends nothing again."""
+    return Response(status_code=303, headers={**_HEADERS, "Location": address})
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form, without surrounding blanks; of a repeated one the first. Raises `body_too_large`,
+    `unsupported_media_type`."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Problem("unsupported_media_type")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise Problem("body_too_large")
+    return fields_of(bytes(body))
+
+
+def fields_of(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=40)
+    except ValueError:
+        return {}
+    return {name: value.replace("\r\n", "\n").strip() for name, value in reversed(pairs)}

@@ -1,0 +1,83 @@
+"""What is disclosed of a person, as rows of a page: nothing is shown that is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from app.pages.words import LABELS, SECTIONS, VALUES
+from app.problems import Text
+from app.registry import Snapshot
+from app.routing.facts import FACTS
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def local(at: datetime) -> str:
+    """As the clock on the wall says it."""
+    return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+class Row(NamedTuple):
+    label: Text
+    value: Text
+
+
+class Section(NamedTuple):
+    title: Text
+    groups: list[list[Row]]
+
+
+def sections_of(person: Mapping[str, Any], snapshot: Snapshot) -> list[Section]:
+    """Of what a rule opens of a request (the shape that `disclose` gives), in the order of a form."""
+    told = {name: person.get(name) for name in ("details", "narrative")}
+    parts = {
+        "applicant": [person.get("applicant", {})],
+        "helper": [person.get("helper", {})],
+        "household": person.get("household", []),
+        "facts": [person.get("facts", {})],
+        "told": [told],
+        "supplements": person.get("supplements", []),
+        "consents": person.get("consents", []),
+    }
+    shown = {name: [rows for each in groups if (rows := _rows(each, snapshot))] for name, groups in parts.items()}
+    return [Section(SECTIONS[name], groups) for name, groups in shown.items() if groups]
+
+
+def _rows(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
+    return [
+        Row(_label(name), _value(name, value, snapshot))
+        for name, value in fields.items()
+        if value not in (None, [], "")
+    ]
+
+
+def _label(name: str) -> Text:
+    if name in FACTS:
+        return Text(FACTS[name].name_zh, FACTS[name].name_en.capitalize())
+    return LABELS.get(name, Text(name, name))
+
+
+def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
+    if isinstance(value, list):
+        each = [_value(name, one, snapshot) for one in value]
+        return Text("、".join(one.zh for one in each), ", ".join(one.en for one in each))
+    written = str(value)
+    if name in FACTS and written in FACTS[name].words:
+        return Text(*FACTS[name].words[written])
+    if name == "materials" and written in snapshot.materials:
+        material = snapshot.materials[written]
+        return Text(material.name_zh, material.name_en)
+    if name == "household_division_code" and written in snapshot.divisions:
+        return _same(f"{snapshot.divisions[written].name} {written}")
+    if name in ("at", "given_at"):
+        return _same(local(datetime.fromisoformat(written)))
+    if name in ("id_type", "relation", "purpose", "person"):
+        return VALUES.get(written, _same(written))
+    return _same(written)
+
+
+def _same(written: str) -> Text:
+    return Text(written, written)
