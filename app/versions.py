@@ -310,11 +310,8 @@ class Verifier:
         self._directories: dict[int, Directory] = {}
 
     async def agrees(self, past: Past) -> bool:
-        """Whether the decision comes out equal, bit for bit of its canonical JSON."""
-        again = (await self.again(past)).record()
-        if "directory" not in past.record:
-            return canonical(_as_once_kept(again)) == canonical(_as_once_kept(past.record))
-        return canonical(again) == canonical(past.record)
+        """Whether the decision comes out as it was stored."""
+        return comes_out_equal(past.record, (await self.again(past)).record())
 
     async def again(self, past: Past) -> RoutingDecision:
         version, revision = past.record["version"], past.record.get("directory", 0)
@@ -325,12 +322,22 @@ class Verifier:
         return decide(past.facts, self._tables[version], self._directories[revision], past.registered_at)
 
 
-def _as_once_kept(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a decision and one from before migration 0002 both hold: no directory, nothing asked, no other areas."""
+def comes_out_equal(stored: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
+    """Whether two records of a decision are equal, bit for bit of their canonical JSON. Of one from before the edition
+    of today (`decide.EDITION`) what every edition says in the same way is compared."""
+    if stored.get("edition") == again["edition"]:
+        return canonical(stored) == canonical(again)
+    return canonical(_in_any_edition(stored)) == canonical(_in_any_edition(again))
+
+
+def _in_any_edition(record: Mapping[str, Any]) -> dict[str, Any]:
+    """By which rules which agencies got what, and which rules did not fire; not why they did not, nor what was asked."""
     needs = [
         {
-            **{name: need[name] for name in ("need", "undetermined", "fired")},
-            "passed_over": [each for each in need["passed_over"] if each["why"] != "other_area"],
+            "need": need["need"],
+            "undetermined": need["undetermined"],
+            "fired": [{name: each[name] for name in ("rule", "agency", "role", "step")} for each in need["fired"]],
+            "passed_over": sorted(each["rule"] for each in need["passed_over"] if each["why"] != "other_area"),
         }
         for need in record["needs"]
     ]

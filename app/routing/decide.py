@@ -14,6 +14,8 @@ from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule, local_day
 
 _COORDINATOR = "county_coordination_mechanism"
 _REMEMBERED = 4096
+# Of what is stored of a decision. In the second one a rule whose seat is held waits for no fact.
+EDITION = 2
 
 
 class Assignment(NamedTuple):
@@ -77,6 +79,7 @@ class RoutingDecision:
         return {
             "version": self.version,
             "directory": self.directory,
+            "edition": EDITION,
             "needs": [each.record for each in self.needs],
         }
 
@@ -168,7 +171,7 @@ def _candidates(table: RoutingTable, need: str, place: str) -> tuple[Rule, ...]:
 
 
 def forget() -> None:
-    """What is remembered keeps tables and directories alive that nobody uses any more: forget it when there is a new one."""
+    """What is remembered keeps agencies alive that nobody uses any more: forget it when there is a new directory."""
     for remembering in (_candidates, _first_equal):
         remembering.cache_clear()
 
