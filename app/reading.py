@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,13 @@ class PageAsked:
             return UUID(bytes=urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
         except ValueError:
             raise bad_cursor() from None
+
+    def after_version(self) -> int | None:
+        if self.cursor is None:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}", self.cursor):
+            raise bad_cursor()
+        return int(self.cursor)
 
 
 def cursor_of(row_id: UUID) -> str:

@@ -97,13 +97,17 @@ async def draft_of(connection: AsyncConnection, rules: Sequence[Rule]) -> int | 
     return number
 
 
-async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
-    """Summaries, the newest first."""
+async def listed(
+    connection: AsyncConnection, before: int | None = None, most: int | None = None
+) -> list[dict[str, Any]]:
+    """Summaries, the newest first; those `before` a version, at `most` so many."""
     counted = select(rule.c.version, func.count().label("rules")).group_by(rule.c.version).subquery()
     query = select(routing_table, func.coalesce(counted.c.rules, 0).label("rules")).outerjoin(
         counted, counted.c.version == routing_table.c.version
     )
-    rows = (await connection.execute(query.order_by(routing_table.c.version.desc()))).mappings()
+    if before is not None:
+        query = query.where(routing_table.c.version < before)
+    rows = (await connection.execute(query.order_by(routing_table.c.version.desc()).limit(most))).mappings()
     names = ("version", "state", "effective_from", "rules", "source", "created_at", "created_by", "published_at")
     return [
         {

@@ -79,6 +79,18 @@ def test_an_imported_sheet_is_a_draft_and_the_same_sheet_again_is_the_same_draft
     assert register(service)[0]["decision"]["version"] == IN_FORCE
 
 
+def test_an_import_may_carry_an_idempotency_key_and_repeats_without_one(clerk: Clerk) -> None:
+    sheet = edited(clerk.sheet(), annotated("again"))
+    answers = [
+        clerk.client.post(TABLES, content=sheet, headers={"content-type": CSV, **key})
+        for key in ({"idempotency-key": "one"}, {"idempotency-key": "one"}, {"idempotency-key": "two"}, {})
+    ]
+    assert [each.status_code for each in answers] == [201] * 4
+    assert len({each.content for each in answers}) == 1
+    bad = clerk.client.post(TABLES, content=sheet, headers={"content-type": CSV, "idempotency-key": "a b"})
+    assert (bad.status_code, bad.json()["code"]) == (400, "malformed_header")
+
+
 def test_every_form_of_a_sheet_says_the_same_table(clerk: Clerk) -> None:
     rows = clerk.get(f"/{IN_FORCE}")["rows"]
     assert read_table(clerk.sheet()) == read_table(clerk.sheet(language="zh")) == RULES
