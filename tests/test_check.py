@@ -472,7 +472,10 @@ def test_a_co_handler_whose_agency_has_the_need_already_wherever_nobody_leads_is
     for rule in others:
         only(proof([*halves, rule, *OTHERS]), "lead_waits_for_fact")
     elsewhere = a_rule(4, UNDETERMINED, "township", area="360801")
-    only(proof([*rules, elsewhere]), "lead_waits_for_fact")
+    later = replace(elsewhere, area="36", effective_from=BEGINS + timedelta(days=30))
+    until_then = a_rule(901, UNDETERMINED, effective_to=BEGINS + timedelta(days=29))
+    for changed in ([*rules, elsewhere], [*rules[:-1], until_then, later]):
+        only(proof(changed), "lead_waits_for_fact")
 
 
 def test_a_rule_that_always_yields_to_another_waits_for_no_other_need() -> None:

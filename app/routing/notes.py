@@ -12,8 +12,8 @@ from app.routing.findings import Finding, Severity, Witness
 from app.routing.rules import Rule
 from app.routing.space import widths
 
-# Cells of all regions together: about a minute's work.
-MOST_CELLS = 3_000_000
+# Cells of all regions together: less than a minute's work.
+MOST_CELLS = 2_000_000
 
 
 @dataclass(slots=True)
