@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.answers import Named, NeedRouted, Outbound
+from app.answers import Named, NeedRouted, Outbound, Page
 from app.routing.rules import Role
 
 
@@ -66,7 +66,7 @@ class RoutingTableListed(RoutingTableView):
     in_force: bool
 
 
-class RoutingTableList(Outbound):
+class RoutingTablePage(Page):
     items: list[RoutingTableListed]
 
 

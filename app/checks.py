@@ -10,7 +10,7 @@ from app.identity import is_phone, normalise_resident_id, resident_id_birth_date
 from app.problems import FieldError, Text
 from app.registry import Snapshot
 from app.routing.rules import local_day
-from app.schemas import Applicant, Helper, Identified, IdType, NeedIn, RequestIn
+from app.schemas import Applicant, Facts, Helper, Identified, IdType, NeedIn, RequestIn
 
 _OLDEST_AGE = 120
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -32,6 +32,7 @@ _ID_FAULTS = {
     ),
 }
 _BORN_LATER = Text("出生日期在今天之后,请核对。", "The date of birth is after today; check it.")
+_DISASTER_LATER = Text("受灾日期在今天之后,请核对。", "The date of the disaster is after today; check it.")
 _VERY_OLD = Text("年龄超过 120 岁,请核对。", "The age is over 120; please check it.")
 _DIFFERENT_BIRTH_DATE = Text(
     "出生日期与身份证号码不一致,请核对。", "The date of birth differs from the identity number; please check them."
@@ -50,6 +51,7 @@ def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldE
     today = local_day(at)
     return [
         *code_errors(asked.division_code, asked.needs, snapshot),
+        *fact_errors(asked.facts, asked.needs, today),
         *(error for pointer, person in people_of(asked) for error in _person_errors(pointer, person, today)),
         *_consent_errors(asked, at),
     ]
@@ -119,6 +121,14 @@ def code_errors(division_code: str, needs: Sequence[NeedIn], snapshot: Snapshot)
         elif need.code in seen:
             yield FieldError(pointer, "need_listed_twice", _TWICE)
         seen.add(need.code)
+
+
+def fact_errors(facts: Facts, needs: Sequence[NeedIn], today: date) -> Iterator[FieldError]:
+    """Declared facts that can't be so on the day of registration."""
+    declared = [("/facts", facts), *((f"/needs/{position}/facts", need.facts) for position, need in enumerate(needs))]
+    for pointer, each in declared:
+        if each.disaster_date and each.disaster_date > today:
+            yield FieldError(f"{pointer}/disaster_date", "disaster_date_in_future", _DISASTER_LATER)
 
 
 def _person_errors(pointer: str, person: Identified, today: date) -> Iterator[FieldError]:

@@ -23,9 +23,11 @@ async def preview(office: Office, asked: PreviewIn) -> dict[str, Any]:
     """Answers with a `Preview`: by the table in force at `asked.at` (now, without it), or by the version that is named,
     a draft too. Raises `validation_failed`, `not_found`, `no_table_in_force`."""
     snapshot = await office.registry.current()
-    if errors := list(checks.code_errors(asked.division_code, asked.needs, snapshot)):
-        raise invalid(*errors)
     at = asked.at or now()
+    errors = list(checks.code_errors(asked.division_code, asked.needs, snapshot))
+    errors += checks.fact_errors(asked.facts, asked.needs, local_day(at))
+    if errors:
+        raise invalid(*errors)
     table = await _table(office, snapshot, asked.version, at)
     decision = decide(facts_asked(asked, at), table, snapshot.directory, at)
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ class PageAsked:
             return urlsafe_b64decode((self.cursor or "") + "=" * (-len(self.cursor or "") % 4)).decode()
         except ValueError:
             raise bad_cursor() from None
+
+    def after_version(self) -> int | None:
+        if self.cursor is None:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}", self.cursor):
+            raise bad_cursor()
+        return int(self.cursor)
 
 
 def text_cursor_of(code: str) -> str:

@@ -13,6 +13,7 @@ from app.office import Office
 from app.previewing import facts_asked
 from app.problems import invalid
 from app.routing.decide import NeedDecision, RoutingDecision, decide
+from app.routing.rules import local_day
 from app.schemas import ReplayIn
 
 _EXAMPLES = 5
@@ -104,7 +105,9 @@ async def _compared(
                 after = decide(past.facts, table, snapshot.directory, at)
                 yield past.receipt_number, past.registered_at, await verifier.again(past), after
     for position, case in enumerate(asked.cases):
-        if errors := list(checks.code_errors(case.division_code, case.needs, snapshot)):
+        errors = list(checks.code_errors(case.division_code, case.needs, snapshot))
+        errors += checks.fact_errors(case.facts, case.needs, local_day(case.at))
+        if errors:
             raise invalid(*(replace(each, pointer=f"/cases/{position}{each.pointer}") for each in errors))
         facts = facts_asked(case, case.at)
         before = decide(facts, versions.table_at(snapshot, case.at), snapshot.directory, case.at)

@@ -9,6 +9,7 @@ from app import registry, versions
 from app.identifiers import now
 from app.office import Office
 from app.problems import FieldError, Problem, Text
+from app.reading import PageAsked
 from app.registry import Snapshot
 from app.routing.cells import Known
 from app.routing.diff import diff
@@ -21,12 +22,15 @@ from app.schemas import PublishIn
 from app.versions import Version
 
 
-async def listed(office: Office) -> dict[str, Any]:
+async def listed(office: Office, page: PageAsked | None = None) -> dict[str, Any]:
+    """A page of the versions, or all of them."""
+    before, most = (page.after_version(), page.limit) if page else (None, None)
     snapshot = await office.registry.current()
     current = in_force(snapshot.tables.values(), now())
     async with office.database.reading() as connection:
-        items = await versions.listed(connection)
-    return {"items": [{**each, "in_force": bool(current and current.version == each["version"])} for each in items]}
+        found = await versions.listed(connection, before, most + 1 if most else None)
+    items = [{**each, "in_force": bool(current and current.version == each["version"])} for each in found[:most]]
+    return {"items": items, "next_cursor": str(items[-1]["version"]) if len(found) > len(items) else None}
 
 
 async def import_sheet(office: Office, by: str, content: bytes, source: str = "sheet") -> dict[str, Any]:

@@ -97,13 +97,17 @@ async def draft_of(connection: AsyncConnection, rules: Sequence[Rule]) -> int | 
     return number
 
 
-async def listed(connection: AsyncConnection) -> list[dict[str, Any]]:
-    """Summaries, the newest first."""
+async def listed(
+    connection: AsyncConnection, before: int | None = None, most: int | None = None
+) -> list[dict[str, Any]]:
+    """Summaries, the newest first; those `before` a version, at `most` so many."""
     counted = select(rule.c.version, func.count().label("rules")).group_by(rule.c.version).subquery()
     query = select(routing_table, func.coalesce(counted.c.rules, 0).label("rules")).outerjoin(
         counted, counted.c.version == routing_table.c.version
     )
-    rows = (await connection.execute(query.order_by(routing_table.c.version.desc()))).mappings()
+    if before is not None:
+        query = query.where(routing_table.c.version < before)
+    rows = (await connection.execute(query.order_by(routing_table.c.version.desc()).limit(most))).mappings()
     names = ("version", "state", "effective_from", "rules", "source", "created_at", "created_by", "published_at")
     return [
         {
@@ -310,11 +314,8 @@ class Verifier:
         self._directories: dict[int, Directory] = {}
 
     async def agrees(self, past: Past) -> bool:
-        """Whether the decision comes out equal, bit for bit of its canonical JSON."""
-        again = (await self.again(past)).record()
-        if "directory" not in past.record:
-            return canonical(_as_once_kept(again)) == canonical(_as_once_kept(past.record))
-        return canonical(again) == canonical(past.record)
+        """Whether the decision comes out as it was stored."""
+        return comes_out_equal(past.record, (await self.again(past)).record())
 
     async def again(self, past: Past) -> RoutingDecision:
         version, revision = past.record["version"], past.record.get("directory", 0)
@@ -325,12 +326,22 @@ class Verifier:
         return decide(past.facts, self._tables[version], self._directories[revision], past.registered_at)
 
 
-def _as_once_kept(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a decision and one from before migration 0002 both hold: no directory, nothing asked, no other areas."""
+def comes_out_equal(stored: Mapping[str, Any], again: Mapping[str, Any]) -> bool:
+    """Whether two records of a decision are equal, bit for bit of their canonical JSON. Of one from before the edition
+    of today (`decide.EDITION`) what every edition says in the same way is compared."""
+    if stored.get("edition") == again["edition"]:
+        return canonical(stored) == canonical(again)
+    return canonical(_in_any_edition(stored)) == canonical(_in_any_edition(again))
+
+
+def _in_any_edition(record: Mapping[str, Any]) -> dict[str, Any]:
+    """By which rules which agencies got what, and which rules did not fire; not why they did not, nor what was asked."""
     needs = [
         {
-            **{name: need[name] for name in ("need", "undetermined", "fired")},
-            "passed_over": [each for each in need["passed_over"] if each["why"] != "other_area"],
+            "need": need["need"],
+            "undetermined": need["undetermined"],
+            "fired": [{name: each[name] for name in ("rule", "agency", "role", "step")} for each in need["fired"]],
+            "passed_over": sorted(each["rule"] for each in need["passed_over"] if each["why"] != "other_area"),
         }
         for need in record["needs"]
     ]

@@ -18,6 +18,7 @@ from app.routing.check import World, check
 from app.routing.conditions import Compared, Condition
 from app.routing.directory import Agency, Directory
 from app.routing.findings import Certificate, Finding, Severity, Witness
+from app.routing.grammar import parse_condition
 from app.routing.rules import UNDETERMINED, Consent, ConsentOf, Role, RoutingTable, Rule
 from tests.tables import names
 from tests.worlds import (
@@ -432,11 +433,60 @@ def test_a_county_without_agencies_is_told_of_once_and_rules_for_it_are_refused(
 
 
 def test_too_many_cases_are_refused_and_nothing_else_is_said_of_their_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.routing.check.MOST_CELLS", 10)
+    monkeypatch.setattr("app.routing.notes.MOST_CELLS", 10)
     rules = [a_rule(1, condition="age < 18 and residence = rural"), a_rule(2, condition="age is unknown"), *OTHERS]
     finding = only(proof(rules), "too_many_cases")["too_many_cases"]
     assert finding.rules == (1, 2)
+    assert "20 cases together" in finding.en
+    assert "18 in one area (age 6, residence 3)" in finding.en
     assert_told(finding)
+
+
+def test_the_cases_of_all_areas_share_one_budget_and_the_need_that_has_the_most_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.routing.notes.MOST_CELLS", 25)
+    rules = [WIDE, helper(2, condition="age < 18 and residence = rural"), *OTHERS]
+    assert proof(rules).findings == ()
+    nearer = replace(rules[1], number=3, area="360801")
+    finding = only(proof([*rules, nearer]), "too_many_cases")["too_many_cases"]
+    assert finding.rules == (2, 3)
+    assert finding.witness.division_code.startswith("360801")
+    assert "38 of them are of aid, most by rules 2, 3: 18 in one area" in finding.en
+    assert_told(finding)
+
+
+def test_a_co_handler_whose_agency_has_the_need_already_wherever_nobody_leads_is_dead() -> None:
+    halves = [a_rule(number, department="lead", condition=f"age {sign} 18") for number, sign in ((1, "<"), (2, ">="))]
+    idle = helper(3, "civil", condition="age is unknown")
+    rules = [*halves, idle, *OTHERS]
+    dead = only(proof(rules), "lead_waits_for_fact", "dead_rule")["dead_rule"]
+    assert (dead.rules, dead.witness.facts) == ((3,), {})
+    assert "rule 901 comes first" in dead.en
+    assert_told(dead)
+    assert shows(dead, a_table(rules))
+    others = (
+        helper(3, "schools", condition="age is unknown"),
+        helper(3, "civil", condition="age is unknown or age > 60"),
+    )
+    for rule in others:
+        only(proof([*halves, rule, *OTHERS]), "lead_waits_for_fact")
+    elsewhere = a_rule(4, UNDETERMINED, "township", area="360801")
+    later = replace(elsewhere, area="36", effective_from=BEGINS + timedelta(days=30))
+    until_then = a_rule(901, UNDETERMINED, effective_to=BEGINS + timedelta(days=29))
+    for changed in ([*rules, elsewhere], [*rules[:-1], until_then, later]):
+        only(proof(changed), "lead_waits_for_fact")
+
+
+def test_a_rule_that_always_yields_to_another_waits_for_no_other_need() -> None:
+    wide = a_rule(1, prerequisites=("work",))
+    back = a_rule(2, "work", area="3608", prerequisites=("aid",))
+    nearer = a_rule(3, area="3608")
+    others = [a_rule(4, "work"), a_rule(5, UNDETERMINED)]
+    assert only(proof([wide, back, *others]), "prerequisite_loop")["prerequisite_loop"].rules == (1, 2)
+    assert proof([wide, back, nearer, *others]).findings == ()
+    for_some = replace(nearer, condition=parse_condition("age < 18"))
+    assert errors(proof([wide, back, for_some, *others])) == {"prerequisite_loop"}
 
 
 @pytest.mark.parametrize("code", CHANGED)

@@ -72,6 +72,8 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("/facts/monthly_income_yuan", {"facts": {"monthly_income_yuan": 1200}}),
     ("/facts/monthly_income_yuan", {"facts": {"monthly_income_yuan": "1e3"}}),
     ("/facts/monthly_income_yuan", {"facts": {"monthly_income_yuan": "-5.00"}}),
+    ("/facts/disaster_date", {"facts": {"disaster_date": TOMORROW}}),
+    ("/needs/0/facts/disaster_date", need(facts={"disaster_date": TOMORROW})),
     ("/facts/recognised_status/1", {"facts": {"recognised_status": ["orphan", "rich"]}}),
     ("/needs", {"needs": []}),
     ("/needs", {"needs": TWENTY_ONE}),

@@ -14,6 +14,7 @@ import pytest
 from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
+from tests.versions import TABLES
 
 
 @pytest.fixture
@@ -167,6 +168,14 @@ def test_pages_of_handoffs_and_deliveries_walk_everything_exactly_once(county: C
         assert found == sorted(found, reverse=True), "newest first"
 
 
+def test_pages_of_routing_tables_walk_every_version_exactly_once(county: County) -> None:
+    pages = walk(county.coordinator, TABLES, limit=2)
+    assert [[each["version"] for each in page] for page in pages] == [[3, 2], [1]]
+    assert [each["in_force"] for page in pages for each in page] == [True, False, False]
+    assert [len(page) for page in walk(county.coordinator, TABLES, limit=3)] == [3]
+    assert items(county.coordinator, TABLES, cursor="1") == []
+
+
 def test_filters_choose_and_survive_the_walk(county: County) -> None:
     receipts = [county.ask("undetermined") for _ in range(4)]
     for each in receipts[:3]:
@@ -182,11 +191,11 @@ def test_filters_choose_and_survive_the_walk(county: County) -> None:
     assert items(county.coordinator, "/v1/deliveries", status="delivered") == []
 
 
-@pytest.mark.parametrize("path", ["/v1/requests", "/v1/handoffs", "/v1/deliveries", "/v1/divisions"])
+@pytest.mark.parametrize("path", ["/v1/requests", "/v1/handoffs", "/v1/deliveries", "/v1/divisions", TABLES])
 def test_a_bad_cursor_limit_or_filter_is_refused_by_name(county: County, path: str) -> None:
     wrong: list[dict[str, str]] = [{"cursor": each} for each in ("AAAA", "x", "not a cursor", "A" * 65, "é")]
     wrong += [{"limit": each} for each in ("0", "201", "-1", "many")]
-    if path != "/v1/divisions":
+    if path not in ("/v1/divisions", TABLES):
         wrong.append({"status": "lost"})
     for params in wrong:
         answer = county.coordinator.get(path, params=params)

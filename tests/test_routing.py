@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import seed
@@ -412,6 +412,14 @@ rules = st.builds(
     st.sampled_from(CONDITIONS),
 )
 tables = st.lists(rules, max_size=14).map(lambda found: [replace(rule, number=n) for n, rule in enumerate(found, 1)])
+OTHERWISE: dict[str, Value] = {
+    "age": 79,
+    "residence": "urban",
+    "out_of_pocket_yuan": Decimal(0),
+    "self_care": "none",
+    "recognised_status": frozenset(),
+}
+wholes = st.fixed_dictionaries({name: st.sampled_from([EVERYTHING[name], OTHERWISE[name]]) for name in EVERYTHING})
 pieces = st.sets(st.sampled_from(list(EVERYTHING))).map(lambda names: {name: EVERYTHING[name] for name in names})
 
 
@@ -439,13 +447,67 @@ def test_every_rule_that_is_asked_is_told_of_once_and_as_its_condition_says(
     here = [rule for rule in listed if rule.need in asked and TOWNSHIP.startswith(rule.area)]
     assert told == Counter(rule.number for rule in here)
     answers = {rule.number: rule.condition.answer(known) if rule.condition else True for rule in here}
-    why = {False: "condition_not_met", None: "needs_fact"}
     assert all(answers[number] is True for number in fired(decision))
     for rule, reason in decision.passed_over:
-        assert reason == why.get(answers[rule.number], reason)
-        assert reason not in why.values() or answers[rule.number] is not True
-    waiting = [rule.condition for rule in here if rule.condition and answers[rule.number] is None]
-    assert set(decision.asks) == {name for each in waiting for name in each.facts} - known.keys()
+        assert reason not in WHY.values() or reason == WHY.get(answers[rule.number])
+        assert reason in (*WHY.values(), "nearer_rule", "no_agency", "already_assigned")
+    waiting = {name for rule, reason in decision.passed_over if reason == "needs_fact" for name in facts_of(rule)}
+    assert set(decision.asks) <= waiting - known.keys()
+
+
+WHY = {False: "condition_not_met", None: "needs_fact"}
+
+
+def facts_of(rule: Rule) -> tuple[str, ...]:
+    return rule.condition.facts if rule.condition else ()
+
+
+@settings(max_examples=300)
+@given(tables, pieces, st.lists(wholes, min_size=1, max_size=4))
+def test_what_is_not_asked_changes_nothing_whatever_the_answers_are(
+    listed: list[Rule], known: dict[str, Value], told: list[dict[str, Value]]
+) -> None:
+    rules = [rule for rule in listed if "unknown" not in str(rule.condition)]  # that one changes when a fact is told
+    asks = helped(*rules, **known).asks
+    for whole in told:
+        everything = {**whole, **known}
+        asked_for = {name: value for name, value in everything.items() if name in known or name in asks}
+        assert helped(*rules, **asked_for).assignments == helped(*rules, **everything).assignments
+
+
+def test_who_can_not_get_the_need_whatever_is_told_is_not_asked_about() -> None:
+    waits = when("age >= 80")
+    near, behind = a_rule(1, "wide", area=COUNTY), a_rule(2, "near", **waits)
+    assert passed_over(helped(near, behind)) == {(2, "nearer_rule")}
+    helper, wider = a_rule(3, "helper", Role.CO_HANDLER, area=COUNTY), a_rule(4, "helper", Role.CO_HANDLER, **waits)
+    missing, of_lead = a_rule(5, "nobody", Role.INFORMED, **waits), a_rule(6, "wide", Role.CO_HANDLER, **waits)
+    decision = helped(near, behind, helper, wider, missing, of_lead)
+    assert passed_over(decision) == {
+        *((2, "nearer_rule"), (4, "nearer_rule")),
+        *((5, "no_agency"), (6, "already_assigned")),
+    }
+    assert decision.asks == ()
+    beside_fallback = helped(a_rule(7, "taker", Role.CO_HANDLER, **waits), TAKER)
+    assert (passed_over(beside_fallback), beside_fallback.asks) == ({(7, "already_assigned")}, ())
+
+
+def test_whoever_may_have_to_give_the_lead_away_is_still_asked_about() -> None:
+    nearer = a_rule(1, "near", area=COUNTY, **when("age >= 80"))
+    beside = a_rule(3, "wide", Role.CO_HANDLER, **when("residence = rural"))
+    decision = helped(nearer, WIDE, beside)
+    assert (fired(decision), decision.asks) == ({2: Role.LEAD}, ("age", "residence"))
+    assert fired(helped(nearer, WIDE, beside, age=80, residence="rural")) == {1: Role.LEAD, 3: Role.CO_HANDLER}
+    taker = a_rule(7, "taker", Role.CO_HANDLER, **when("residence = rural"))
+    assert helped(nearer, taker, TAKER).asks == ("age", "residence")
+
+
+def test_of_a_condition_only_what_is_still_open_is_asked() -> None:
+    rule = a_rule(3, "helper", Role.CO_HANDLER, **when("(age < 18 and residence = rural) or self_care = none"))
+    assert helped(WIDE, rule, age=80).asks == ("self_care",)
+    assert helped(WIDE, rule, age=8).asks == ("residence", "self_care")
+    assert helped(WIDE, rule).asks == ("age", "residence", "self_care")
+    negated = a_rule(3, "helper", Role.CO_HANDLER, **when("not (age < 18 and residence = rural)"))
+    assert helped(WIDE, negated, age=8).asks == ("residence",)
 
 
 @given(tables, st.lists(st.tuples(pieces, st.sampled_from([TOWNSHIP, COUNTY, "360803102"])), min_size=2, max_size=6))

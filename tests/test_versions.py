@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.routing.decide import EDITION
 from app.routing.sheets import read_table
 from app.tables import handoff, help_request, metadata, routing_table, rule
+from app.versions import comes_out_equal
 from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, VILLAGE
 from tests.examples import a_request
@@ -75,6 +77,18 @@ def test_an_imported_sheet_is_a_draft_and_the_same_sheet_again_is_the_same_draft
         *((5, False), (4, False), (3, True), (2, False), (1, False))
     ]
     assert register(service)[0]["decision"]["version"] == IN_FORCE
+
+
+def test_an_import_may_carry_an_idempotency_key_and_repeats_without_one(clerk: Clerk) -> None:
+    sheet = edited(clerk.sheet(), annotated("again"))
+    answers = [
+        clerk.client.post(TABLES, content=sheet, headers={"content-type": CSV, **key})
+        for key in ({"idempotency-key": "one"}, {"idempotency-key": "one"}, {"idempotency-key": "two"}, {})
+    ]
+    assert [each.status_code for each in answers] == [201] * 4
+    assert len({each.content for each in answers}) == 1
+    bad = clerk.client.post(TABLES, content=sheet, headers={"content-type": CSV, "idempotency-key": "a b"})
+    assert (bad.status_code, bad.json()["code"]) == (400, "malformed_header")
 
 
 def test_every_form_of_a_sheet_says_the_same_table(clerk: Clerk) -> None:
@@ -483,3 +497,32 @@ def test_a_check_that_ends_after_the_publication_leaves_its_certificate(clerk: C
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(act, range(12))) == {200}
     assert clerk.get(f"/{version}")["certificate"]["reasons"] == REASONS
+
+
+def test_a_decision_of_an_earlier_edition_is_held_to_what_every_edition_says() -> None:
+    """Then a rule behind a filled seat said what its own condition answers, and what it waits for was asked."""
+    new = {
+        "version": 3,
+        "directory": 1,
+        "edition": EDITION,
+        "needs": [
+            {
+                "need": "help",
+                "undetermined": False,
+                "fired": [{"rule": 1, "agency": "near", "role": "lead", "step": 1, "why": "applies"}],
+                "passed_over": [{"rule": 2, "why": "nearer_rule"}, {"rule": 3, "why": "condition_not_met"}],
+                "asks": [],
+            }
+        ],
+    }
+    (need,) = new["needs"]  # type: ignore[misc]
+    whys = [{"rule": 3, "why": "condition_not_met"}, {"rule": 2, "why": "needs_fact"}]
+    second = {"version": 3, "directory": 1, "needs": [{**need, "passed_over": whys, "asks": ["age"]}]}
+    first = {"version": 3, "needs": [{**need, "passed_over": [*whys, {"rule": 9, "why": "other_area"}]}]}
+    for stored in (new, second, first):
+        assert comes_out_equal(stored, new)
+    assert not comes_out_equal({**second, "edition": EDITION}, new)
+    others = ({"fired": [{**need["fired"][0], "agency": "far"}]}, {"passed_over": whys[:1]}, {"undetermined": True})
+    for stored in (second, first):
+        for other in others:
+            assert not comes_out_equal({**stored, "needs": [{**stored["needs"][0], **other}]}, new)  # type: ignore[index]

@@ -159,7 +159,10 @@ def looked_at(table: RoutingTable) -> Seen:
             seen.findings.add(("no_lead", at.need) if is_last else ("lead_waits_for_fact", waiting))
         if len(leading) > 1:
             seen.findings.add(("two_leads", tuple(sorted(rule.number for rule in leading))))
+        taken = set() if leading or at.need == UNDETERMINED else taken_by_undetermined(table, at)
         for department in {rule.department for rule in meant if rule not in leading}:
+            if department in taken:
+                continue
             if leading and min(leading, key=lambda rule: rule.number).department == department:
                 continue
             beside = [rule for rule in meant if rule.department == department and rule.role is not Role.LEAD]
@@ -173,6 +176,14 @@ def looked_at(table: RoutingTable) -> Seen:
                     seen.findings.add(("deadlock", tuple(sorted((lead.number, rule.number)))))
     seen.findings |= {("dead_rule", (rule.number,)) for rule in table.rules if rule.number not in seen.fired}
     return seen
+
+
+def taken_by_undetermined(table: RoutingTable, at: Witness) -> set[str]:
+    """The departments that get a need which nobody leads."""
+    meant = [rule for rule in table.by_need.get(UNDETERMINED, ()) if matches(rule, replace(at, need=UNDETERMINED))]
+    leading = nearest([rule for rule in meant if rule.role is Role.LEAD])
+    beside = {rule.department for rule in meant if rule.role is not Role.LEAD}
+    return beside | {min(leading, key=lambda rule: rule.number).department} if leading else beside
 
 
 def told(findings: Iterable[Finding]) -> set[tuple[str, Any]]:

@@ -59,10 +59,10 @@ async def read_file(request: Request, kinds: Iterable[str]) -> bytes:
     return await _read(request, MOST_BYTES_OF_A_FILE)
 
 
-def takes_file(kinds: Iterable[str]) -> dict[str, Any]:
+def takes_file(kinds: Iterable[str], *headers: dict[str, Any]) -> dict[str, Any]:
     """`openapi_extra` for a route that takes a file."""
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": True, "content": content}, "parameters": list(headers)}
 
 
 def parse(model: type[Model], body: bytes) -> Model:

@@ -11,14 +11,24 @@ from app.answers_routing import (
     Certificate,
     Preview,
     Replayed,
-    RoutingTableList,
+    RoutingTablePage,
     RoutingTableView,
     RoutingTableWhole,
     TableDiff,
 )
 from app.api.access import Allow, office_of
-from app.api.bodies import answer, parse, read_bytes, read_file, takes, takes_file
+from app.api.bodies import (
+    IDEMPOTENCY_KEY,
+    answer,
+    parse,
+    read_bytes,
+    read_file,
+    read_idempotency_key,
+    takes,
+    takes_file,
+)
 from app.api.documents import answers
+from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
 from app.schemas import PreviewIn, PublishIn, ReplayIn
 
@@ -33,12 +43,17 @@ _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+_NOT_NEEDED = {
+    **IDEMPOTENCY_KEY,
+    "description": "May be sent and is not needed: a repeat is known by the rules of the sheet, whatever the key, and "
+    "answered with their draft. Once that is published, the same rules make a new draft.",
+}
 
 
-@router.get("", summary="Versions, newest first", responses=answers(RoutingTableList))
-async def list_versions(request: Request, key: Looks) -> Response:
+@router.get("", summary="Versions, newest first", responses=answers(RoutingTablePage, "validation_failed"))
+async def list_versions(request: Request, key: Looks, page: Paged) -> Response:
     """Drafts, published and retired ones; the one in force now is marked."""
-    return answer(await tabling.listed(office_of(request)))
+    return page_answer(request, await tabling.listed(office_of(request), page))
 
 
 @router.post(
@@ -51,14 +66,16 @@ async def list_versions(request: Request, key: Looks) -> Response:
         "body_too_large",
         "unsupported_media_type",
         "validation_failed",
+        "malformed_header",
         status=201,
         what="Kept as a new draft. The same table again is answered with the draft that there is.",
     ),
-    openapi_extra=takes_file(_TYPES.values()),
+    openapi_extra=takes_file(_TYPES.values(), _NOT_NEEDED),
 )
 async def import_sheet(request: Request, key: Edits) -> Response:
     """One row a rule, as XLSX or as CSV in plain UTF-8, headings in Chinese or English. Read whole or refused whole,
     with every fault; what is in force is never touched."""
+    read_idempotency_key(request)
     content = await read_file(request, _TYPES.values())
     return answer(await tabling.import_sheet(office_of(request), key.actor, content), 201)
 

@@ -9,20 +9,20 @@ and a lead that is done before its mandatory co-handler begins would wait for ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 
 from app.disclosure import SENSITIVE
 from app.routing.directory import Directory, upward
 from app.routing.facts import FactValues, lies_in
-from app.routing.findings import Certificate, Finding, Severity, Witness, facts_in_words
+from app.routing.findings import Certificate, Severity, Witness, facts_in_words
+from app.routing.loops import check_loops
+from app.routing.notes import Notes, Region, listed
 from app.routing.reach import FAULTS, Reach
 from app.routing.rules import UNDETERMINED, Consent, ConsentOf, Role, RoutingTable, Rule, local_day
-from app.routing.space import by_areas, by_days, cells, number_of_cells
+from app.routing.space import by_areas, by_days, cells
 
-MOST_CELLS = 250_000
 _COUNTY = 6  # digits of a county's code
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _WORDS = {Role.LEAD: ("牵头", "lead"), Role.CO_HANDLER: ("协办", "co-handler"), Role.INFORMED: ("知会", "informed")}
@@ -38,60 +38,31 @@ class World:
     materials: frozenset[str]
 
     @cached_property
+    def need_codes(self) -> frozenset[str]:
+        return frozenset(self.needs)
+
+    @cached_property
     def areas(self) -> frozenset[str]:
         """Every division that a request can come from, and those that it lies in."""
         return frozenset(area for place in self.places for area in upward(place))
 
 
-@dataclass(slots=True)
-class _Region:
-    """Places that lie in the same areas, days on which the same rules are in force."""
-
-    need: str
-    places: Sequence[str]
-    day: date
-    rules: Sequence[Rule]
-    fires: dict[int, FactValues] = field(default_factory=dict)  # facts with which a rule takes its seat
-
-    def witness(self, facts: FactValues | None = None, place: str | None = None) -> Witness:
-        return Witness(self.need, place or self.places[0], self.day, facts or {})
-
-
-@dataclass(slots=True)
-class _Notes:
-    """What was found so far: each finding once, with its first witness and how many regions show it."""
-
-    findings: dict[tuple[str, tuple[int, ...], str], Finding] = field(default_factory=dict)
-    fired: dict[int, Witness] = field(default_factory=dict)
-    not_looked_at: set[int] = field(default_factory=set)
-    could: dict[int, tuple[Witness, int | None]] = field(default_factory=dict)
-    regions: int = 0
-
-    def add(
-        self, code: str, severity: Severity, rules: Iterable[Rule], witness: Witness, zh: str, en: str, about: str = ""
-    ) -> None:
-        numbers = tuple(sorted(rule.number for rule in rules))
-        key = (code, numbers, about or (witness.need if not numbers else ""))
-        before = self.findings.get(key)
-        self.findings[key] = (
-            replace(before, regions=before.regions + 1) if before else Finding(code, severity, numbers, zh, en, witness)
-        )
-
-
 def check(table: RoutingTable, directory: Directory, world: World, checksum: str, at: datetime) -> Certificate:
     """The certificate of `table` in `world` as of `at` (aware): it may be published if it has no errors."""
-    notes = _Notes()
+    notes = Notes()
     begins = local_day(table.effective_from)
     # What nobody leads falls to `undetermined`, whether or not it is listed.
     everywhere = replace(world, needs=tuple(dict.fromkeys((*world.needs, UNDETERMINED))))
     world = _served(everywhere, directory, begins, notes)
     reach = Reach(directory)
+    fallback = table.by_need.get(UNDETERMINED, ())
     for need in world.needs:
-        _check_need(need, table.by_need.get(need, ()), begins, reach, world, notes)
+        _check_need(need, table.by_need.get(need, ()), fallback, begins, reach, world, notes)
     for rule in table.rules:
         _check_names(rule, table, begins, everywhere, notes)
         _check_consent(rule, begins, everywhere, notes)
-    _check_prerequisites(table, begins, everywhere, notes)
+    check_loops(notes)
+    notes.tell_what_is_too_wide()
     _check_dead(table, begins, everywhere, world, notes)
     return Certificate(
         checksum=checksum,
@@ -106,7 +77,7 @@ def check(table: RoutingTable, directory: Directory, world: World, checksum: str
     )
 
 
-def _served(world: World, directory: Directory, begins: date, notes: _Notes) -> World:
+def _served(world: World, directory: Directory, begins: date, notes: Notes) -> World:
     """The places of counties that have an agency of their own. Of the others one warning says that nobody is there."""
     counties = {agency.division_code[:_COUNTY] for agency in directory.agencies.values()}
     elsewhere = sorted({place[:_COUNTY] for place in world.places} - counties)
@@ -120,50 +91,67 @@ def _served(world: World, directory: Directory, begins: date, notes: _Notes) -> 
     return replace(world, places=[place for place in world.places if place[:_COUNTY] in counties])
 
 
-def _check_need(need: str, rules: Sequence[Rule], begins: date, reach: Reach, world: World, notes: _Notes) -> None:
+def _check_need(
+    need: str,
+    rules: Sequence[Rule],
+    fallback: Sequence[Rule],
+    begins: date,
+    reach: Reach,
+    world: World,
+    notes: Notes,
+) -> None:
+    linked = {rule.number for rule in rules if world.need_codes.intersection(rule.prerequisites)}
     for areas, places in by_areas(world.places, rules).items():
         candidates = [rule for rule in rules if rule.area in areas]
-        for day in by_days(begins, candidates):
-            region = _Region(need, places, day, [rule for rule in candidates if rule.in_force(day)])
-            _check_seats(region, notes)
-            _check_agencies(region, reach, notes)
+        # Whom `undetermined` assigns matters only where it may be asked at all.
+        behind = [] if need == UNDETERMINED or _is_always_led(candidates, begins) else fallback
+        for within, there in by_areas(places, behind).items():
+            takers = [rule for rule in behind if rule.area in within]
+            for day in by_days(begins, [*candidates, *takers]):
+                now, then = ([rule for rule in each if rule.in_force(day)] for each in (candidates, takers))
+                region = Region(need, there, day, now, then)
+                _check_seats(region, notes)
+                _check_agencies(region, reach, notes)
+                if linked:
+                    notes.waiting.append((region, [r for r in now if r.number in linked and r.number in region.fires]))
 
 
-def _check_seats(region: _Region, notes: _Notes) -> None:
+def _is_always_led(rules: Iterable[Rule], begins: date) -> bool:
+    return any(
+        rule.role is Role.LEAD and rule.condition is None and rule.effective_from <= begins and not rule.effective_to
+        for rule in rules
+    )
+
+
+def _check_seats(region: Region, notes: Notes) -> None:
     leads = [rule for rule in region.rules if rule.role is Role.LEAD]
-    if _is_small_enough(region, leads, notes):
+    if notes.affords(region, leads):
         for facts in cells(leads):
             notes.regions += 1
             _check_lead(region, leads, facts, notes)
     beside = [rule for rule in region.rules if rule.role is not Role.LEAD]
     for department in dict.fromkeys(rule.department for rule in beside):
         seat = [rule for rule in beside if rule.department == department]
-        with_lead = [
+        takers = _takers(region.fallback, department)
+        with_lead = takers or [
             lead for lead in leads if lead.department == department or any(_may_lock(lead, rule) for rule in seat)
         ]
         # A lead sits by all the leads' conditions, so if one of them matters all of them do.
-        together = [*seat, *(leads if with_lead else ())]
-        if _is_small_enough(region, together, notes):
+        together = [*seat, *(leads if with_lead else ()), *takers]
+        if notes.affords(region, together):
             for facts in cells(together):
                 notes.regions += 1
-                _check_beside(region, seat, leads if with_lead else [], facts, notes)
+                _check_beside(region, seat, leads if with_lead else [], takers, facts, notes)
 
 
-def _is_small_enough(region: _Region, rules: Sequence[Rule], notes: _Notes) -> bool:
-    count = number_of_cells(rules)
-    if count <= MOST_CELLS:
-        return True
-    notes.not_looked_at.update(rule.number for rule in rules)
-    notes.add(
-        *("too_many_cases", _ERROR, rules, region.witness()),
-        f"规则 {_listed(rules)} 的条件合起来有 {count} 种情形,超过 {MOST_CELLS} 种,无法逐一证明;请拆分或简化条件。",
-        f"the conditions of rules {_listed(rules)} make {count} cases together, more than {MOST_CELLS}, too many to prove; "
-        "split or simplify them",
-    )
-    return False
+def _takers(fallback: Sequence[Rule], department: str) -> list[Rule]:
+    """The rules of `undetermined` that say whether the department has a need that nobody else leads."""
+    leads = [rule for rule in fallback if rule.role is Role.LEAD]
+    beside = [rule for rule in fallback if rule.role is not Role.LEAD and rule.department == department]
+    return [*(leads if any(lead.department == department for lead in leads) else ()), *beside]
 
 
-def _check_lead(region: _Region, leads: Sequence[Rule], facts: FactValues, notes: _Notes) -> None:
+def _check_lead(region: Region, leads: Sequence[Rule], facts: FactValues, notes: Notes) -> None:
     answers = {rule.number: rule.condition is None or rule.condition.answer(facts) for rule in leads}
     sitting = _nearest([rule for rule in leads if answers[rule.number]])
     zh, en = facts_in_words(facts)
@@ -181,9 +169,9 @@ def _check_lead(region: _Region, leads: Sequence[Rule], facts: FactValues, notes
         elif waiting:
             notes.add(
                 *("lead_waits_for_fact", _WARNING, waiting, witness),
-                f"{region.need} 在{where_zh}({zh}):情况未知时规则 {_listed(waiting)} 都不牵头,先由“难以确定部门”接下;"
+                f"{region.need} 在{where_zh}({zh}):情况未知时规则 {listed(waiting)} 都不牵头,先由“难以确定部门”接下;"
                 "可在条件中写明“未知”时归谁。",
-                f"{region.need} in {where_en} ({en}): none of the rules {_listed(waiting)} leads while a fact is not known, "
+                f"{region.need} in {where_en} ({en}): none of the rules {listed(waiting)} leads while a fact is not known, "
                 "so `undetermined` takes it first; a condition may say who leads when the fact `is unknown`",
             )
         else:
@@ -195,30 +183,37 @@ def _check_lead(region: _Region, leads: Sequence[Rule], facts: FactValues, notes
     elif len(sitting) > 1:
         notes.add(
             *("two_leads", _ERROR, sitting, region.witness(facts)),
-            f"规则 {_listed(sitting)} 在同一情形({zh})都要牵头;请使条件、地区或日期互不重叠。",
-            f"rules {_listed(sitting)} both lead in the same case ({en}); keep their conditions, areas or dates apart",
+            f"规则 {listed(sitting)} 在同一情形({zh})都要牵头;请使条件、地区或日期互不重叠。",
+            f"rules {listed(sitting)} both lead in the same case ({en}); keep their conditions, areas or dates apart",
         )
     _note_sitting(region, leads, sitting, answers, facts, notes)
 
 
 def _check_beside(
-    region: _Region, seat: Sequence[Rule], leads: Sequence[Rule], facts: FactValues, notes: _Notes
+    region: Region,
+    seat: Sequence[Rule],
+    leads: Sequence[Rule],
+    takers: Sequence[Rule],
+    facts: FactValues,
+    notes: Notes,
 ) -> None:
     answers = {rule.number: rule.condition is None or rule.condition.answer(facts) for rule in seat}
     meant = [rule for rule in seat if answers[rule.number]]
     co_handling = [rule for rule in meant if rule.role is Role.CO_HANDLER]
     sitting = _nearest(co_handling or meant)
-    leading = _nearest([lead for lead in leads if lead.condition is None or lead.condition.answer(facts)])
+    leading = _nearest(_fitting(leads, facts))
     witness = region.witness(facts)
-    if leading and sitting and leading[0].department == sitting[0].department:
-        _note_sitting(region, seat, [], answers, facts, notes, taken_by=leading[0])
-        return
+    has_it_already = leading[:1] if leading else _taking(takers, facts)
+    for holder in has_it_already:
+        if sitting and holder.department == sitting[0].department:
+            _note_sitting(region, seat, [], answers, facts, notes, taken_by=holder)
+            return
     if len(sitting) > 1:
         zh, en = facts_in_words(facts)
         notes.add(
             *("two_rows", _ERROR, sitting, witness),
-            f"规则 {_listed(sitting)} 在同一情形({zh})说的是同一部门;请合并,或使条件、地区、日期互不重叠。",
-            f"rules {_listed(sitting)} speak of the same department in the same case ({en}); "
+            f"规则 {listed(sitting)} 在同一情形({zh})说的是同一部门;请合并,或使条件、地区、日期互不重叠。",
+            f"rules {listed(sitting)} speak of the same department in the same case ({en}); "
             "make them one, or keep their conditions, areas or dates apart",
         )
     for rule in sitting[:1]:
@@ -234,6 +229,17 @@ def _check_beside(
     _note_sitting(region, seat, sitting, answers, facts, notes)
 
 
+def _taking(takers: Sequence[Rule], facts: FactValues) -> list[Rule]:
+    """Of the rules of `undetermined` those that fire where nobody leads."""
+    fitting = _fitting(takers, facts)
+    leading = _nearest([rule for rule in fitting if rule.role is Role.LEAD])
+    return [*leading[:1], *(rule for rule in fitting if rule.role is not Role.LEAD)]
+
+
+def _fitting(rules: Iterable[Rule], facts: FactValues) -> list[Rule]:
+    return [rule for rule in rules if rule.condition is None or rule.condition.answer(facts)]
+
+
 def _may_lock(lead: Rule, rule: Rule) -> bool:
     return rule.role is Role.CO_HANDLER and rule.mandatory and rule.step > lead.step
 
@@ -245,12 +251,12 @@ def _nearest(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def _note_sitting(
-    region: _Region,
+    region: Region,
     seat: Iterable[Rule],
     sitting: Sequence[Rule],
     answers: Mapping[int, bool | None],
     facts: FactValues,
-    notes: _Notes,
+    notes: Notes,
     taken_by: Rule | None = None,
 ) -> None:
     for rule in sitting:
@@ -263,7 +269,7 @@ def _note_sitting(
             notes.could[rule.number] = (region.witness(facts), before.number if before else None)
 
 
-def _check_agencies(region: _Region, reach: Reach, notes: _Notes) -> None:
+def _check_agencies(region: Region, reach: Reach, notes: Notes) -> None:
     """Of the rules that take a seat here: one that always yields to a nearer one needs no agency."""
     for rule in region.rules:
         if rule.number not in region.fires:
@@ -279,7 +285,7 @@ def _check_agencies(region: _Region, reach: Reach, notes: _Notes) -> None:
                 )
 
 
-def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, notes: _Notes) -> None:
+def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, notes: Notes) -> None:
     faults: list[tuple[str, str, str]] = []
     if rule.need not in world.needs:
         faults.append((rule.need, "没有这个求助事项代码", "is no need code"))
@@ -302,7 +308,7 @@ def _check_names(rule: Rule, table: RoutingTable, begins: date, world: World, no
         )
 
 
-def _request_for(rule: Rule, begins: date, world: World, notes: _Notes) -> Witness:
+def _request_for(rule: Rule, begins: date, world: World, notes: Notes) -> Witness:
     """One in which the rule fires, or, where it never does, one that it speaks of."""
     if rule.number in notes.fired:
         return notes.fired[rule.number]
@@ -310,7 +316,7 @@ def _request_for(rule: Rule, begins: date, world: World, notes: _Notes) -> Witne
     return Witness(rule.need, place, max(begins, rule.effective_from), {})
 
 
-def _check_consent(rule: Rule, begins: date, world: World, notes: _Notes) -> None:
+def _check_consent(rule: Rule, begins: date, world: World, notes: Notes) -> None:
     witness = _request_for(rule, begins, world, notes)
     sensitive = sorted(SENSITIVE.intersection(rule.discloses))
     if sensitive and not rule.consent:
@@ -335,32 +341,7 @@ def _check_consent(rule: Rule, begins: date, world: World, notes: _Notes) -> Non
         )
 
 
-def _check_prerequisites(table: RoutingTable, begins: date, world: World, notes: _Notes) -> None:
-    """Needs that wait for each other, in any place and on any day where the rules that say so hold together. What they
-    say of facts does not keep them apart: each need has facts of its own."""
-    needs = frozenset(world.needs)
-    linked = [rule for rule in table.rules if needs.intersection(rule.prerequisites)]
-    for areas, places in by_areas(world.places, linked).items():
-        candidates = [rule for rule in linked if rule.area in areas]
-        for day in by_days(begins, candidates):
-            in_force = [rule for rule in candidates if rule.in_force(day)]
-            waits: dict[str, set[str]] = {}
-            for rule in in_force:
-                waits.setdefault(rule.need, set()).update(needs.intersection(rule.prerequisites))
-            try:
-                TopologicalSorter(waits).prepare()
-            except CycleError as error:
-                loop = list(dict.fromkeys(error.args[1]))
-                rules = [rule for rule in in_force if rule.need in loop and set(loop).intersection(rule.prerequisites)]
-                notes.add(
-                    *("prerequisite_loop", _ERROR, rules, Witness(loop[0], places[0], day, {})),
-                    f"规则 {_listed(rules)} 的前置事项互相等待:{'、'.join(loop)};请去掉其中一个。",
-                    f"by rules {_listed(rules)} these needs wait for each other: {', '.join(loop)}; "
-                    "take one of the prerequisites away",
-                )
-
-
-def _check_dead(table: RoutingTable, begins: date, everywhere: World, served: World, notes: _Notes) -> None:
+def _check_dead(table: RoutingTable, begins: date, everywhere: World, served: World, notes: Notes) -> None:
     for rule in table.rules:
         if rule.number in notes.fired or rule.number in notes.not_looked_at:
             continue
@@ -385,7 +366,3 @@ def _check_dead(table: RoutingTable, begins: date, everywhere: World, served: Wo
             zh = f"规则 {rule.number}({role_zh})从不生效:它的条件没有任何情形能满足,或它的地区不受理求助。"
             en = f"rule {rule.number} ({role_en}) never fires: nothing meets its condition, or nobody asks in its area"
         notes.add("dead_rule", _ERROR, (rule,), witness, zh, en)
-
-
-def _listed(rules: Iterable[Rule]) -> str:
-    return ", ".join(str(number) for number in sorted(rule.number for rule in rules))

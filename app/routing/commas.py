@@ -28,6 +28,15 @@ def csv_of(rows: Iterable[Iterable[str]]) -> bytes:
     return out.getvalue().encode()
 
 
+class _Cells(dict[str, Cell | None]):
+    """The cell of each text, None where nothing stands: a sheet says the same things in most of its rows."""
+
+    def __missing__(self, written: str) -> Cell | None:
+        text = written.strip()
+        self[written] = cell = Cell(_unguarded(text)) if text else None
+        return cell
+
+
 def csv_rows(content: bytes, faults: Faults) -> Iterator[Row]:
     """Rows that hold anything, numbered as a spreadsheet shows them. One with cells too many or too few
     is a fault, and comes without any.
@@ -35,11 +44,12 @@ def csv_rows(content: bytes, faults: Faults) -> Iterator[Row]:
     Raises SheetError for what is no text in UTF-8.
     """
     reader = csv.reader(io.StringIO(_decoded(content), newline=""), strict=True)
+    heard = _Cells()
     width: int | None = None
     number = 0
     try:
         for number, texts in enumerate(reader, start=1):
-            cells = {index: Cell(_unguarded(cell.strip())) for index, cell in enumerate(texts) if cell.strip()}
+            cells = {index: cell for index, text in enumerate(texts) if (cell := heard[text])}
             if width is None and cells:
                 # An empty heading within the row is told as one.
                 width = len(texts)

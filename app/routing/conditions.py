@@ -96,6 +96,22 @@ def comparisons(node: Node) -> Iterator[Compared | Between | Among | IsKnown]:
         yield node
 
 
+def waited_for(node: Node, known: FactValues) -> list[str]:
+    """The facts for which a condition that is unknown waits: a part that is decided, whatever else is told, waits for
+    none."""
+    if isinstance(node, Not):
+        return waited_for(node.part, known)
+    if isinstance(node, AllOf | AnyOf):
+        return [name for part in node.parts if _is_open(part, known) for name in waited_for(part, known)]
+    return [node.fact.name]
+
+
+def _is_open(node: Node, known: FactValues) -> bool:
+    if isinstance(node, Compared | Between | Among):
+        return node.fact.name not in known
+    return _compiled(node)(known) is None
+
+
 _JOINERS = {"zh": (" 且 ", " 或 ", "非 "), "en": (" and ", " or ", "not ")}
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
-from itertools import chain
 from typing import Any, NamedTuple
 
-from app.routing.conditions import Answer
+from app.routing.conditions import waited_for
 from app.routing.directory import Agency, Directory
 from app.routing.facts import Facts, FactValues
 from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule, local_day
 
 _COORDINATOR = "county_coordination_mechanism"
 _REMEMBERED = 4096
+# Of what is stored of a decision. In the second one a rule whose seat is held waits for no fact.
+EDITION = 2
 
 
 class Assignment(NamedTuple):
@@ -49,13 +49,8 @@ class NeedDecision:
     def passed_over(self) -> tuple[PassedOver, ...]:
         return tuple([PassedOver(rule, reason) for rule, reason in self.unfired])
 
-    @cached_property
-    def _hash(self) -> int:
-        fired = tuple([(a.rule.number, a.agency.code) for a in self.assignments])
-        return hash((self.need, self.asks, fired, tuple([reason for _, reason in self.unfired])))
-
     def __hash__(self) -> int:
-        return self._hash
+        return hash((self.need, self.asks, *[a.rule.number for a in self.assignments]))
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -84,6 +79,7 @@ class RoutingDecision:
         return {
             "version": self.version,
             "directory": self.directory,
+            "edition": EDITION,
             "needs": [each.record for each in self.needs],
         }
 
@@ -122,16 +118,50 @@ def decide_need(
     need: str, place: str, known: FactValues, day: date, table: RoutingTable, directory: Directory
 ) -> NeedDecision:
     """The part of `decide` for one need."""
-    answers = _answers(table, need, place, known)
-    decision = _decided(need, place, day, answers, table, directory)
-    if decision.undetermined and need != UNDETERMINED:
-        fallback_answers = _answers(table, UNDETERMINED, place, known)
-        decision = _fallen_back(need, place, day, answers, fallback_answers, table, directory)
-    waiting = [rule.condition for rule, reason in decision.unfired if reason == "needs_fact" and rule.condition]
-    if not waiting:
-        return decision
-    asks = [name for name in dict.fromkeys(chain.from_iterable([each.facts for each in waiting])) if name not in known]
-    return replace(decision, asks=tuple(asks))
+    own = _seated(table, need, place, known, day, directory)
+    if need == UNDETERMINED:
+        return _decision(need, True, _with_a_lead(own.assignments("applies")), own.unfired, known)
+    if own.is_led:
+        return _decision(need, False, own.assignments("applies"), own.unfired, known)
+    return _fallen_back(need, own, _seated(table, UNDETERMINED, place, known, day, directory), known)
+
+
+def _fallen_back(need: str, own: _Seats, fallback: _Seats, known: FactValues) -> NeedDecision:
+    """Where nobody leads by the need's own rules: by those of `undetermined`, with whoever else was found beside them."""
+    assignments = _with_a_lead(fallback.assignments("lead_needs_fact" if own.lead_waits else "nobody_leads"))
+    # Who was to prepare the missing lead's decision helps whoever took its place, and keeps nobody waiting.
+    helpers = [a for a in own.assignments("applies") if a.agency.code not in fallback.taken]
+    assignments += [a._replace(mandatory=False) for a in helpers]
+    # Once it is settled who leads, an agency that has the need already has it whatever else is told.
+    settled = not (own.lead_waits or fallback.lead_waits)
+    held = {agency.department for _, agency in fallback.taken.values()} if settled else ()
+    unfired = [
+        (rule, "already_assigned" if why == "needs_fact" and rule.department in held else why)
+        for rule, why in own.unfired
+    ]
+    unfired += fallback.unfired
+    unfired += [(rule, "already_assigned") for code, (rule, _) in own.taken.items() if code in fallback.taken]
+    return _decision(need, True, assignments, unfired, known)
+
+
+def _decision(
+    need: str, undetermined: bool, assignments: list[Assignment], unfired: list[tuple[Rule, str]], known: FactValues
+) -> NeedDecision:
+    asks = dict.fromkeys(
+        [
+            name
+            for rule, why in unfired
+            if why == "needs_fact" and rule.condition
+            for name in waited_for(rule.condition.node, known)
+        ]
+    )
+    return _first_equal(NeedDecision(need, undetermined, tuple(assignments), tuple(unfired), tuple(asks)))
+
+
+# What is equal is put into words, and into JSON, once.
+@lru_cache(_REMEMBERED)
+def _first_equal(decision: NeedDecision) -> NeedDecision:
+    return decision
 
 
 # Tables and directories are immutable, and told apart by identity.
@@ -140,51 +170,9 @@ def _candidates(table: RoutingTable, need: str, place: str) -> tuple[Rule, ...]:
     return table.of(need, place)
 
 
-def _answers(table: RoutingTable, need: str, place: str, known: FactValues) -> tuple[Answer, ...]:
-    rules = _candidates(table, need, place)
-    return tuple([True if rule.condition is None else rule.condition.answer(known) for rule in rules])
-
-
-# One need in one place with the same answers gets one decision all day.
-@lru_cache(_REMEMBERED)
-def _decided(
-    need: str, place: str, day: date, answers: tuple[Answer, ...], table: RoutingTable, directory: Directory
-) -> NeedDecision:
-    """By the need's own rules alone."""
-    rules = zip(_candidates(table, need, place), answers, strict=True)
-    assignments, unfired = _assign(rules, place, directory, day, "applies")
-    led = any(a.role is Role.LEAD for a in assignments)
-    if not led and need == UNDETERMINED:
-        assignments = _with_a_lead(assignments)
-    return NeedDecision(need, not led or need == UNDETERMINED, tuple(assignments), tuple(unfired))
-
-
-@lru_cache(_REMEMBERED)
-def _fallen_back(
-    need: str,
-    place: str,
-    day: date,
-    answers: tuple[Answer, ...],
-    fallback_answers: tuple[Answer, ...],
-    table: RoutingTable,
-    directory: Directory,
-) -> NeedDecision:
-    """Where nobody leads by the need's own rules: by those of `undetermined`, with whoever else was found beside them."""
-    own = _decided(need, place, day, answers, table, directory)
-    waits = any(reason == "needs_fact" and rule.role is Role.LEAD for rule, reason in own.unfired)
-    rules = zip(_candidates(table, UNDETERMINED, place), fallback_answers, strict=True)
-    fallback, unfired = _assign(rules, place, directory, day, "lead_needs_fact" if waits else "nobody_leads")
-    taken = {a.agency.code for a in fallback}
-    unfired += [(a.rule, "already_assigned") for a in own.assignments if a.agency.code in taken]
-    # Who was to prepare the missing lead's decision helps whoever took its place, and keeps nobody waiting.
-    helpers = [a._replace(mandatory=False) for a in own.assignments if a.agency.code not in taken]
-    assignments = _with_a_lead(fallback) + helpers
-    return replace(own, assignments=tuple(assignments), unfired=(*own.unfired, *unfired))
-
-
 def forget() -> None:
-    """What is remembered keeps directories alive that nobody uses any more: forget it when there is a new one."""
-    for remembering in (_candidates, _decided, _fallen_back):
+    """What is remembered keeps agencies alive that nobody uses any more: forget it when there is a new directory."""
+    for remembering in (_candidates, _first_equal):
         remembering.cache_clear()
 
 
@@ -192,33 +180,52 @@ def forget() -> None:
 _LEADING = ""
 
 
-def _assign(
-    rules: Iterable[tuple[Rule, Answer]], place: str, directory: Directory, day: date, reason: str
-) -> tuple[list[Assignment], list[tuple[Rule, str]]]:
-    """Rules come nearest area first: one lead, one row a department beside it, one role an agency."""
+@dataclass(slots=True)
+class _Seats:
+    """Who was found by the rules of one need: the rule that fired and the agency that it found, by the agency's code."""
+
+    taken: dict[str, tuple[Rule, Agency]]
+    unfired: list[tuple[Rule, str]]
+    is_led: bool
+    lead_waits: bool
+
+    def assignments(self, reason: str) -> list[Assignment]:
+        return [
+            Assignment(rule, agency, rule.role, rule.step, rule.mandatory and rule.role is not Role.INFORMED, reason)
+            for rule, agency in sorted(self.taken.values(), key=lambda each: (each[0].step, each[0].number))
+        ]
+
+
+def _seated(table: RoutingTable, need: str, place: str, known: FactValues, day: date, directory: Directory) -> _Seats:
+    """Rules come nearest area first: one lead, one row a department beside it, one role an agency.
+
+    A rule whose seat is held is not asked for its answer, and one that can't fire whatever its answer waits for no fact.
+    """
     lead, filled = Role.LEAD, set[str]()
-    taken: dict[str, Assignment] = {}
+    taken: dict[str, tuple[Rule, Agency]] = {}
     unfired: list[tuple[Rule, str]] = []
-    for rule, answer in rules:
-        if not rule.in_force(day):
+    lead_waits = False
+    for rule in _candidates(table, need, place):
+        seat = _LEADING if rule.role is lead else rule.department
+        if rule.effective_from > day or ((ends := rule.effective_to) is not None and ends < day):
             why = "not_in_force"
-        elif answer is False:
-            why = "condition_not_met"
-        elif answer is None:
-            why = "needs_fact"
-        elif (seat := _LEADING if rule.role is lead else rule.department) in filled:
+        elif seat in filled:
             why = "nearer_rule"
+        elif (answer := rule.condition is None or rule.condition.answer(known)) is False:
+            why = "condition_not_met"
         elif (agency := directory.resolve(rule.department, place)) is None:
             why = "no_agency"
-        elif agency.code in taken:
+        elif agency.code in taken and (answer or not lead_waits):
             why = "already_assigned"
+        elif answer is None:
+            # While a nearer lead waits, whoever leads instead may have to give an agency free again.
+            why, lead_waits = "needs_fact", lead_waits or rule.role is lead
         else:
             filled.add(seat)
-            mandatory = rule.mandatory and rule.role is not Role.INFORMED
-            taken[agency.code] = Assignment(rule, agency, rule.role, rule.step, mandatory, reason)
+            taken[agency.code] = rule, agency
             continue
         unfired.append((rule, why))
-    return sorted(taken.values(), key=lambda a: (a.step, a.rule.number)), unfired
+    return _Seats(taken, unfired, _LEADING in filled, lead_waits)
 
 
 def _with_a_lead(assignments: list[Assignment]) -> list[Assignment]:

@@ -14,7 +14,7 @@ Facts and values are written by code or by their Chinese words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -37,6 +37,7 @@ from app.routing.facts import FACTS, FactKind, FactType, Value
 
 LONGEST = 1000
 DEEPEST = 20
+_SURELY_SHORT = LONGEST // 2  # by codes; no Chinese word is twice as long as its code
 _MOST_VALUES = 40
 _REMEMBERED = 16_384
 _CENT = Decimal("0.01")
@@ -60,7 +61,8 @@ def parse_condition(text: str) -> Condition | None:
         raise _too_long(LONGEST + 1)
     condition = Condition.of(_Parser(text).whole())
     # What is stored and shown is its text by codes, and must be read back.
-    if len(condition.text) > LONGEST or len(spell(condition.node, "zh")) > LONGEST:
+    longest = len(condition.text)
+    if longest > LONGEST or (longest > _SURELY_SHORT and len(spell(condition.node, "zh")) > LONGEST):
         raise _too_long(len(text))
     return condition
 
@@ -130,7 +132,7 @@ class _Token(NamedTuple):
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = list(_tokens(text))
+        self._tokens = _tokens(text)
         self._at = 0
 
     def whole(self) -> Node:
@@ -140,17 +142,22 @@ class _Parser:
         return node
 
     def _any(self, depth: int) -> Node:
-        return self._joined("or", AnyOf, lambda: self._all(depth))
+        first = self._all(depth)
+        if not self._takes("or"):
+            return first
+        parts = [first, self._all(depth)]
+        while self._takes("or"):
+            parts.append(self._all(depth))
+        return AnyOf(tuple([inner for part in parts for inner in (part.parts if isinstance(part, AnyOf) else (part,))]))
 
     def _all(self, depth: int) -> Node:
-        return self._joined("and", AllOf, lambda: self._part(depth))
-
-    def _joined(self, keyword: str, joined: type[AllOf] | type[AnyOf], read: Callable[[], Node]) -> Node:
-        parts = [read()]
-        while self._takes(keyword):
-            parts.append(read())
-        flat = [inner for part in parts for inner in (part.parts if isinstance(part, joined) else (part,))]
-        return joined(tuple(flat)) if len(flat) > 1 else flat[0]
+        first = self._part(depth)
+        if not self._takes("and"):
+            return first
+        parts = [first, self._part(depth)]
+        while self._takes("and"):
+            parts.append(self._part(depth))
+        return AllOf(tuple([inner for part in parts for inner in (part.parts if isinstance(part, AllOf) else (part,))]))
 
     def _part(self, depth: int) -> Node:
         if depth > DEEPEST:
@@ -256,14 +263,18 @@ class _Parser:
         raise ConditionError(self._peek().position, zh, en)
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _tokens(text: str) -> list[_Token]:
+    tokens = []
     for match in _TOKEN.finditer(text.rstrip().translate(_SAME_LENGTH)):
-        kind = str(match.lastgroup)
+        kind = match.lastgroup or ""
         found, begins = match[kind], match.start(kind)
         if kind == "strange":
             found = text[begins]
-        yield _Token(kind, _MEANINGS.get(found.lower(), found), begins + 1)
-    yield _Token("end", "", len(text) + 1)
+        elif kind == "word" or found in _MEANINGS:
+            found = _MEANINGS.get(found.lower(), found)
+        tokens.append(_Token(kind, found, begins + 1))
+    tokens.append(_Token("end", "", len(text) + 1))
+    return tokens
 
 
 def _number(fact: FactType, token: _Token) -> Value | None:

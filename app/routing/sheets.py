@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from app.routing.cells import Cell, Known, Row, read_cell, refuse_computed, write_cell
 from app.routing.commas import csv_of, csv_rows
 from app.routing.faults import CellError, Faults, SheetError, refused
-from app.routing.headings import BY_NAME, COLUMNS, HEADINGS, Heading, heading_called
+from app.routing.headings import COLUMNS, HEADINGS, Heading, heading_called
 from app.routing.package import LARGEST, MOST_RULES, OLE, ZIP, refuse_ole
 from app.routing.rules import Rule
 from app.routing.words import Language
@@ -22,6 +22,8 @@ from app.routing.worksheet import letter_of, open_worksheet
 __all__ = ["COLUMNS", "Known", "SheetError", "read_rules", "read_table", "row_of", "write_csv"]
 _LONGEST_HEADING = 40
 _REMEMBERED = 8192
+_EMPTY = Cell("")
+_but_for_its_number = itemgetter(*(name for name in COLUMNS if name != "number"))
 
 
 def read_table(content: bytes, known: Known | None = None) -> tuple[Rule, ...]:
@@ -67,12 +69,15 @@ class _Table:
     def __init__(self, faults: Faults, known: Known | None, letter: Callable[[int], str | None]) -> None:
         self._faults, self._letter = faults, letter
         # A sheet says the same things in most of its rows.
-        self._read_cell = lru_cache(_REMEMBERED)(lambda column, cell: read_cell(column, cell, known))
+        self._read: Mapping[str, Callable[[Cell], Any]] = {
+            name: lru_cache(_REMEMBERED)(partial(read_cell, name, known=known)) for name in COLUMNS
+        }
         self._columns: dict[int, Heading | None] = {}
+        self._names: dict[int, str] = {}
         self._headings: dict[int, str] = {}
         self._rules: list[Rule] = []
         self._numbers: dict[int, tuple[int, Rule | None]] = {}
-        self._contents: dict[Rule, int] = {}
+        self._contents: dict[tuple[Any, ...], int] = {}
 
     def read(self, rows: Iterator[Row]) -> tuple[Rule, ...]:
         first = next(rows, None)
@@ -112,6 +117,7 @@ class _Table:
         if not seen:
             self._faults.add_of_all(_no_headings(cells), row)
             return False
+        self._names = {index: heading.name for index, heading in self._columns.items() if heading}
         for index, fault in wrong:
             self._add(row, index, fault)
         for heading in (each for each in HEADINGS if each.name not in seen):
@@ -121,25 +127,18 @@ class _Table:
 
     def _read_row(self, row: int, cells: Mapping[int, Cell]) -> None:
         values: dict[str, Any] = {}
-        for index in sorted({*self._columns, *cells}):
+        for index, name in self._names.items():
             try:
-                heading = self._heading_over(index, cells)
-                if heading is not None:
-                    values[heading.name] = self._read_cell(heading.name, cells.get(index, Cell("")))
+                values[name] = self._read[name](cells.get(index, _EMPTY))
             except CellError as error:
                 self._add(row, index, error)
+        for index in sorted(cells.keys() - self._columns.keys()):
+            self._add(row, index, _without_heading(cells[index]))
         self._check_days(row, values)
-        rule = Rule(**values) if values.keys() == BY_NAME.keys() else None
-        self._check_repeated(row, values.get("number"), rule)
+        rule = Rule(**values) if len(values) == len(COLUMNS) else None
+        self._check_repeated(row, values, rule)
         if rule is not None:
             self._rules.append(rule)
-
-    def _heading_over(self, index: int, cells: Mapping[int, Cell]) -> Heading | None:
-        """None under a heading that is at fault itself."""
-        if index not in self._columns:
-            refuse_computed(cells[index])
-            raise CellError("上面没有标题,请删去或补上标题。", "has no heading above it: delete it or write one")
-        return self._columns[index]
 
     def _check_days(self, row: int, values: Mapping[str, Any]) -> None:
         begins, ends = values.get("effective_from"), values.get("effective_to")
@@ -148,8 +147,9 @@ class _Table:
             error = CellError(zh, f"is before {begins}, the rule would never be in force: write a later day or none")
             self._add(row, self._index_of("effective_to"), error)
 
-    def _check_repeated(self, row: int, number: int | None, rule: Rule | None) -> None:
-        content = replace(rule, number=0) if rule is not None else None
+    def _check_repeated(self, row: int, values: Mapping[str, Any], rule: Rule | None) -> None:
+        number = values.get("number")
+        content = _but_for_its_number(values) if rule is not None else None
         first, same = self._numbers.get(number or 0, (None, None))
         if first is not None and rule is not None and rule == same:
             error = CellError(
@@ -160,7 +160,7 @@ class _Table:
             zh = f"编号 {number} 已用于第 {first} 行,换一个没有用过的编号。"
             error = CellError(zh, f"number {number} is used in row {first} already: write one that is not used")
             self._add(row, self._index_of("number"), error)
-        elif content in self._contents:
+        elif content is not None and content in self._contents:
             first = self._contents[content]
             zh = f"除编号外与第 {first} 行完全相同,删去其中一行。"
             self._faults.add(CellError(zh, f"is the same as row {first} but for its number: delete one of them"), row)
@@ -202,6 +202,14 @@ def _no_headings(cells: Mapping[int, Cell]) -> CellError:
         return CellError("各单元格要用英文逗号隔开。", "the cells have to be separated by commas")
     zh, en = "、".join(heading.zh for heading in HEADINGS), ", ".join(COLUMNS)
     return CellError(f"没有认得的标题。标题应为:{zh}。", f"holds no heading that is known; they are {en}")
+
+
+def _without_heading(cell: Cell) -> CellError:
+    try:
+        refuse_computed(cell)
+    except CellError as error:
+        return error
+    return CellError("上面没有标题,请删去或补上标题。", "has no heading above it: delete it or write one")
 
 
 def _merged(reference: str) -> CellError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -47,8 +46,9 @@ def by_days(begins: date, rules: Iterable[Rule]) -> list[date]:
     return sorted(day for day in days if day >= begins)
 
 
-def number_of_cells(rules: Iterable[Rule]) -> int:
-    return reduce(lambda count, values: count * len(values), (values for _, values in _axes(rules)), 1)
+def widths(rules: Iterable[Rule]) -> dict[str, int]:
+    """Into how many parts the conditions of these rules cut each fact: its being unknown is one."""
+    return {name: len(values) for name, values in _axes(rules)}
 
 
 def cells(rules: Iterable[Rule]) -> Iterator[FactValues]:

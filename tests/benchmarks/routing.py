@@ -287,6 +287,7 @@ def main() -> None:
     # As the service does when it has started.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     table = measure_loading(
         a_sheet(chance, divisions, EVEN_SHARES if options.even else SHARES), directory, next(people), results
     )
