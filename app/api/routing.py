@@ -23,7 +23,7 @@ from app.api.bodies import (
     parse,
     read_bytes,
     read_file,
-    read_idempotency_key,
+    repeat_of,
     takes,
     takes_file,
 )
@@ -75,7 +75,7 @@ async def list_versions(request: Request, key: Looks, page: Paged) -> Response:
 async def import_sheet(request: Request, key: Edits) -> Response:
     """One row a rule, as XLSX or as CSV in plain UTF-8, headings in Chinese or English. Read whole or refused whole,
     with every fault; what is in force is never touched."""
-    read_idempotency_key(request)
+    repeat_of(request, key, b"")  # a key of the wrong shape is refused here as everywhere
     content = await read_file(request, _TYPES.values())
     return answer(await tabling.import_sheet(office_of(request), key.actor, content), 201)
 
