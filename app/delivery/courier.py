@@ -65,10 +65,10 @@ class Courier:
         async with open_session(self._settings) as session:
             while not self._stopping:
                 self._database.bell.rung.clear()
-                await self._endpoints.refresh()
-                for code in list(self._held):
-                    self._send_held(code, session)  # one that was resting may be probed by now
                 try:
+                    await self._endpoints.refresh()
+                    for code in list(self._held):
+                        self._send_held(code, session)  # one that was resting may be probed by now
                     pause = await self._beat(session)
                 except Exception as error:
                     if not is_unavailable(error):
