@@ -36,7 +36,7 @@ async def list_deliveries(
 
 
 @router.get(
-    "/{delivery_id}",
+    "/{delivery_id:uuid}",  # `redeliver-exhausted` is none
     summary="One delivery with its attempts",
     responses=answers(DeliveryView, "not_found", "validation_failed"),
 )

@@ -120,6 +120,9 @@ def install(app: FastAPI) -> None:
 
 
 def _methods_of(app: FastAPI, path: str) -> list[str]:
-    """Every method of an address: its routes stand one method each."""
-    patterns = ((compile_path(template)[0], methods) for template, methods in app.openapi()["paths"].items())
+    """Every method of an address: its routes stand one method each, and one in full goes before one with a gap."""
+    paths = app.openapi()["paths"]
+    if path in paths:
+        return sorted(method.upper() for method in paths[path])
+    patterns = ((compile_path(template)[0], methods) for template, methods in paths.items())
     return sorted({method.upper() for pattern, methods in patterns if pattern.fullmatch(path) for method in methods})
