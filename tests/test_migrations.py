@@ -21,7 +21,7 @@ from app.identifiers import new_id
 from app.migrating import _config, is_at_head, migrate
 from app.routing.rows import rule_of_row
 from app.routing.rules import Role
-from app.tables import agency, agency_seat, handoff, metadata, routing_table, rule
+from app.tables import agency, agency_seat, callback, handoff, metadata, routing_table, rule
 from tests import serving
 
 
@@ -267,6 +267,10 @@ def test_an_upgrade_keeps_every_row(upgraded_url: str) -> None:
             (table_row,) = (await connection.execute(select(routing_table))).mappings()
             assert (table_row["created_by"], table_row["certificate"]) == ("seed", None)
             assert table_row["created_at"].tzinfo is not None
+            numbered = (await connection.scalars(select(callback.c.id))).all()
+            assert len(set(numbered)) == len(FIRST_ROWS["callback"])
+            assert {each.version for each in numbered} == {7}
+            assert max(numbered) < new_id(), "what comes later is listed as newer"
 
     on(upgraded_url, work)
 
