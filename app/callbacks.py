@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import signing
 from app.checks import unknown_code
 from app.db import Database
+from app.delivery.notices import finish
 from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory, pass_on
 from app.identifiers import now
 from app.keys import Key
@@ -101,7 +102,7 @@ async def apply(office: Office, sender: Sender, handoff_id: UUID, said: Callback
                 "allowed": allowed(moved.status),
             }
         )
-        unit = Unit() if late else case.finish()
+        unit = Unit() if late else finish(case, snapshot)
         unit.insert(
             callback,
             {

@@ -22,6 +22,7 @@ from app import keys as key_verbs
 from app import logs, process
 from app import seed as seeding
 from app.cli_routing import RoutingRefusedError, routing_app
+from app.cli_subscriptions import subscriptions_app
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
 from app.db import Database
 from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError
@@ -30,7 +31,7 @@ from app.keys import KeyRole
 from app.main import create_app
 from app.migrating import migrate as migrate_database
 from app.tables import api_key
-from app.terminal import DatabaseOption, err, minute, out, run_async, with_database, working
+from app.terminal import DatabaseOption, RefusedError, err, minute, out, run_async, with_database, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +47,7 @@ agencies_app = typer.Typer(no_args_is_help=True, help="The agencies that handoff
 app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
+app.add_typer(subscriptions_app, name="subscriptions")
 
 
 def run() -> None:
@@ -59,6 +61,7 @@ def run() -> None:
         key_verbs.WrongKeyError,
         DemoFailedError,
         RoutingRefusedError,
+        RefusedError,
     ) as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None

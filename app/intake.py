@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, open_from, tell_supplement
 from app.identifiers import new_id, now
 from app.keys import Key
@@ -23,6 +19,7 @@ from app.lifecycle import Act, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
@@ -34,29 +31,6 @@ from app.wire import to_json
 
 _RECEIPT_TRIES = 5
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with."""
-
-    key_id: UUID
-    key_hash: bytes
-    digest: bytes
-
-    @classmethod
-    def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
-        return cls(key.id, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
-
-    def row(self, request_id: UUID, at: datetime, answer: bytes) -> dict[str, Any]:
-        return {
-            "api_key_id": self.key_id,
-            "key_hash": self.key_hash,
-            "digest": self.digest,
-            "request_id": request_id,
-            "created_at": at,
-            "answer": answer,
-        }
 
 
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
@@ -121,7 +95,7 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
     open_from(case, decision, desk)
     case.settle(at, desk.actor)
     answer = to_json(_receipt(case, asked, decision, table, desk))
-    unit = case.finish()
+    unit = finish(case, snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(request_id, at, answer))
     return _with_token(answer, token), unit
@@ -150,7 +124,7 @@ def _receipt(
 async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
     """The answer that this key got the first time; the token is derived anew, it is not stored."""
     async with office.database.reading() as connection:
-        row = await _stored(connection, repeat)
+        row = await first_answer(connection, repeat)
     if row is None:
         return None
     return _with_token(row.answer, tracking_token(office.secret, row.request_id))
@@ -159,16 +133,6 @@ async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
 def _with_token(answer: bytes, token: str) -> bytes:
     """The answer is one JSON object; the token is put in last, and is never stored with it."""
     return answer[:-1] + b',"tracking_token":"' + token.encode() + b'"}'
-
-
-async def _stored(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUID, bytes] | None:
-    stored = select(idempotency.c.digest, idempotency.c.request_id, idempotency.c.answer).where(
-        idempotency.c.api_key_id == repeat.key_id, idempotency.c.key_hash == repeat.key_hash
-    )
-    row = (await connection.execute(stored)).first()
-    if row is not None and row.digest != repeat.digest:
-        raise Problem("idempotency_conflict")
-    return row
 
 
 @again_if_outdated
@@ -186,7 +150,7 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
                 raise Problem("already_closed")
             cancel_open(case, "withdrawn", desk)
             case.withdraw(desk.at, key.actor, asked.reason)
-            await write_units(connection, [case.finish()])
+            await write_units(connection, [finish(case, desk.snapshot)])
             await office.database.bell.before_commit(connection)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
     office.database.bell.after_commit()
@@ -205,7 +169,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
         rights.must_reach(key, case.request)
-        if repeat and (first := await _stored(connection, repeat)):
+        if repeat and (first := await first_answer(connection, repeat)):
             answer: bytes = first.answer
             return answer
         if case.has_ended:
@@ -221,7 +185,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
             tell_supplement(case, each, content, desk)
         case.settle(desk.at, key.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
-        unit = case.finish()
+        unit = finish(case, desk.snapshot)
         if repeat:
             unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
         await write_units(connection, [unit])
@@ -244,7 +208,3 @@ def _check_materials(asked: SupplementIn, desk: Desk) -> None:
 
 async def _desk(office: Office, key: Key) -> Desk:
     return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)
-
-
-def _sha256(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()

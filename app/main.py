@@ -16,11 +16,24 @@ from pydantic.json_schema import models_json_schema
 
 from app import __version__, logs
 from app.answers import ProblemBody
-from app.api import catalogue, deliveries, edge, handoffs, operation, reference, requests, routing, tracking, webhooks
+from app.api import (
+    catalogue,
+    deliveries,
+    edge,
+    handoffs,
+    operation,
+    reference,
+    requests,
+    routing,
+    subscriptions,
+    tracking,
+    webhooks,
+)
 from app.config import Settings, load_settings
 from app.office import Office
 from app.process import start_when_possible
 from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -32,14 +45,18 @@ _TAGS = [
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("callbacks", "What an agency reports about a handoff."),
-    ("messages out", "What One Window sends to agencies; see `webhooks`."),
+    ("messages out", "What One Window sends to agencies and subscribers; see `webhooks`."),
     ("tracking", "The person's own view."),
     ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
+    ("subscriptions", "Other systems that are told of what happens."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
-_READ_BY_HAND = (RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody)
+_READ_BY_HAND = (
+    *(RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody),
+    *(SubscriptionIn, SubscriptionChange, SubscriptionSecretIn),
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -59,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.office = office
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
-    for resource in (requests, handoffs, tracking, catalogue, deliveries, routing, operation):
+    for resource in (requests, handoffs, tracking, catalogue, deliveries, subscriptions, routing, operation):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)

@@ -152,6 +152,21 @@ KINDS: dict[str, Kind] = {
         Text("此送达仍在进行或已送达", "This delivery is under way or delivered"),
         Text("只有已停止尝试的送达可以重发。", "Only an exhausted delivery can be sent again."),
     ),
+    "subscription_exists": Kind(
+        409,
+        Text("已有此名称的订阅", "There is a subscription with this name"),
+        Text("请换一个名称,或用 PATCH 修改已有的。", "Choose another name, or change that subscription with PATCH."),
+    ),
+    "precondition_failed": Kind(
+        412,
+        Text("内容已被他人修改", "It was changed since you read it"),
+        Text("请重新读取,再用新的 ETag 修改。", "Read it again, and send its new ETag as If-Match."),
+    ),
+    "precondition_required": Kind(
+        428,
+        Text("需要 If-Match", "If-Match is needed"),
+        Text("请先读取,把所得 ETag 放入 If-Match 请求头。", "Read it first, and send its ETag as If-Match."),
+    ),
     "sheet_refused": Kind(
         422,
         Text("表格有误,未导入任何内容", "The sheet is wrong; nothing was imported"),

@@ -13,6 +13,7 @@ from rich.console import Console
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
 from app.db import Database, is_unavailable
 from app.office import Office
+from app.problems import Problem
 
 out = Console()
 err = Console(stderr=True)
@@ -49,6 +50,26 @@ async def with_office_of(settings: Settings, work: Any) -> Any:
 
 def with_office(url: str | None, work: Any) -> Any:
     return run_async(with_office_of(load_settings(database_url=url), work))
+
+
+class RefusedError(ValueError):
+    """Its text says what is wrong and what to do."""
+
+
+def asked_of_office(url: str | None, work: Any) -> Any:
+    """The same; what the API would answer as a problem is raised as RefusedError."""
+    try:
+        return with_office(url, work)
+    except Problem as problem:
+        raise RefusedError(in_words(problem)) from None
+
+
+def in_words(problem: Problem) -> str:
+    body = problem.body("en")
+    lines = [f"{body['title']}. {body['detail']}"]
+    lines += [f"{each['pointer']}: {each['detail']}" for each in body.get("errors") or ()]
+    lines += [f"{each['code']}: {each['detail_en']}" for each in body.get("findings") or ()]
+    return "\n".join(lines)
 
 
 def run_async(work: Coroutine[Any, Any, Any]) -> Any:

@@ -28,6 +28,7 @@ from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.schemas import CallbackData, CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -38,21 +39,23 @@ LAYERS = (
     "app config db identifiers logs metrics problems wire",
     "deadlines disclosure identity lifecycle province receipts receivers routing signing",
     "columns sealing schemas",
-    "answers tables",
-    "answers_routing",
+    "answers schemas_subscriptions tables",
+    "answers_routing answers_subscriptions",
     "messages",
     "bulk constraints keys ledger migrating office registry",
-    "timeline",
+    "repeats timeline",
     "delivery",
     "explaining",
     "checks handoffs presenting rights",
     "versions",
     "agencies callbacks intake operation previewing reading replay seed tabling",
+    "subscriptions",
     "process worker",
     "api",
     "main",
     "demo",
-    "cli_routing terminal",
+    "terminal",
+    "cli_routing cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -256,11 +259,23 @@ CASE = {
     "needs": [{"code": "education_aid"}],
     "at": "2026-11-23T08:00:00Z",
 }
+SUBSCRIPTION = {
+    "name": "dashboard",
+    "endpoint": "https://a.example/x",
+    "types": ["request.closed"],
+    "needs": ["education_aid"],
+    "areas": ["360803"],
+    "max_in_flight": 4,
+    "per_second": 9,
+}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PreviewIn: {**CASE, "version": 3},
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},
     RequestIn: a_request_in_full(),
+    SubscriptionChange: {**SUBSCRIPTION, "active": True},
+    SubscriptionIn: SUBSCRIPTION,
+    SubscriptionSecretIn: {"overlap_hours": 24},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WithdrawIn: {"reason": "家里已经想出办法"},
     CallbackIn: {"type": "handoff.returned", "timestamp": "2026-11-23T08:00:00Z", "data": NO_DATA},

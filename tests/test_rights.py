@@ -26,6 +26,8 @@ ANYONE = frozenset(KeyRole) | {None}
 SEE_REQUESTS = {KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_HANDOFFS = {KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_DELIVERIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+SEE_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+EDIT_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
@@ -42,6 +44,12 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/deliveries"): SEE_DELIVERIES,
     ("GET", "/v1/deliveries/{delivery_id}"): SEE_DELIVERIES,
     ("POST", "/v1/deliveries/{delivery_id}/redeliver"): {KeyRole.COORDINATOR, KeyRole.ADMIN},
+    ("GET", "/v1/subscriptions"): SEE_SUBSCRIPTIONS,
+    ("POST", "/v1/subscriptions"): EDIT_SUBSCRIPTIONS,
+    ("GET", "/v1/subscriptions/{subscription_id}"): SEE_SUBSCRIPTIONS,
+    ("PATCH", "/v1/subscriptions/{subscription_id}"): EDIT_SUBSCRIPTIONS,
+    ("DELETE", "/v1/subscriptions/{subscription_id}"): EDIT_SUBSCRIPTIONS,
+    ("POST", "/v1/subscriptions/{subscription_id}/secrets"): EDIT_SUBSCRIPTIONS,
     ("GET", "/v1/routing-tables"): SEE_TABLES,
     ("POST", "/v1/routing-tables"): EDIT_TABLES,
     ("GET", "/v1/routing-tables/{version}"): SEE_TABLES,
@@ -83,7 +91,7 @@ def make_ended_key(url: str, *, revoked: bool) -> str:
 def call(client: httpx.Client, method: str, template: str) -> int:
     names = [part[1:-1] for part in template.split("/") if part.startswith("{")]
     path = template.format(**{name: SAMPLES.get(name, str(uuid4())) for name in names})
-    return client.request(method, path, **({"json": {}} if method == "POST" else {})).status_code
+    return client.request(method, path, **({"json": {}} if method in ("POST", "PATCH") else {})).status_code
 
 
 def test_every_route_is_in_the_table(service: Running) -> None:

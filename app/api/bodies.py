@@ -10,7 +10,9 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from app.keys import Key
 from app.problems import MOST_ERRORS, FieldError, Problem, Text, invalid
+from app.repeats import Repeat
 from app.wire import to_json
 
 MOST_BYTES = 256 * 1024
@@ -86,10 +88,12 @@ def takes(model: type[BaseModel], *headers: dict[str, Any]) -> dict[str, Any]:
     return {**body, "parameters": list(headers)} if headers else body
 
 
-def read_idempotency_key(request: Request) -> str | None:
-    """Raises `malformed_header`."""
+def repeat_of(request: Request, key: Key, body: bytes) -> Repeat | None:
+    """What the call's Idempotency-Key, if there is one, is kept as. Raises `malformed_header`."""
     given = request.headers.get("idempotency-key")
-    if given is not None and not _KEY_SHAPE.fullmatch(given):
+    if given is None:
+        return None
+    if not _KEY_SHAPE.fullmatch(given):
         raise Problem(
             "malformed_header",
             Text(
@@ -97,7 +101,7 @@ def read_idempotency_key(request: Request) -> str | None:
                 "Idempotency-Key is 1 to 200 visible ASCII characters.",
             ),
         )
-    return given
+    return Repeat.of(key, given, request.scope["path"], body)
 
 
 def parameter_errors(faults: list[Any]) -> Problem:
@@ -182,6 +186,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "uuid_type": ("应为 UUID。", "This must be a UUID."),
     "uuid_parsing": ("应为 UUID。", "This must be a UUID."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
+    "bool_type": ("应为 true 或 false。", "Write true or false."),
     "replay_of_what": ("请给 last 或 cases 之一。", "Give either `last` or `cases`."),
     "callback_fields_missing": ("{type} 需要 data.{field}。", "{type} needs data.{field}."),
 }

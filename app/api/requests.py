@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app import intake, reading
 from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
 from app.api.access import Allow, Direct, office_of
-from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, read_idempotency_key, takes
+from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
@@ -42,7 +42,7 @@ async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
     body = await read_bytes(request)
     asked = parse(RequestIn, body)
-    repeat = _repeat(request, key, body)
+    repeat = repeat_of(request, key, body)
     return answer(await intake.accept(office_of(request), key, asked, repeat), 201)
 
 
@@ -96,7 +96,7 @@ async def supplement(request: Request, key: Changes, request_id: UUID) -> Respon
     """Every agency that waits for the applicant is told, and goes on."""
     body = await read_bytes(request)
     asked = parse(SupplementIn, body)
-    repeat = _repeat(request, key, body)
+    repeat = repeat_of(request, key, body)
     return answer(await intake.supplement(office_of(request), key, request_id, asked, repeat))
 
 
@@ -110,8 +110,3 @@ async def withdraw(request: Request, key: Changes, request_id: UUID) -> Response
     """What is open is cancelled and its agencies are told. Withdrawing again answers the same."""
     asked = parse(WithdrawIn, await read_bytes(request))
     return answer(await intake.withdraw(office_of(request), key, request_id, asked))
-
-
-def _repeat(request: Request, key: Key, body: bytes) -> intake.Repeat | None:
-    idempotency_key = read_idempotency_key(request)
-    return intake.Repeat.of(key, idempotency_key, request.scope["path"], body) if idempotency_key else None

@@ -26,7 +26,10 @@ async def redeliver(database: Database, delivery_id: UUID, actor: str) -> None:
         case = await load(connection, row.request_id)
         if not await send_again(connection, delivery_id, at):
             raise Problem("delivery_not_exhausted")
-        case.record("delivery.sent_again", at, actor, handoff_id=row.handoff_id, data={"delivery": str(delivery_id)})
+        if row.handoff_id is not None:  # a notice is no part of what happened to the request
+            case.record(
+                "delivery.sent_again", at, actor, handoff_id=row.handoff_id, data={"delivery": str(delivery_id)}
+            )
         await write_units(connection, [case.finish()])
         await database.bell.before_commit(connection)
     database.bell.after_commit()

@@ -218,7 +218,8 @@ idempotency = Table(
     Column("api_key_id", Id),
     Column("key_hash", Digest),
     Column("digest", Digest, nullable=False),
-    Column("request_id", Id, ForeignKey("help_request.id"), nullable=False),
+    # None where something else than a request was made.
+    Column("request_id", Id, ForeignKey("help_request.id")),
     Column("created_at", Instant, nullable=False),
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("api_key_id", "key_hash"),

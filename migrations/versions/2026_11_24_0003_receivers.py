@@ -99,6 +99,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'pending'"),
     )
 
+    # An Idempotency-Key may have made something else than a request: an agency, a secret.
+    with op.batch_alter_table("idempotency") as batch:
+        batch.alter_column("request_id", existing_type=_ID, nullable=True)
+
     op.create_table(
         "callback_refused",
         sa.Column("id", _ID, nullable=False),

@@ -1,0 +1,54 @@
+"""Idempotency-Key: a call that creates is done once, however often it is sent; its first answer is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.keys import Key
+from app.problems import Problem
+from app.tables import idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with."""
+
+    key_id: UUID
+    key_hash: bytes
+    digest: bytes
+
+    @classmethod
+    def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
+        return cls(key.id, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
+
+    def row(self, request_id: UUID | None, at: datetime, answer: bytes) -> dict[str, Any]:
+        return {
+            "api_key_id": self.key_id,
+            "key_hash": self.key_hash,
+            "digest": self.digest,
+            "request_id": request_id,
+            "created_at": at,
+            "answer": answer,
+        }
+
+
+async def first_answer(connection: AsyncConnection, repeat: Repeat) -> Row[bytes, UUID | None, bytes] | None:
+    """What this key was answered the first time: digest, request_id, answer. Raises `idempotency_conflict`."""
+    stored = select(idempotency.c.digest, idempotency.c.request_id, idempotency.c.answer).where(
+        idempotency.c.api_key_id == repeat.key_id, idempotency.c.key_hash == repeat.key_hash
+    )
+    row = (await connection.execute(stored)).first()
+    if row is not None and row.digest != repeat.digest:
+        raise Problem("idempotency_conflict")
+    return row
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
