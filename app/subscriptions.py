@@ -105,7 +105,9 @@ async def change(
         elif row["active"] and ("active" in changes or row["endpoint"] != before["endpoint"]):
             known = endpoint_state.c.receiver == str(subscription_id)
             await connection.execute(delete(endpoint_state).where(known))
-        return await _view(connection, row), _tag(row)
+        view = await _view(connection, row)
+    await office.registry.refresh()
+    return view, _tag(row)
 
 
 async def end(office: Office, subscription_id: UUID) -> None:
@@ -118,6 +120,7 @@ async def end(office: Office, subscription_id: UUID) -> None:
             )
             await _suspend(connection, subscription_id)
             await registry.moved(connection)
+    await office.registry.refresh()
 
 
 async def rotate_secret(
@@ -186,6 +189,7 @@ async def _made(
         if repeat:
             # It holds a signing secret, and is kept as one.
             await connection.execute(idempotency.insert(), repeat.row(None, now(), seal_bytes(answer)))
+    await office.registry.refresh()
     return answer
 
 

@@ -28,9 +28,11 @@ COMMANDS = [
         ("keys",),
         ("agencies",),
         ("routing",),
+        ("subscriptions",),
     ),
     *(("keys", name) for name in ("create", "list", "revoke")),
     *(("agencies", name) for name in ("add", "list", "endpoint", "suspend", "resume", "rotate-secret")),
+    *(("subscriptions", name) for name in ("add", "list", "end", "rotate-secret")),
     *(("routing", name) for name in ("list", "check", "import", "export", "diff")),
     *(("routing", name) for name in ("publish", "retire", "preview", "replay", "verify")),
 ]

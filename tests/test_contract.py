@@ -32,6 +32,7 @@ def _keys_by_tag(url: str) -> str:
         "requests": (KeyRole.INTAKE, None),
         "handoffs": (KeyRole.AGENCY, AGENCY),
         "deliveries": (KeyRole.COORDINATOR, None),
+        "subscriptions": (KeyRole.ADMIN, None),
         "routing": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),
     }

@@ -27,6 +27,7 @@ from app.api.access import Allow
 from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
+from app.receivers import notice_types
 from app.schemas import CallbackData, CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
 from tests.examples import a_request_in_full
@@ -186,6 +187,24 @@ def test_no_query_stands_in_api() -> None:
 def test_nothing_below_the_edge_commits_and_nothing_is_left_to_a_task_that_a_crash_would_lose() -> None:
     assert {name for name in modules() for call, _ in calls(name) if call.endswith(".commit")} <= {"app.db"}
     assert [name for name in modules() if any(each.endswith("BackgroundTasks") for each in imports(name))] == []
+
+
+def test_nobody_goes_past_the_subscribers_from_a_case_to_its_rows() -> None:
+    """`notices.finish` is the way. What is sent again records nothing that anybody is told of."""
+    asked = [(name, call, ast.unparse(node)) for name in modules() for call, node in calls(name)]
+    assert {name for name, call, _ in asked if call.endswith(".finish")} == {
+        "app.delivery.notices",
+        "app.delivery.again",
+    }
+    events = {name for name, call, whole in asked if re.match(r"event\.insert|(.*\.)?insert\(event\b", whole)}
+    assert events == {"app.timeline"}
+    assert [
+        whole for _, call, whole in asked if call.endswith(("write_units", "ledger.write")) and ".unit" in whole
+    ] == []
+    recorded = [node.args[0] for call, node in calls("app.delivery.again") if call.endswith(".record")]
+    kinds = [ast.literal_eval(kind) for kind in recorded]
+    assert kinds
+    assert [told for kind in kinds for told in notice_types(kind, {})] == []
 
 
 def test_only_the_command_line_and_the_demo_print() -> None:
