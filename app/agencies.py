@@ -59,7 +59,7 @@ async def add(
     row |= {"name_zh": name_zh, "name_en": name_en, "active": True, "created_at": now()}
     row |= {**NO_ENDPOINT, "endpoint": endpoint, **_columns(how or {})}
     await connection.execute(agency.insert(), row)
-    secret = await _add_secret(connection, code) if endpoint else None
+    secret = await add_secret(connection, code) if endpoint else None
     await record_seat(connection, code, await registry.moved(connection))
     return secret
 
@@ -80,7 +80,7 @@ async def change(connection: AsyncConnection, code: str, changes: Mapping[str, A
     endpoint = changes.get("endpoint", before.endpoint)
     if endpoint != before.endpoint:
         await connection.execute(delete(endpoint_state).where(endpoint_state.c.receiver == code))
-    secret = None if endpoint is None or await _has_secret(connection, code) else await _add_secret(connection, code)
+    secret = None if endpoint is None or await _has_secret(connection, code) else await add_secret(connection, code)
     moved_to = await registry.moved(connection)
     if "active" in changes:
         await record_seat(connection, code, moved_to)
@@ -112,12 +112,17 @@ async def rotate_secret(connection: AsyncConnection, code: str, overlap: timedel
     """A new secret, shown this once. The old ones sign and are accepted until the overlap ends."""
     if await connection.scalar(select(agency.c.code).where(agency.c.code == code)) is None:
         raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
+    return await replace_secret(connection, code, overlap)
+
+
+async def replace_secret(connection: AsyncConnection, receiver: str, overlap: timedelta) -> str:
+    """The same, of an agency or a subscription that is known to be there."""
     ends_at = now() + overlap
     still_used = or_(endpoint_secret.c.ends_at.is_(None), endpoint_secret.c.ends_at > ends_at)
     await connection.execute(
-        update(endpoint_secret).where(endpoint_secret.c.receiver == code, still_used).values(ends_at=ends_at)
+        update(endpoint_secret).where(endpoint_secret.c.receiver == receiver, still_used).values(ends_at=ends_at)
     )
-    secret = await _add_secret(connection, code)
+    secret = await add_secret(connection, receiver)
     await registry.moved(connection)
     return secret
 
@@ -163,8 +168,8 @@ async def _has_secret(connection: AsyncConnection, code: str) -> bool:
     return await connection.scalar(found) is not None
 
 
-async def _add_secret(connection: AsyncConnection, code: str) -> str:
+async def add_secret(connection: AsyncConnection, receiver: str) -> str:
     secret = signing.new_secret()
-    row = {"id": new_id(), "receiver": code, "sealed": seal(secret), "created_at": now(), "ends_at": None}
+    row = {"id": new_id(), "receiver": receiver, "sealed": seal(secret), "created_at": now(), "ends_at": None}
     await connection.execute(endpoint_secret.insert(), row)
     return secret

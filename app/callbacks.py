@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import etags
 from app.checks import unknown_code
 from app.db import Database
+from app.delivery.notices import finish
 from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory, pass_on
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
@@ -72,7 +73,7 @@ async def apply(
         if not late:
             desk = Desk(snapshot, at, sender.actor, office.settings.public_url)
             _move(case, moved, said, desk, digest)
-        unit = Unit() if late else case.finish()
+        unit = Unit() if late else finish(case, snapshot)
         events = (each["sequence"] for each in unit.inserts.get(event, ()) if each["handoff_id"] == handoff_id)
         answer = to_json(
             {

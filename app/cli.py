@@ -20,6 +20,7 @@ from app.cli_conformance import conformance, samples
 from app.cli_deliveries import deliveries_app
 from app.cli_proof import proof
 from app.cli_routing import routing_app
+from app.cli_subscriptions import subscriptions_app
 from app.refusals import RefusedError
 from app.roles import KeyRole
 from app.terminal import DatabaseOption, err, minute, out, with_database, working
@@ -44,6 +45,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(deliveries_app, name="deliveries")
 app.command()(proof)
+app.add_typer(subscriptions_app, name="subscriptions")
 
 
 def run() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, open_from, tell_supplement
 from app.identifiers import new_id, now
 from app.keys import Key
@@ -94,7 +95,7 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
     open_from(case, decision, desk)
     case.settle(at, desk.actor)
     answer = to_json(_receipt(case, asked, decision, table, desk))
-    unit = case.finish()
+    unit = finish(case, snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(request_id, at, answer))
     return _with_token(answer, token), unit
@@ -149,7 +150,7 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
                 raise Problem("already_closed")
             cancel_open(case, "withdrawn", desk)
             case.withdraw(desk.at, key.actor, asked.reason)
-            await write_units(connection, [case.finish()])
+            await write_units(connection, [finish(case, desk.snapshot)])
             await office.database.bell.before_commit(connection)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
     office.database.bell.after_commit()
@@ -184,7 +185,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
             tell_supplement(case, each, content, desk)
         case.settle(desk.at, key.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
-        unit = case.finish()
+        unit = finish(case, desk.snapshot)
         if repeat:
             unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
         await write_units(connection, [unit])

@@ -32,6 +32,7 @@ from app.api import (
     reference,
     requests,
     routing,
+    subscriptions,
     tracking,
     webhooks,
 )
@@ -43,6 +44,7 @@ from app.process import start_when_possible
 from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -56,10 +58,11 @@ _TAGS = [
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
     ("callbacks", "What an agency reports about a handoff."),
     ("proof", "Who had what, when, and what proves it."),
-    ("messages out", "What One Window sends to agencies; see `webhooks`."),
+    ("messages out", "What One Window sends to agencies and subscribers; see `webhooks`."),
     ("tracking", "The person's own view."),
     ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
+    ("subscriptions", "Other systems that are told of what happens."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("operation", "Health and metrics."),
 ]
@@ -69,6 +72,7 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
+    *(SubscriptionIn, SubscriptionChange, SubscriptionSecretIn),
 )
 
 
@@ -91,7 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
         *(requests, handoffs, callbacks, proof, guest_links, answering, tracking),
-        *(catalogue, agencies, deliveries, routing, operation),
+        *(catalogue, agencies, deliveries, subscriptions, routing, operation),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)

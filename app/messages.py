@@ -1,4 +1,4 @@
-"""The shapes of messages to agencies, as the OpenAPI document tells them under `webhooks`."""
+"""The shapes of messages to agencies and of notices to subscribers, as the OpenAPI document tells them under `webhooks`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from app.answers import HandoffSeen, Named, Outbound, Partner
-from app.lifecycle import HandoffStatus
+from app.lifecycle import HandoffStatus, RequestStatus
 from app.routing.rules import Role
 
 
@@ -83,3 +85,65 @@ class PingMessage(Message):
 
     type: Literal["ping"]
     data: PingData
+
+
+class Noticed(Outbound):
+    """Nothing of the person."""
+
+    request_id: UUID
+    receipt_number: str
+    division_code: str
+    sequence: int = Field(description="The event's number in the request's timeline; notices may overtake each other.")
+
+
+class RequestNoticed(Noticed):
+    needs: list[str]
+    status_before: RequestStatus | None = Field(description="Null where the status did not change.")
+    status: RequestStatus
+
+
+class RequestNotice(Message):
+    type: Literal[
+        "request.registered", "request.supplemented", "request.status_changed", "request.closed", "request.withdrawn"
+    ]
+    data: RequestNoticed
+
+
+class OfHandoff(Noticed):
+    handoff_id: UUID
+    need: str
+    agency: str
+
+
+class HandoffNoticed(OfHandoff):
+    role: Role
+    step: int
+    status_before: HandoffStatus
+    status: HandoffStatus
+    due_at: datetime | None = Field(description="When it is to be completed.")
+
+
+class HandoffNotice(Message):
+    type: Literal[
+        "handoff.dispatched",
+        "handoff.received",
+        "handoff.accepted",
+        "handoff.information_requested",
+        "handoff.suspended",
+        "handoff.resumed",
+        "handoff.extended",
+        "handoff.returned",
+        "handoff.completed",
+        "handoff.cancelled",
+    ]
+    data: HandoffNoticed
+
+
+class DeliveryNoticed(OfHandoff):
+    delivery_id: UUID
+    attempts: int
+
+
+class DeliveryNotice(Message):
+    type: Literal["delivery.exhausted"]
+    data: DeliveryNoticed

@@ -193,6 +193,11 @@ KINDS: dict[str, Kind] = {
         Text("测试过于频繁", "Too many tests of this endpoint"),
         Text("请按 Retry-After 稍后再试。", "Try again after Retry-After seconds."),
     ),
+    "subscription_exists": Kind(
+        409,
+        Text("已有此名称的订阅", "There is a subscription with this name"),
+        Text("请换一个名称,或用 PATCH 修改已有的。", "Choose another name, or change that subscription with PATCH."),
+    ),
     "sheet_refused": Kind(
         422,
         Text("表格有误,未导入任何内容", "The sheet is wrong; nothing was imported"),

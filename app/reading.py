@@ -193,13 +193,17 @@ async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[s
 
 
 @again_if_outdated
-async def deliveries(office: Office, page: PageAsked, status: str | None, agency_code: str | None) -> dict[str, Any]:
+async def deliveries(
+    office: Office, page: PageAsked, status: str | None, agency_code: str | None, subscription_id: UUID | None
+) -> dict[str, Any]:
     snapshot = await office.registry.current()
     query = select(*_delivery_columns())
     if status is not None:
         query = query.where(delivery.c.status == status)
     if agency_code is not None:
         query = query.where(delivery.c.receiver == agency_code)
+    if subscription_id is not None:
+        query = query.where(delivery.c.receiver == str(subscription_id))
     rows, next_cursor = await _page(office.database, query, delivery.c.id, page)
     return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
 

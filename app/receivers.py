@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 
@@ -31,6 +31,27 @@ class Tls:
     ca: str | None = None
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
+
+
+class NoticeType(StrEnum):
+    """What a subscriber may be told of. A change of status that ends a request is `request.status_changed` too."""
+
+    REQUEST_REGISTERED = "request.registered"
+    REQUEST_SUPPLEMENTED = "request.supplemented"
+    REQUEST_STATUS_CHANGED = "request.status_changed"
+    REQUEST_CLOSED = "request.closed"
+    REQUEST_WITHDRAWN = "request.withdrawn"
+    HANDOFF_DISPATCHED = "handoff.dispatched"
+    HANDOFF_RECEIVED = "handoff.received"
+    HANDOFF_ACCEPTED = "handoff.accepted"
+    HANDOFF_INFORMATION_REQUESTED = "handoff.information_requested"
+    HANDOFF_SUSPENDED = "handoff.suspended"
+    HANDOFF_RESUMED = "handoff.resumed"
+    HANDOFF_EXTENDED = "handoff.extended"
+    HANDOFF_RETURNED = "handoff.returned"
+    HANDOFF_COMPLETED = "handoff.completed"
+    HANDOFF_CANCELLED = "handoff.cancelled"
+    DELIVERY_EXHAUSTED = "delivery.exhausted"
 
 
 class Receiver(Protocol):
@@ -77,6 +98,20 @@ class Subscription:
             and (not self.areas or division_code.startswith(self.areas))
             and (not self.needs or not set(self.needs).isdisjoint(needs))
         )
+
+
+_TOLD = frozenset(NoticeType)
+_ENDS = frozenset({NoticeType.REQUEST_CLOSED, NoticeType.REQUEST_WITHDRAWN})
+
+
+def notice_types(kind: str, data: Mapping[str, Any]) -> Iterator[NoticeType]:
+    """What an event of the timeline, by its kind and data, is told as; nothing if it is the county's own affair."""
+    told = _TOLD
+    if kind.startswith("request.") and "to" in data:
+        yield NoticeType.REQUEST_STATUS_CHANGED
+        told = _ENDS
+    if kind in told:
+        yield NoticeType(kind)
 
 
 def secrets_at(receiver: Receiver, at: datetime) -> list[str]:

@@ -42,6 +42,7 @@ def _keys_by_tag(url: str) -> str:
         "proof": (KeyRole.COORDINATOR, None),
         "guest links": (KeyRole.COORDINATOR, None),
         "deliveries": (KeyRole.COORDINATOR, None),
+        "subscriptions": (KeyRole.ADMIN, None),
         "routing": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),
     }

@@ -27,6 +27,7 @@ from app.api.access import Allow
 from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
+from app.receivers import notice_types
 from app.schemas import (
     CallbackData,
     CallbackIn,
@@ -40,6 +41,7 @@ from app.schemas import (
 )
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -50,8 +52,8 @@ LAYERS = (
     "app config db identifiers inboxes listening logs metrics problems refusals roles wire",
     "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns schemas schemas_bulk sealing",
-    "answers schemas_agencies tables",
-    "answers_agencies answers_guests answers_proof answers_routing",
+    "answers schemas_agencies schemas_subscriptions tables",
+    "answers_agencies answers_guests answers_proof answers_routing answers_subscriptions",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "repeats timeline",
@@ -60,7 +62,7 @@ LAYERS = (
     "checks handoffs presenting rights",
     "versions",
     "agencies callbacks guests inbox intake operation previewing proof reading refused replay seed senders tabling",
-    "endpoints",
+    "endpoints subscriptions",
     "process worker",
     "api",
     "pages",
@@ -68,7 +70,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_routing",
-    "cli_agencies cli_conformance cli_deliveries cli_proof",
+    "cli_agencies cli_conformance cli_deliveries cli_proof cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -205,6 +207,25 @@ def test_nothing_below_the_edge_commits_and_nothing_is_left_to_a_task_that_a_cra
     assert [name for name in modules() if any(each.endswith("BackgroundTasks") for each in imports(name))] == []
 
 
+def test_nobody_goes_past_the_subscribers_from_a_case_to_its_rows() -> None:
+    """`notices.finish` is the way. What is sent again records nothing that anybody is told of, nor do guest links."""
+    asked = [(name, call, ast.unparse(node)) for name in modules() for call, node in calls(name)]
+    assert {name for name, call, _ in asked if call.endswith(".finish")} == {
+        "app.delivery.notices",
+        "app.delivery.again",
+        "app.guests",
+    }
+    events = {name for name, call, whole in asked if re.match(r"event\.insert|(.*\.)?insert\(event\b", whole)}
+    assert events == {"app.timeline"}
+    assert [
+        whole for _, call, whole in asked if call.endswith(("write_units", "ledger.write")) and ".unit" in whole
+    ] == []
+    recorded = [node.args[0] for call, node in calls("app.delivery.again") if call.endswith(".record")]
+    kinds = [ast.literal_eval(kind) for kind in recorded]
+    assert kinds
+    assert [told for kind in kinds for told in notice_types(kind, {})] == []
+
+
 def test_only_the_command_line_and_the_demo_print() -> None:
     printing = {room(name) for name in modules() for call, _ in calls(name) if call in ("print", "sys.stdout.write")}
     assert printing <= {"cli", "demo"}
@@ -227,7 +248,7 @@ def test_every_route_asks_who_calls_or_is_listed_as_open_and_only_a_callback_may
 
 def test_a_call_without_a_key_is_refused_wherever_it_is_not_open(app: FastAPI) -> None:
     closed = [
-        (method, re.sub(r"\{\w+\}", "01936f2e-9d3c-7a41-8c55-3f0a1b2c3d4e", path))
+        (method, re.sub(r"\{\w+(:uuid)?\}", "01936f2e-9d3c-7a41-8c55-3f0a1b2c3d4e", path))
         for path, methods, _ in routes(app)
         if path not in OPEN
         for method in methods
@@ -277,6 +298,15 @@ CASE = {
     "at": "2026-11-23T08:00:00Z",
 }
 ENDPOINT = {"endpoint": "https://a.example/x", "delivery_mode": "full", "max_in_flight": 4, "per_second": 9}
+SUBSCRIPTION = {
+    "name": "dashboard",
+    "endpoint": "https://a.example/x",
+    "types": ["request.closed"],
+    "needs": ["education_aid"],
+    "areas": ["360803"],
+    "max_in_flight": 4,
+    "per_second": 9,
+}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     AgencyIn: {
         "code": "a-1",
@@ -295,6 +325,9 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},
     RequestIn: a_request_in_full(),
+    SubscriptionChange: {**SUBSCRIPTION, "active": True},
+    SubscriptionIn: SUBSCRIPTION,
+    SubscriptionSecretIn: {"overlap_hours": 24},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WithdrawIn: {"reason": "家里已经想出办法"},
     CallbackItem: {

@@ -30,6 +30,8 @@ SEE_PROOF = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_DELIVERIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 SEE_AGENCIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_AGENCIES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
+SEE_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+EDIT_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
@@ -61,6 +63,12 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/agencies/{code}/ping"): EDIT_AGENCIES,
     ("POST", "/v1/agencies/{code}/redeliver"): EDIT_AGENCIES,
     ("POST", "/v1/agencies/{code}/resume-endpoint"): EDIT_AGENCIES,
+    ("GET", "/v1/subscriptions"): SEE_SUBSCRIPTIONS,
+    ("POST", "/v1/subscriptions"): EDIT_SUBSCRIPTIONS,
+    ("GET", "/v1/subscriptions/{subscription_id}"): SEE_SUBSCRIPTIONS,
+    ("PATCH", "/v1/subscriptions/{subscription_id}"): EDIT_SUBSCRIPTIONS,
+    ("DELETE", "/v1/subscriptions/{subscription_id}"): EDIT_SUBSCRIPTIONS,
+    ("POST", "/v1/subscriptions/{subscription_id}/secrets"): EDIT_SUBSCRIPTIONS,
     ("GET", "/v1/routing-tables"): SEE_TABLES,
     ("POST", "/v1/routing-tables"): EDIT_TABLES,
     ("GET", "/v1/routing-tables/{version}"): SEE_TABLES,

@@ -30,9 +30,10 @@ async def list_deliveries(
     page: Paged,
     status: Annotated[Literal["pending", "delivered", "exhausted"] | None, Query()] = None,
     agency: AgencyCode = None,
+    subscription: Annotated[UUID | None, Query(description="What a subscriber is told.")] = None,
 ) -> Response:
     """`status=exhausted` is what three days of tries did not deliver: call the agency, then send it again."""
-    return page_answer(request, await reading.deliveries(office_of(request), page, status, agency))
+    return page_answer(request, await reading.deliveries(office_of(request), page, status, agency, subscription))
 
 
 @router.get(

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 
-from app.messages import CancelledMessage, DispatchedMessage, PingMessage, ReferenceMessage, SupplementedMessage
+from app.messages import (
+    CancelledMessage,
+    DeliveryNotice,
+    DispatchedMessage,
+    HandoffNotice,
+    PingMessage,
+    ReferenceMessage,
+    RequestNotice,
+    SupplementedMessage,
+)
 
 router = APIRouter(tags=["messages out"])
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -54,3 +63,25 @@ def handoff_cancelled(
 @router.post("ping", responses=_RESPONSES)
 def ping(body: PingMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature) -> None:
     """Somebody at the county tries your endpoint, once; what you answer is shown to them."""
+
+
+@router.post("notice.request", responses=_RESPONSES)
+def notice_of_request(
+    body: RequestNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """To a subscriber: a request was taken in, added to, or its status changed. A change that ends it is told as
+    `request.status_changed` and as `request.closed` or `request.withdrawn`."""
+
+
+@router.post("notice.handoff", responses=_RESPONSES)
+def notice_of_handoff(
+    body: HandoffNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """To a subscriber: a handoff was sent, or its agency reported."""
+
+
+@router.post("notice.delivery", responses=_RESPONSES)
+def notice_of_delivery(
+    body: DeliveryNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """To a subscriber: an agency could not be reached for three days, and does not know of a handoff."""

@@ -66,7 +66,7 @@ async def redeliver(database: Database, delivery_id: UUID, actor: str) -> None:
         before = (await connection.execute(one)).one()
         if not await outbox.send_again(connection, [delivery_id], at):
             raise Problem("delivery_pending")
-        if before.status == "exhausted":
+        if before.status == "exhausted" and before.handoff_id is not None:
             data = {"delivery": str(delivery_id)}
             case.record("delivery.sent_again", at, actor, handoff_id=before.handoff_id, data=data)
         await write_units(connection, [case.finish()])

@@ -21,6 +21,7 @@ from app.db import Database, is_unavailable
 from app.delivery import outbox, queue
 from app.delivery.endpoints import Endpoints
 from app.delivery.lanes import Priority, choose
+from app.delivery.notices import finish
 from app.delivery.outbox import Attempt, Claimed
 from app.delivery.schedule import next_try
 from app.delivery.sender import Session, open_session, send
@@ -48,6 +49,7 @@ class Courier:
         self._settings = settings
         self._database = database
         self._ledger = ledger
+        self._registry = registry
         self._endpoints = Endpoints(settings, database, registry)
         self._lease = timedelta(seconds=settings.delivery_lease_seconds)
         # A message is not sent in the last part of its lease: the attempt must end before somebody else may begin.
@@ -219,7 +221,7 @@ class Courier:
             if given_up and claimed.handoff_id is not None:
                 data = {"delivery": str(claimed.id), "agency": claimed.receiver, "attempts": claimed.attempts + 1}
                 case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
-                units.append(case.finish())
+                units.append(finish(case, await self._registry.current()))
             await write_units(connection, units)
         return given_up
 

@@ -1,0 +1,80 @@
+"""Notices (通报): subscribers are told of what happened to a request, in the transaction that made it happen.
+
+A notice holds ids, codes, statuses and times: nothing of the person, and nothing that an agency found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.delivery.outbox import enqueue
+from app.ledger import Unit
+from app.receivers import notice_types
+from app.registry import Snapshot
+from app.tables import event
+from app.timeline import Case
+
+
+def finish(case: Case, snapshot: Snapshot) -> Unit:
+    """The unit of work that stores everything that was done to the case, with the notices of its events.
+
+    The only way from a case to its unit, so that nobody who records an event has to think of subscribers.
+    """
+    unit = case.finish()
+    if snapshot.subscriptions:
+        _tell(case, unit, snapshot)
+    return unit
+
+
+def _tell(case: Case, unit: Unit, snapshot: Snapshot) -> None:
+    events = unit.inserts.get(event, ())
+    changes = (each["data"]["from"] for each in events if _changes_status(each))
+    status = next(changes, case.request["status"])
+    for happened in events:
+        before = None
+        if _changes_status(happened):
+            before, status = status, happened["data"]["to"]
+        needs, data = _seen(case, happened, before, status)
+        for type_ in notice_types(happened["kind"], happened["data"]):
+            for each in snapshot.subscriptions.values():
+                if each.wants(type_, case.request["division_code"], needs):
+                    enqueue(
+                        unit,
+                        type=type_,
+                        receiver=each.code,
+                        request_id=case.id,
+                        handoff_id=None,
+                        data=data,
+                        at=happened["at"],
+                    )
+
+
+def _changes_status(happened: Mapping[str, Any]) -> bool:
+    return happened["handoff_id"] is None and "to" in happened["data"]
+
+
+def _seen(case: Case, happened: Mapping[str, Any], before: str | None, status: str) -> tuple[list[str], dict[str, Any]]:
+    """The needs that an event is about, and what is told of it."""
+    told = happened["data"]
+    of_request = {
+        "request_id": case.id,
+        "receipt_number": case.request["receipt_number"],
+        "division_code": case.request["division_code"],
+        "sequence": happened["sequence"],
+    }
+    if happened["handoff_id"] is None:
+        needs = [each["need"] for each in case.request["decision"]["needs"]]
+        return needs, {**of_request, "needs": needs, "status_before": before, "status": status}
+    handoff = case.handoff(happened["handoff_id"])
+    of_handoff = {**of_request, "handoff_id": handoff.id, "need": handoff.need, "agency": handoff.agency_code}
+    if "delivery" in told:
+        return [handoff.need], {**of_handoff, "delivery_id": told["delivery"], "attempts": told["attempts"]}
+    return [handoff.need], {
+        **of_handoff,
+        "role": handoff.role,
+        "step": handoff.step,
+        "status_before": told["from"],
+        "status": told["to"],
+        "due_at": handoff.complete_due,
+    }
