@@ -46,7 +46,14 @@ def _keys_by_tag(url: str) -> str:
         "routing": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),
     }
-    return "\n".join(
+    # Nothing is learnt by waiting: the operation of its own goes before that of its tag.
+    inbox = f"""
+[[operations]]
+include-name = "GET /v1/handoffs"
+parameters = {{ wait = 0 }}
+headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.AGENCY, AGENCY)}" }}
+"""
+    return inbox + "\n".join(
         f'[[operations]]\ninclude-tag = "{tag}"\n'
         f'headers = {{ Authorization = "Bearer {serving.make_key(url, role, agency)}" }}'
         for tag, (role, agency) in roles.items()

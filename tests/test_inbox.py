@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,9 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.db import Database
 from app.inbox import SETTLES_WITHIN, Cursor, choose
 from app.inboxes import MOST_WAITING, Inboxes, payload_of
 from app.keys import KeyRole
+from app.ledger import Ledger, Unit, write_units
+from app.tables import revision
 from tests import serving
 from tests.conftest import Running
 from tests.county import EDUCATION, County, Seen
@@ -261,6 +266,37 @@ def test_a_notification_of_too_many_agencies_rings_everybody() -> None:
         inboxes.hear(payload_of({f"{number:064}" for number in range(200)}))
         assert call.rung.is_set()
     assert not inboxes.waited_for
+
+
+def test_a_commit_of_this_process_rings_by_itself(backend: str, database_url: str) -> None:
+    """In a group of inserts and in a transaction that changes rows; without the look once a second, which hides it."""
+    if backend != "sqlite":
+        pytest.skip("PostgreSQL tells this process as it tells the others")
+
+    async def run() -> None:
+        database = Database(serving.settings_for(database_url))
+        ledger = Ledger(database)
+        ledger.start()
+        with database.inboxes.waiting("a", UUID(int=1)) as call:
+            await ledger.write(Unit(inserts={revision: [{"name": "test", "value": 1}]}, woken={"a"}))
+            assert call.rung.is_set()
+            call.rung.clear()
+            async with database.writing() as connection:
+                await write_units(connection, [Unit(woken={"a"})])
+                assert not call.rung.is_set(), "before the commit there is nothing to see"
+            assert call.rung.is_set()
+            call.rung.clear()
+            with suppress(RuntimeError):
+                async with database.writing() as connection:
+                    await write_units(connection, [Unit(woken={"a"})])
+                    raise RuntimeError
+            async with database.writing():
+                pass
+            assert not call.rung.is_set(), "what was rolled back is no news"
+        await ledger.stop()
+        await database.close()
+
+    asyncio.run(run())
 
 
 def test_whoever_comes_after_the_stop_does_not_wait() -> None:
