@@ -40,7 +40,7 @@ def receiver(database_url: str) -> Iterator[Receiver]:
 @pytest.fixture
 def county(database_url: str, run_service: Callable[..., Running]) -> County:
     """Nothing is delivered, and what another process has changed is not looked at."""
-    return County(run_service(refresh_seconds=3600), serving.set_endpoints(database_url, NOBODY))
+    return County(run_service(refresh_seconds=60), serving.set_endpoints(database_url, NOBODY))
 
 
 @pytest.fixture
