@@ -186,8 +186,9 @@ def test_a_subscriber_is_told_of_its_areas_needs_and_types_alone(county: County)
     assert types_of(county, of_other) == {}
 
 
+@pytest.mark.parametrize("path", ["/v1/deliveries/{}/redeliver", "/v1/deliveries/redeliver-exhausted"])
 def test_a_notice_that_nobody_took_is_shown_and_no_part_of_what_happened_to_the_request(
-    delivering: County, receiver: Receiver
+    delivering: County, receiver: Receiver, path: str
 ) -> None:
     made = subscribe(delivering, receiver, types=["request.registered"])
     receiver.then("dashboard", Answer(500), Answer(500))
@@ -199,7 +200,7 @@ def test_a_notice_that_nobody_took_is_shown_and_no_part_of_what_happened_to_the_
     assert (seen(delivering, made)["pending"], seen(delivering, made)["exhausted"]) == (0, 1)
     (listed,) = delivering.coordinator.get("/v1/deliveries?status=exhausted").json()["items"]
     assert (listed["subscription"], listed["handoff_id"]) == (made["subscription_id"], None)
-    delivering.coordinator.post(f"/v1/deliveries/{listed['delivery_id']}/redeliver").raise_for_status()
+    delivering.coordinator.post(path.format(listed["delivery_id"])).raise_for_status()
     until(lambda: queued(delivering, made)[0]["status"] == "delivered", what="the delivery")
     assert len({(each.id, each.body) for each in receiver.of("dashboard")}) == 1
     assert not {kind for each in delivering.events(receipt) if (kind := each["kind"]).startswith("delivery.")}

@@ -100,7 +100,8 @@ async def _redeliver_batch(
         rows = (await connection.execute(wanted)).all()
         if not rows:
             return None
-        given_up = [row for row in rows if row.status == "exhausted"]
+        # A notice to a subscriber is no part of what happened to the request.
+        given_up = [row for row in rows if row.status == "exhausted" and row.handoff_id is not None]
         cases = await headers(connection, {row.request_id for row in given_up})
         again = await outbox.send_again(connection, [row.id for row in rows], at, Priority.BULK)
         for row in given_up:
