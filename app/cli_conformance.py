@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.conformance.bench import Plan
-from app.conformance.case import Outcome, Result
-from app.conformance.page import page
-from app.conformance.player import WrongPlanError, play
-from app.conformance.report import junit, lines, summary
-from app.conformance.samples import sample_set
 from app.terminal import out
 
-_STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.SKIPPED: "dim"}
+if TYPE_CHECKING:
+    from app.conformance.case import Result
 
 
 def conformance(
@@ -44,6 +39,11 @@ def conformance(
     Exits with 1 if a case fails. Only invented people are sent. Use a test system: with --callbacks it is made to
     work on handoffs that do not exist.
     """
+
+    from app.conformance.bench import Plan
+    from app.conformance.page import page
+    from app.conformance.player import WrongPlanError, play
+    from app.conformance.report import junit, summary
 
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
@@ -75,6 +75,8 @@ def conformance(
 def samples(folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("openapi/examples")) -> None:
     """Write the signed sample messages: a fixed secret, fixed ids and times, for tests of a department's verification."""
 
+    from app.conformance.samples import sample_set
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in sample_set().items():
         (folder / name).write_bytes(content)
@@ -83,6 +85,10 @@ def samples(folder: Annotated[Path, typer.Argument(help="Where to write them.")]
 
 def _show(result: Result) -> None:
     from app.conformance.case import Outcome
+
+    style = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.SKIPPED: "dim"}[result.outcome]
+    from app.conformance.case import Outcome
+    from app.conformance.report import lines
 
     style = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.SKIPPED: "dim"}[result.outcome]
     for line in lines(result):

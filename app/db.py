@@ -115,7 +115,11 @@ class Database:
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         connection = await _connect(**options)
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(channel, lambda *said: hear(said[-1]))
+        try:
+            await connection.add_listener(channel, lambda *said: hear(said[-1]))
+        except BaseException:  # cancelled, too: nobody else would end it
+            connection.terminate()
+            raise
         return connection
 
     async def close(self) -> None:

@@ -222,7 +222,7 @@ def test_if_match_lets_through_what_has_seen_the_present_state_and_nothing_else(
     assert report("suspended", "*", suspended_for="court").status_code == 200
     for wrong in ("7", '"7', '"7" "8"', '"' + "7" * 200 + '"'):
         answer = report("resumed", wrong)
-        assert (answer.status_code, answer.json()["code"]) == (400, "malformed_header"), wrong
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), wrong
 
 
 def test_a_repeat_gets_its_first_answer_though_its_if_match_is_stale_by_now(county: County, school: Seen) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Table, insert
 from sqlalchemy.exc import IntegrityError
 
+from app.agencies import NO_ENDPOINT
 from app.constraints import PROBLEMS, constraint_of
 from app.db import Database
 from app.problems import KINDS
@@ -44,6 +45,7 @@ def test_a_broken_check_is_named(database_url: str) -> None:
 
 def test_a_missing_parent_is_refused(database_url: str, backend: str) -> None:
     row = {"code": "x", "department": "nobody", "division_code": "36", "name_zh": "x", "name_en": "x", "active": True}
+    row |= NO_ENDPOINT
     named = broken_by(database_url, agency, {**row, "created_at": datetime.fromisoformat("2026-01-01T00:00:00+00:00")})
     # SQLite says that a foreign key was broken, not which.
     assert named == (None if backend == "sqlite" else "fk_agency_department_department")

@@ -204,10 +204,12 @@ def test_a_bad_cursor_limit_or_filter_is_refused_by_name(county: County, path: s
 
 
 def test_what_is_no_id_is_refused_and_what_is_nobodys_is_not_found(county: County) -> None:
-    for path in ("/v1/requests", "/v1/handoffs", "/v1/deliveries"):
+    for path in ("/v1/requests", "/v1/handoffs"):
         assert county.coordinator.get(f"{path}/{uuid4()}").status_code == 404
         answer = county.coordinator.get(f"{path}/seven")
         assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    for nobodys in (uuid4(), "seven"):
+        assert county.coordinator.get(f"/v1/deliveries/{nobodys}").status_code == 404
 
 
 def test_the_decision_is_the_one_of_the_receipt(county: County) -> None:

@@ -22,7 +22,7 @@ from app.api.edge import language_of
 from app.constraints import problem_of
 from app.keys import Key, KeyRole
 from app.office import Office
-from app.problems import Problem, Text
+from app.problems import FieldError, Problem, Text, invalid
 from app.schemas import CallbackIn
 from app.schemas_bulk import CallbackItem, CallbacksIn
 from app.senders import Sender
@@ -172,7 +172,7 @@ def _counted() -> Iterator[dict[str, str]]:
 def _if_match(given: str | None) -> str | None:
     if given is not None and not (len(given) <= etags.LONGEST and re.fullmatch(etags.PATTERN, given)):
         text = Text('If-Match 应为 ETag,如 "7"。', 'If-Match is the ETag with its quotes, such as "7".')
-        raise Problem("malformed_header", text)
+        raise invalid(FieldError("If-Match", "etag_malformed", text))
     return given
 
 

@@ -31,7 +31,8 @@ _OWN_TO_DISPATCHED = ("partners", "discloses", "person")
 def messages() -> dict[str, dict[str, Any]]:
     """By type, the announced ones last."""
     examples = from_json((files("app.api") / "examples.json").read_bytes())
-    told = {each["type"]: each for name, each in examples.items() if name.endswith("Message")}
+    own = {name: each for name, each in examples.items() if name.endswith("Message") and name != "ReferenceMessage"}
+    told = {each["type"]: each for each in own.values()}
     sent = {kind: told[kind] for kind in (DISPATCHED, SUPPLEMENTED, CANCELLED)} | told
     return {**sent, **{kind: each for kind, each in _announced(told[DISPATCHED]).items() if kind not in told}}
 
