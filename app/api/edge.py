@@ -63,11 +63,11 @@ class Edge:
         except ClientDisconnect:
             log.info("caller_left")
         except Exception as error:
-            away = is_unavailable(error)
-            log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
+            expected = unavailable() if is_unavailable(error) else problem_of(error)
+            log.log(30 if expected else 40, expected.code if expected else "unexpected_error", **describe(error))
             if status:
                 raise
-            problem = unavailable() if away else problem_of(error) or Problem("internal_error")
+            problem = expected or Problem("internal_error")
             await problem_answer(problem, headers.get(b"accept-language", b"").decode("latin-1"))(
                 scope, receive, send_with_id
             )
