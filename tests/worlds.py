@@ -159,7 +159,8 @@ def looked_at(table: RoutingTable) -> Seen:
             seen.findings.add(("no_lead", at.need) if is_last else ("lead_waits_for_fact", waiting))
         if len(leading) > 1:
             seen.findings.add(("two_leads", tuple(sorted(rule.number for rule in leading))))
-        taken = set() if leading or at.need == UNDETERMINED else taken_by_undetermined(table, at)
+        falls_back = waiting and not leading and at.need != UNDETERMINED
+        taken = taken_by_undetermined(table, at) if falls_back else set()
         for department in {rule.department for rule in meant if rule not in leading}:
             if department in taken:
                 continue

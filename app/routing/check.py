@@ -203,7 +203,9 @@ def _check_beside(
     sitting = _nearest(co_handling or meant)
     leading = _nearest(_fitting(leads, facts))
     witness = region.witness(facts)
-    has_it_already = leading[:1] if leading else _taking(takers, facts)
+    # Where no lead even waits, it is the lead that is at fault, and not who was to help it.
+    lead_waits = any(lead.condition is not None and lead.condition.answer(facts) is None for lead in leads)
+    has_it_already = leading[:1] if leading or not lead_waits else _taking(takers, facts)
     for holder in has_it_already:
         if sitting and holder.department == sitting[0].department:
             _note_sitting(region, seat, [], answers, facts, notes, taken_by=holder)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.routing.conditions import waited_for
 from app.routing.directory import Agency, Directory
-from app.routing.facts import Facts, FactValues
+from app.routing.facts import Facts, FactValues, Value
 from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule, local_day
 
 _COORDINATOR = "county_coordination_mechanism"
@@ -118,6 +118,16 @@ def decide_need(
     need: str, place: str, known: FactValues, day: date, table: RoutingTable, directory: Directory
 ) -> NeedDecision:
     """The part of `decide` for one need."""
+    told = tuple([(name, known[name]) for name in table.facts_of(need) if name in known])
+    return _decided(need, place, told, day, table, directory)
+
+
+# One need in one place gets one decision all day from the same facts.
+@lru_cache(_REMEMBERED)
+def _decided(
+    need: str, place: str, told: tuple[tuple[str, Value], ...], day: date, table: RoutingTable, directory: Directory
+) -> NeedDecision:
+    known = dict(told)
     own = _seated(table, need, place, known, day, directory)
     if need == UNDETERMINED:
         return _decision(need, True, _with_a_lead(own.assignments("applies")), own.unfired, known)
@@ -171,8 +181,8 @@ def _candidates(table: RoutingTable, need: str, place: str) -> tuple[Rule, ...]:
 
 
 def forget() -> None:
-    """What is remembered keeps agencies alive that nobody uses any more: forget it when there is a new directory."""
-    for remembering in (_candidates, _first_equal):
+    """What is remembered keeps directories alive that nobody uses any more: forget it when there is a new one."""
+    for remembering in (_candidates, _decided, _first_equal):
         remembering.cache_clear()
 
 

@@ -136,6 +136,19 @@ class RoutingTable:
             index.setdefault(rule.need, []).append(rule)
         return {need: tuple(rules) for need, rules in index.items()}
 
+    def facts_of(self, need: str) -> tuple[str, ...]:
+        """The names of the facts that can matter for a need: those of its own rules and of `undetermined`'s."""
+        return self._facts.get(need) or self._facts.get(UNDETERMINED, ())
+
+    @cached_property
+    def _facts(self) -> Mapping[str, tuple[str, ...]]:
+        named: dict[str, dict[str, None]] = {need: {} for need in self.by_need}
+        for rule in self.rules:
+            if rule.condition:
+                named[rule.need] |= dict.fromkeys(rule.condition.facts)
+        behind = named.get(UNDETERMINED, {})
+        return {need: tuple({**own, **behind}) for need, own in named.items()}
+
     @cached_property
     def described(self) -> Mapping[int, Mapping[str, Any]]:
         """What every decision that a rule fires in says of it, ready to be shown."""
