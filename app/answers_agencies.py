@@ -49,7 +49,9 @@ class EndpointState(Outbound):
     failures: int
     fault: str | None
     probe_at: datetime | None
-    suspended_at: datetime | None = Field(description="It answered 410 Gone: nothing is sent before it is resumed.")
+    suspended_at: datetime | None = Field(
+        description="It answered 410 Gone, or its subscription was ended: nothing is sent before it is taken back."
+    )
 
 
 class AgencyView(AgencySummary):

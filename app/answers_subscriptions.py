@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from app.answers import Outbound, Page
+from app.answers_agencies import MOST_COUNTED, EndpointState, SecretAge
 from app.receivers import NoticeType
-
-MOST_COUNTED = 10_000
 
 
 class SubscriptionSummary(Outbound):
@@ -32,25 +30,9 @@ class SubscriptionPage(Page):
     items: list[SubscriptionSummary]
 
 
-class SubscriptionSecret(Outbound):
-    created_at: datetime
-    ends_at: datetime | None
-
-
-class SubscriberState(Outbound):
-    """How the endpoint fares, as the workers saw it last."""
-
-    breaker: Literal["closed", "open", "half_open"] = Field(description="Open: it rests; half open: it is probed.")
-    since: datetime | None
-    failures: int
-    fault: str | None
-    probe_at: datetime | None
-    suspended_at: datetime | None = Field(description="It answered 410 Gone, or was ended: nothing is sent to it.")
-
-
 class SubscriptionView(SubscriptionSummary):
-    secrets: list[SubscriptionSecret] = Field(description="Those in force, the newest first.")
-    state: SubscriberState
+    secrets: list[SecretAge] = Field(description="Those in force, the newest first.")
+    state: EndpointState
     pending: int = Field(description=f"Deliveries under way; counted to {MOST_COUNTED}.")
     exhausted: int = Field(description=f"Deliveries given up; counted to {MOST_COUNTED}.")
 
@@ -62,4 +44,4 @@ class SubscriptionMade(SubscriptionView):
 class SubscriptionSecretMade(Outbound):
     subscription_id: UUID
     secret: str = Field(description="Shown this once.")
-    secrets: list[SubscriptionSecret]
+    secrets: list[SecretAge]

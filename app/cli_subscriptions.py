@@ -90,11 +90,11 @@ def rotate_secret(
 ) -> None:
     """Make a new signing secret and print it, this once. Until the overlap ends both sign."""
     from app import subscriptions
-    from app.schemas_subscriptions import SubscriptionSecretIn
+    from app.schemas_agencies import SecretIn
     from app.wire import from_json
 
     async def work(office: Office) -> bytes:
-        asked = SubscriptionSecretIn(overlap_hours=overlap_hours)
+        asked = SecretIn(overlap_hours=overlap_hours)
         return await subscriptions.rotate_secret(office, subscription_id, asked, None)
 
     typer.echo(from_json(asked_of_office(database, work))["secret"])

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import agencies, checks
-from app.answers_agencies import MOST_COUNTED
-from app.constraints import IDEMPOTENCY_KEY, constraint_of
+from app import agencies, checks, etags
 from app.delivery import again
-from app.delivery.addresses import AllowList, WrongEndpointError
-from app.delivery.lanes import Priority
 from app.delivery.ping import ping as send_ping
 from app.delivery.tls import WrongTlsError, tls_context
+from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of
 from app.identifiers import now
 from app.keys import Key
 from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
 from app.reading import PageAsked, cursor_of, text_cursor_of
 from app.receivers import Tls, secrets_at
-from app.repeats import Repeat, first_answer
+from app.repeats import Repeat, once
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn, TlsIn
-from app.sealing import seal_bytes, unseal, unseal_bytes
-from app.tables import agency, delivery, endpoint_secret, endpoint_state, idempotency
+from app.sealing import unseal
+from app.tables import agency
 from app.wire import to_json
 
 _SUMMARY = (
@@ -38,14 +33,6 @@ _SUMMARY = (
     *("active", "created_at"),
 )
 _EDITED = (*_SUMMARY, "max_in_flight", "per_second", "tls")
-_NOTHING_KNOWN = {"since": None, "failures": 0, "fault": None, "probe_at": None, "suspended_at": None}
-_WRONG_ENDPOINT = Text(
-    "接收地址应为 https:// 的公共地址,或 ONE_WINDOW_ALLOWED_NETWORKS 所列网络内的地址(该处也可用 http://);"
-    "端口 1 到 65535,不含用户名和密码。例如 https://housing.example.gov.cn/one-window。",
-    "An endpoint is an https:// address that is public, or one in the networks of ONE_WINDOW_ALLOWED_NETWORKS, there also "
-    "http://; its port 1 to 65535, without user or password. Write one such as "
-    "https://housing.example.gov.cn/one-window.",
-)
 _WRONG_TLS = Text(
     "证书或私钥无法使用:应为 PEM,私钥不加密码,且与客户端证书(置于首位)相配。",
     "The certificates or the key can't be used: give PEM, the key without a password and that of the client certificate, "
@@ -108,7 +95,7 @@ async def add(office: Office, key: Key, asked: AgencyIn, repeat: Repeat | None) 
         secret = await agencies.add(connection, department_code=asked.department, how=how, **given)
         return {**await _view(connection, await _row(connection, asked.code)), "secret": secret}
 
-    return await _once(office, repeat, make)
+    return await once(office.database, repeat, make, taken="pk_agency")
 
 
 async def change(office: Office, code: str, asked: AgencyChange, if_match: str | None) -> tuple[dict[str, Any], str]:
@@ -125,7 +112,7 @@ async def change(office: Office, code: str, asked: AgencyChange, if_match: str |
         changes["tls"] = _tls(asked.tls)
     async with office.database.writing() as connection:
         before = await _row(connection, code, locked=True)
-        _must_match(if_match, _tag(before))
+        must_match(if_match, _tag(before))
         secret = await agencies.change(connection, code, changes)
         row = await _row(connection, code)
         kept = {**await _view(connection, row), "secret": secret}
@@ -140,9 +127,9 @@ async def rotate_secret(office: Office, code: str, asked: SecretIn, repeat: Repe
     async def make(connection: AsyncConnection) -> dict[str, Any]:
         await _row(connection, code, locked=True)
         secret = await agencies.rotate_secret(connection, code, timedelta(hours=asked.overlap_hours))
-        return {"agency": code, "secret": secret, "secrets": await _secrets(connection, code)}
+        return {"agency": code, "secret": secret, "secrets": await secrets_of(connection, code)}
 
-    return await _once(office, repeat, make)
+    return await once(office.database, repeat, make)
 
 
 async def resume(office: Office, code: str) -> tuple[dict[str, Any], str]:
@@ -199,27 +186,6 @@ async def send_again(
     return {"sent_again": sent, "next_cursor": cursor_of(last) if more and last else None}
 
 
-async def _once(office: Office, repeat: Repeat | None, make: Any) -> bytes:
-    """What `make` answers, or what it answered the first time. Two at the same moment: the later one looks again."""
-    try:
-        return await _made(office, repeat, make)
-    except IntegrityError as error:
-        if constraint_of(error) not in (IDEMPOTENCY_KEY, "pk_agency"):
-            raise
-    return await _made(office, repeat, make)
-
-
-async def _made(office: Office, repeat: Repeat | None, make: Any) -> bytes:
-    async with office.database.writing() as connection:
-        if repeat and (first := await first_answer(connection, repeat)):
-            return unseal_bytes(first.answer)
-        answer = to_json(await make(connection))
-        if repeat:
-            # It holds a signing secret, and is kept as one.
-            await connection.execute(idempotency.insert(), repeat.row(None, now(), seal_bytes(answer)))
-    return answer
-
-
 async def _row(connection: AsyncConnection, code: str, *, locked: bool = False) -> Mapping[Any, Any]:
     found = select(*(agency.c[name] for name in _EDITED)).where(agency.c.code == code)
     row = (await connection.execute(found.with_for_update() if locked else found)).mappings().first()
@@ -229,48 +195,18 @@ async def _row(connection: AsyncConnection, code: str, *, locked: bool = False) 
 
 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-    code = row["code"]
-    state = select(endpoint_state).where(endpoint_state.c.receiver == code)
-    known = (await connection.execute(state)).mappings().first()
     tls = Tls(**unseal(row["tls"])) if row["tls"] else None
-    lanes = delivery.c.priority.in_([int(lane) for lane in Priority])
     return {
         **{name: row[name] for name in (*_SUMMARY, "max_in_flight", "per_second")},
         "tls": {"ca": tls.ca is not None, "client_certificate": tls.certificate is not None} if tls else None,
-        "secrets": await _secrets(connection, code),
-        "state": {"breaker": "closed", **_NOTHING_KNOWN}
-        if known is None
-        else {name: known[name] for name in ("breaker", *_NOTHING_KNOWN)},
-        "pending": await _counted(connection, delivery.c.status == "pending", lanes, delivery.c.receiver == code),
-        "exhausted": await _counted(connection, delivery.c.status == "exhausted", delivery.c.receiver == code),
+        **await fares(connection, row["code"]),
     }
-
-
-async def _counted(connection: AsyncConnection, *which: Any) -> int:
-    some = select(delivery.c.id).where(*which).limit(MOST_COUNTED).subquery()
-    return await connection.scalar(select(func.count()).select_from(some)) or 0
-
-
-async def _secrets(connection: AsyncConnection, code: str) -> list[dict[str, Any]]:
-    held = endpoint_secret.c
-    in_force = select(held.created_at, held.ends_at).where(
-        held.receiver == code, or_(held.ends_at.is_(None), held.ends_at > now())
-    )
-    rows = (await connection.execute(in_force.order_by(held.created_at.desc(), held.id.desc()))).mappings()
-    return [{"created_at": row["created_at"], "ends_at": row["ends_at"]} for row in rows]
 
 
 def _tag(row: Mapping[Any, Any]) -> str:
     """An entity tag of what can be edited; how the endpoint fares changes by itself, and is no part of it."""
     told = to_json([row[name] for name in _EDITED if name != "tls"]) + (row["tls"] or b"")
-    return f'"{hashlib.sha256(told).hexdigest()[:32]}"'
-
-
-def _must_match(if_match: str | None, tag: str) -> None:
-    if if_match is None:
-        raise Problem("precondition_required")
-    if if_match.strip() != "*" and tag not in (each.strip() for each in if_match.split(",")):
-        raise Problem("precondition_failed", headers={"ETag": tag})
+    return etags.of_content(told)
 
 
 def _tls(asked: TlsIn | None) -> Tls | None:
@@ -279,12 +215,7 @@ def _tls(asked: TlsIn | None) -> Tls | None:
 
 async def _errors(office: Office, endpoint: str | None, tls: TlsIn | None) -> list[FieldError]:
     """What can't be saved: an address where nothing may be sent, certificates that can't be used."""
-    errors = []
-    try:
-        if endpoint is not None:
-            await agencies.check_endpoint(endpoint, AllowList(office.settings.allowed_networks))
-    except WrongEndpointError:
-        errors.append(FieldError("/endpoint", "endpoint_wrong", _WRONG_ENDPOINT))
+    errors = await endpoint_errors(office.settings, endpoint)
     try:
         if tls is not None:
             tls_context(tls.ca, tls.certificate, tls.key)

@@ -1,12 +1,18 @@
-"""Entity tags (RFC 9110, 8.8.3 and 13.1.1): which state of a handoff somebody has seen; pure."""
+"""Entity tags (RFC 9110, 8.8.3 and 13.1.1): which state of a thing somebody has seen; pure."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 _TAG = r'(?:W/)?"[!#-~]*"'
 PATTERN = rf"^(?:\*|{_TAG}(?:, ?{_TAG})*)$"
 LONGEST = 200
+
+
+def of_content(content: bytes) -> str:
+    """The tag of something that is edited, by all that can be edited of it."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 def etag(sequence: int) -> str:

@@ -44,7 +44,7 @@ from app.process import start_when_possible
 from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
-from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
 
@@ -72,7 +72,7 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
-    *(SubscriptionIn, SubscriptionChange, SubscriptionSecretIn),
+    *(SubscriptionIn, SubscriptionChange),
 )
 
 

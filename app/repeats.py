@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.constraints import IDEMPOTENCY_KEY, constraint_of
+from app.db import Database
+from app.identifiers import now
 from app.keys import Key
 from app.problems import Problem
+from app.sealing import seal_bytes, unseal_bytes
 from app.tables import idempotency
+from app.wire import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,36 @@ async def first_answer(connection: AsyncConnection, repeat: Repeat) -> Row[bytes
     if row is not None and row.digest != repeat.digest:
         raise Problem("idempotency_conflict")
     return row
+
+
+async def once(
+    database: Database,
+    repeat: Repeat | None,
+    make: Callable[[AsyncConnection], Awaitable[dict[str, Any]]],
+    taken: str = "",
+) -> bytes:
+    """What `make` answers, JSON, or what it answered the first time; for answers that hold a signing secret.
+
+    Two at the same moment, which meet at the key or at the constraint `taken`: the later one looks again.
+    """
+    try:
+        return await _made(database, repeat, make)
+    except IntegrityError as error:
+        if constraint_of(error) not in (IDEMPOTENCY_KEY, taken):
+            raise
+    return await _made(database, repeat, make)
+
+
+async def _made(
+    database: Database, repeat: Repeat | None, make: Callable[[AsyncConnection], Awaitable[dict[str, Any]]]
+) -> bytes:
+    async with database.writing() as connection:
+        if repeat and (first := await first_answer(connection, repeat)):
+            return unseal_bytes(first.answer)
+        answer = to_json(await make(connection))
+        if repeat:
+            await connection.execute(idempotency.insert(), repeat.row(None, now(), seal_bytes(answer)))
+    return answer
 
 
 def _sha256(content: bytes) -> bytes:

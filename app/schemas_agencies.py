@@ -80,7 +80,7 @@ class AgencyIn(Inbound):
     tls: TlsIn | None = None
 
 
-def _left_out() -> Any:
+def left_out() -> Any:
     """Stands where nothing was given, and is not read: `model_fields_set` says what was."""
     return None
 
@@ -101,15 +101,15 @@ class AgencyChange(Inbound):
         }
     )
 
-    name_zh: NameZh = Field(default_factory=_left_out)
-    name_en: NameEn = Field(default_factory=_left_out)
+    name_zh: NameZh = Field(default_factory=left_out)
+    name_en: NameEn = Field(default_factory=left_out)
     phone: Phone | None = None
     endpoint: Address | None = None
-    delivery_mode: DeliveryMode = Field(default_factory=_left_out)
+    delivery_mode: DeliveryMode = Field(default_factory=left_out)
     max_in_flight: InFlight | None = None
     per_second: PerSecond | None = None
     tls: TlsIn | None = None
-    active: bool = Field(default_factory=_left_out, description="Nothing new is handed to an agency that is not.")
+    active: bool = Field(default_factory=left_out, description="Nothing new is handed to an agency that is not.")
 
 
 class SecretIn(Inbound):

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, or_, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import agencies, checks, registry
-from app.answers_subscriptions import MOST_COUNTED
+from app import agencies, checks, etags, registry
 from app.columns import Instant
-from app.constraints import IDEMPOTENCY_KEY, SUBSCRIPTION_NAME, constraint_of
-from app.delivery.addresses import AllowList, WrongEndpointError
-from app.delivery.lanes import Priority
+from app.constraints import SUBSCRIPTION_NAME
+from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of
 from app.identifiers import new_id, now
 from app.office import Office
-from app.problems import FieldError, Problem, Text, invalid
+from app.problems import Problem, Text, invalid
 from app.reading import PageAsked, cursor_of
-from app.repeats import Repeat, first_answer
-from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
-from app.sealing import seal_bytes, unseal_bytes
-from app.tables import delivery, endpoint_secret, endpoint_state, idempotency, subscription
+from app.repeats import Repeat, once
+from app.schemas_agencies import SecretIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.tables import endpoint_state, subscription
 from app.wire import to_json
 
 _SET = ("name", "endpoint", "types", "needs", "areas", "active", "max_in_flight", "per_second")
 _COLUMNS = tuple(subscription.c[name] for name in ("id", *_SET, "created_at", "created_by"))
-_NOTHING_KNOWN = {"since": None, "failures": 0, "fault": None, "probe_at": None, "suspended_at": None}
 _NEEDS = Text("代码见 GET /v1/needs。", "GET /v1/needs lists the codes.")
 _DIVISIONS = Text("代码见 GET /v1/divisions。", "GET /v1/divisions lists the codes.")
-_WRONG_ENDPOINT = Text(
-    "接收地址须为允许发送到的 http:// 或 https:// 地址,不含用户名和密码,例如 https://statistics.example.gov.cn/one-window;"
-    "http:// 只可用于 ONE_WINDOW_ALLOWED_NETWORKS 中的网络。",
-    "An endpoint is an http:// or https:// address that messages may go to, without user or password, such as "
-    "https://statistics.example.gov.cn/one-window; http:// only in the networks of ONE_WINDOW_ALLOWED_NETWORKS.",
-)
 _SUSPEND = text(
     "INSERT INTO endpoint_state (receiver, breaker, since, failures, suspended_at) "
     "VALUES (:receiver, 'closed', :at, 0, :at) "
@@ -80,7 +69,9 @@ async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat 
         await registry.moved(connection)
         return {**await _view(connection, row), "secret": secret}
 
-    return await _once(office, repeat, make)
+    answer = await once(office.database, repeat, make, taken=SUBSCRIPTION_NAME)
+    await office.registry.refresh()
+    return answer
 
 
 async def change(
@@ -95,7 +86,7 @@ async def change(
     await _check(office, changes)
     async with office.database.writing() as connection:
         before = await _row(connection, subscription_id, locked=True)
-        _must_match(if_match, _tag(before))
+        must_match(if_match, _tag(before))
         if changes:
             await connection.execute(update(subscription).where(subscription.c.id == subscription_id).values(**changes))
             await registry.moved(connection)
@@ -123,9 +114,7 @@ async def end(office: Office, subscription_id: UUID) -> None:
     await office.registry.refresh()
 
 
-async def rotate_secret(
-    office: Office, subscription_id: UUID, asked: SubscriptionSecretIn, repeat: Repeat | None
-) -> bytes:
+async def rotate_secret(office: Office, subscription_id: UUID, asked: SecretIn, repeat: Repeat | None) -> bytes:
     """A `SubscriptionSecretMade`, JSON. Raises `not_found`, `idempotency_conflict`."""
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
@@ -135,10 +124,12 @@ async def rotate_secret(
         return {
             "subscription_id": subscription_id,
             "secret": secret,
-            "secrets": await _secrets(connection, receiver),
+            "secrets": await secrets_of(connection, receiver),
         }
 
-    return await _once(office, repeat, make)
+    answer = await once(office.database, repeat, make)
+    await office.registry.refresh()
+    return answer
 
 
 def _columns(asked: SubscriptionIn | SubscriptionChange) -> dict[str, Any]:
@@ -158,39 +149,9 @@ async def _check(office: Office, given: Mapping[str, Any]) -> None:
         for position, code in enumerate(given.get(name, ()))
         if code not in codes
     ]
-    if "endpoint" in given:
-        try:
-            await agencies.check_endpoint(given["endpoint"], AllowList(office.settings.allowed_networks))
-        except WrongEndpointError:
-            errors.append(FieldError("/endpoint", "endpoint_wrong", _WRONG_ENDPOINT))
+    errors += await endpoint_errors(office.settings, given.get("endpoint"))
     if errors:
         raise invalid(*errors)
-
-
-async def _once(
-    office: Office, repeat: Repeat | None, make: Callable[[AsyncConnection], Awaitable[dict[str, Any]]]
-) -> bytes:
-    """What `make` answers, or what it answered the first time. Two at the same moment: the later one looks again."""
-    try:
-        return await _made(office, repeat, make)
-    except IntegrityError as error:
-        if repeat is None or constraint_of(error) not in (IDEMPOTENCY_KEY, SUBSCRIPTION_NAME):
-            raise
-    return await _made(office, repeat, make)
-
-
-async def _made(
-    office: Office, repeat: Repeat | None, make: Callable[[AsyncConnection], Awaitable[dict[str, Any]]]
-) -> bytes:
-    async with office.database.writing() as connection:
-        if repeat and (first := await first_answer(connection, repeat)):
-            return unseal_bytes(first.answer)
-        answer = to_json(await make(connection))
-        if repeat:
-            # It holds a signing secret, and is kept as one.
-            await connection.execute(idempotency.insert(), repeat.row(None, now(), seal_bytes(answer)))
-    await office.registry.refresh()
-    return answer
 
 
 async def _row(connection: AsyncConnection, subscription_id: UUID, *, locked: bool = False) -> Mapping[Any, Any]:
@@ -210,40 +171,9 @@ def _summary(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-    receiver = str(row["id"])
-    state = select(endpoint_state).where(endpoint_state.c.receiver == receiver)
-    known = (await connection.execute(state)).mappings().first() or {"breaker": "closed", **_NOTHING_KNOWN}
-    of_receiver, lanes = delivery.c.receiver == receiver, delivery.c.priority.in_([int(lane) for lane in Priority])
-    return {
-        **_summary(row),
-        "secrets": await _secrets(connection, receiver),
-        "state": {name: known[name] for name in ("breaker", *_NOTHING_KNOWN)},
-        "pending": await _counted(connection, of_receiver, delivery.c.status == "pending", lanes),
-        "exhausted": await _counted(connection, of_receiver, delivery.c.status == "exhausted"),
-    }
-
-
-async def _counted(connection: AsyncConnection, *which: Any) -> int:
-    some = select(delivery.c.id).where(*which).limit(MOST_COUNTED).subquery()
-    return await connection.scalar(select(func.count()).select_from(some)) or 0
-
-
-async def _secrets(connection: AsyncConnection, receiver: str) -> list[dict[str, datetime | None]]:
-    held = endpoint_secret.c
-    in_force = select(held.created_at, held.ends_at).where(
-        held.receiver == receiver, or_(held.ends_at.is_(None), held.ends_at > now())
-    )
-    rows = await connection.execute(in_force.order_by(held.created_at.desc(), held.id.desc()))
-    return [{"created_at": row.created_at, "ends_at": row.ends_at} for row in rows]
+    return {**_summary(row), **await fares(connection, str(row["id"]))}
 
 
 def _tag(row: Mapping[Any, Any]) -> str:
     """An entity tag of what can be edited; how the endpoint fares changes by itself, and is no part of it."""
-    return f'"{hashlib.sha256(to_json([row[name] for name in _SET])).hexdigest()[:32]}"'
-
-
-def _must_match(if_match: str | None, tag: str) -> None:
-    if if_match is None:
-        raise Problem("precondition_required")
-    if if_match.strip() != "*" and tag not in (each.strip() for each in if_match.split(",")):
-        raise Problem("precondition_failed", headers={"ETag": tag})
+    return etags.of_content(to_json([row[name] for name in _SET]))

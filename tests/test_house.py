@@ -41,7 +41,7 @@ from app.schemas import (
 )
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
-from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +62,7 @@ LAYERS = (
     "checks handoffs presenting rights",
     "versions",
     "agencies callbacks guests inbox intake operation previewing proof reading refused replay seed senders tabling",
+    "endpoint_rows",
     "endpoints subscriptions",
     "process worker",
     "api",
@@ -327,7 +328,6 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     RequestIn: a_request_in_full(),
     SubscriptionChange: {**SUBSCRIPTION, "active": True},
     SubscriptionIn: SUBSCRIPTION,
-    SubscriptionSecretIn: {"overlap_hours": 24},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WithdrawIn: {"reason": "家里已经想出办法"},
     CallbackItem: {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BeforeValidator
@@ -13,7 +13,7 @@ from app import endpoints
 from app.answers_agencies import AgencyKept, AgencyPage, AgencyView, Pinged, SecretMade, SentAgain
 from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
-from app.api.documents import answers
+from app.api.documents import ETAG, answers
 from app.api.paging import Many, Paged, page_answer
 from app.keys import Key, KeyRole
 from app.schemas import Moment
@@ -24,18 +24,12 @@ Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
 Code = Annotated[str, Path(pattern=AGENCY_CODE, description="An agency's code.")]
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*")
-_ENTITY_TAG = {"ETag": {"description": "Send it as If-Match with a change.", "schema": {"type": "string"}}}
 
 
 def _written_out(value: object) -> object:
     if isinstance(value, str) and not _A_TIME.fullmatch(value):  # a bare number would be taken for seconds
         raise PydanticCustomError("datetime_parsing", "write a time with its zone")
     return value
-
-
-def _with_tag(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
-    responses[200]["headers"] = {**responses[200]["headers"], **_ENTITY_TAG}
-    return responses
 
 
 @router.get("", summary="List agencies by code", responses=answers(AgencyPage, "validation_failed"))
@@ -73,7 +67,7 @@ async def add_agency(request: Request, key: Edits) -> Response:
 @router.get(
     "/{code}",
     summary="One agency, and how its endpoint fares",
-    responses=_with_tag(answers(AgencyView, "not_found", "validation_failed")),
+    responses=answers(AgencyView, "not_found", "validation_failed", headers=ETAG),
 )
 async def one_agency(request: Request, key: Looks, code: Code) -> Response:
     """Of its secrets the ages, of its TLS what there is: never the texts."""
@@ -84,8 +78,14 @@ async def one_agency(request: Request, key: Looks, code: Code) -> Response:
 @router.patch(
     "/{code}",
     summary="Change an agency",
-    responses=_with_tag(
-        answers(AgencyKept, "not_found", "precondition_failed", "precondition_required", body=True, what="Changed.")
+    responses=answers(
+        AgencyKept,
+        "not_found",
+        "precondition_failed",
+        "precondition_required",
+        body=True,
+        what="Changed.",
+        headers=ETAG,
     ),
     openapi_extra=takes(AgencyChange),
 )
@@ -120,7 +120,7 @@ async def rotate_secret(request: Request, key: Edits, code: Code) -> Response:
 @router.post(
     "/{code}/resume-endpoint",
     summary="Send again to an endpoint that answered 410",
-    responses=_with_tag(answers(AgencyView, "not_found", "validation_failed")),
+    responses=answers(AgencyView, "not_found", "validation_failed", headers=ETAG),
 )
 async def resume_endpoint(request: Request, key: Edits, code: Code) -> Response:
     """What waits for it is tried at once. Of an endpoint that is not suspended nothing changes."""

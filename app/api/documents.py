@@ -11,7 +11,7 @@ from app.answers import ProblemBody
 from app.problems import KINDS
 
 _REQUEST_ID = {"X-Request-ID": {"description": "Names this call in the logs.", "schema": {"type": "string"}}}
-ETAG = {"ETag": {"description": "The handoff's tag, for `If-Match`.", "schema": {"type": "string"}}}
+ETAG = {"ETag": {"description": "Of the state that is shown, for `If-Match`.", "schema": {"type": "string"}}}
 _ALWAYS = ("internal_error", "unavailable")
 _WITH_KEY = ("unauthenticated", "forbidden")
 _WITH_BODY = ("malformed_json", "body_too_large", "unsupported_media_type", "validation_failed")

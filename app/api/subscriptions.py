@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -11,20 +11,15 @@ from app import subscriptions
 from app.answers_subscriptions import SubscriptionMade, SubscriptionPage, SubscriptionSecretMade, SubscriptionView
 from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
-from app.api.documents import answers
+from app.api.documents import ETAG, answers
 from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
-from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionSecretIn
+from app.schemas_agencies import SecretIn
+from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
-_ENTITY_TAG = {"ETag": {"description": "Send it as If-Match with a change.", "schema": {"type": "string"}}}
-
-
-def _with_tag(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
-    responses[200]["headers"] = {**responses[200]["headers"], **_ENTITY_TAG}
-    return responses
 
 
 @router.get("", summary="List subscriptions, newest first", responses=answers(SubscriptionPage, "validation_failed"))
@@ -61,7 +56,7 @@ async def subscribe(request: Request, key: Edits) -> Response:
 @router.get(
     "/{subscription_id}",
     summary="One subscription, and how its endpoint fares",
-    responses=_with_tag(answers(SubscriptionView, "not_found", "validation_failed")),
+    responses=answers(SubscriptionView, "not_found", "validation_failed", headers=ETAG),
 )
 async def one_subscription(request: Request, key: Looks, subscription_id: UUID) -> Response:
     """Of its secrets the ages, never the texts."""
@@ -72,16 +67,15 @@ async def one_subscription(request: Request, key: Looks, subscription_id: UUID) 
 @router.patch(
     "/{subscription_id}",
     summary="Change a subscription",
-    responses=_with_tag(
-        answers(
-            SubscriptionView,
-            "not_found",
-            "subscription_exists",
-            "precondition_failed",
-            "precondition_required",
-            body=True,
-            what="Changed.",
-        )
+    responses=answers(
+        SubscriptionView,
+        "not_found",
+        "subscription_exists",
+        "precondition_failed",
+        "precondition_required",
+        body=True,
+        what="Changed.",
+        headers=ETAG,
     ),
     openapi_extra=takes(SubscriptionChange),
 )
@@ -123,11 +117,11 @@ async def end_subscription(request: Request, key: Edits, subscription_id: UUID) 
         body=True,
         what="Made.",
     ),
-    openapi_extra=takes(SubscriptionSecretIn, IDEMPOTENCY_KEY),
+    openapi_extra=takes(SecretIn, IDEMPOTENCY_KEY),
 )
 async def rotate_secret(request: Request, key: Edits, subscription_id: UUID) -> Response:
     """Until the overlap ends the old ones sign too."""
     body = await read_bytes(request)
-    asked = parse(SubscriptionSecretIn, body)
+    asked = parse(SecretIn, body)
     repeat = repeat_of(request, key, body)
     return answer(await subscriptions.rotate_secret(office_of(request), subscription_id, asked, repeat), 201)
