@@ -8,19 +8,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import hypothesis
 import pytest
 import uvicorn
 from sqlalchemy.engine import make_url
 
-from app.keys import KeyRole
 from app.main import create_app
 from tests import serving
+from tests.county import EDUCATION, County, Seen
+from tests.receivers import Receiver
+from tests.running import Running
 
 BACKENDS = ("sqlite", "postgresql")
 # A busy machine is no failure of the rule under test.
@@ -87,23 +87,6 @@ def own_postgres(postgres_server: str) -> Iterator[tuple[str, Any]]:
         server.ensure_postgres_running()
 
 
-@dataclass
-class Running:
-    """The service on a database of this test's own; `client(role)` calls it as that role."""
-
-    url: str
-    address: str
-    _clients: list[httpx.Client] = field(default_factory=list)
-
-    def client(self, role: KeyRole | str | None, agency: str | None = None, **headers: str) -> httpx.Client:
-        if role is not None:
-            headers["authorization"] = f"Bearer {serving.make_key(self.url, KeyRole(role), agency)}"
-        headers.setdefault("accept-language", "en")
-        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False, verify=False)
-        self._clients.append(client)
-        return client
-
-
 @pytest.fixture
 def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
     """Starts the service inside this process, on a real port; settings may be given by name."""
@@ -139,3 +122,30 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
 @pytest.fixture
 def service(run_service: Callable[..., Running]) -> Running:
     return run_service()
+
+
+@pytest.fixture
+def receiver(database_url: str) -> Iterator[Receiver]:
+    """Every agency has its endpoint here."""
+    receiver = Receiver()
+    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def county(database_url: str, run_service: Callable[..., Running]) -> County:
+    """The service, from outside; nothing that is sent arrives."""
+    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
+    return County(run_service(), secrets)
+
+
+@pytest.fixture
+def receipt(county: County) -> Seen:
+    return county.ask("education_aid")
+
+
+@pytest.fixture
+def school(county: County, receipt: Seen) -> Seen:
+    """The handoff of the education bureau, which leads."""
+    return county.handoff(receipt, EDUCATION)

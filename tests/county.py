@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from standardwebhooks import Webhook
 
-from tests.conftest import Running
 from tests.examples import a_request
+from tests.running import Running
 
 TOWNSHIP = "360803101-township"
 CIVIL_AFFAIRS = "360803-civil-affairs"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from app.agencies import check_endpoint
 from app.delivery.addresses import AllowList, WrongEndpointError, parse_endpoint
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, County
 from tests.receivers import Answer, Receiver
+from tests.running import Running
 from tests.sending import an_agency, known_to, sent
 from tests.watching import until
 

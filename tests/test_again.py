@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,21 +19,13 @@ from app.sealing import seal_bytes
 from app.tables import delivery
 from tests import serving
 from tests.commands import one_window_here, refused
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County, Seen
 from tests.receivers import Received, Receiver
+from tests.running import Running
 from tests.watching import change, fetch, until
 
 SEATS = 5  # of education_aid
 MANY = 600
-
-
-@pytest.fixture
-def receiver(database_url: str) -> Iterator[Receiver]:
-    receiver = Receiver()
-    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

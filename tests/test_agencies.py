@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,12 @@ from sqlalchemy import insert, select, update
 from app.identifiers import now
 from app.tables import agency, agency_seat, delivery, endpoint_secret, endpoint_state
 from app.turns import MOST_A_MINUTE, Turns
-from tests import serving
 from tests.certificates import Authority, server_context
 from tests.commands import one_window_here, refused
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County
 from tests.examples import a_request
 from tests.receivers import Answer, Receiver
+from tests.running import Running
 from tests.watching import change, fetch, until
 
 NEW = {
@@ -203,14 +202,6 @@ def test_a_secret_is_rotated_with_overlap_and_only_its_age_is_seen_again(admin: 
     admin.post(f"{AT}/secrets", json={"overlap_hours": 0}).raise_for_status()
     assert len(admin.get(AT).json()["secrets"]) == 1, "those that have ended are not in force"
     assert admin.post("/v1/agencies/nobody/secrets", json={}).status_code == 404
-
-
-@pytest.fixture
-def receiver(database_url: str) -> Iterator[Receiver]:
-    receiver = Receiver()
-    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
-    yield receiver
-    receiver.close()
 
 
 def test_a_ping_shows_exactly_what_came_back_and_leaves_nothing_behind(

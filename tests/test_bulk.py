@@ -14,27 +14,10 @@ from sqlalchemy import select
 
 from app import signing
 from app.tables import callback, callback_body, callback_refused
-from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County, Seen, a_callback, now, signed
 from tests.watching import count, fetch
 
 HEADER = "one-window-agency"
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
-
-
-@pytest.fixture
-def receipt(county: County) -> Seen:
-    return county.ask("education_aid")
-
-
-@pytest.fixture
-def school(county: County, receipt: Seen) -> Seen:
-    return county.handoff(receipt, EDUCATION)
 
 
 def an_item(id_: str, handoff: Seen, type_: str, if_match: str | None = None, **data: Any) -> Seen:

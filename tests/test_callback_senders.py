@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
@@ -16,22 +15,6 @@ from app.db import Database
 from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County, Seen, a_callback, signed
 from tests.watching import until
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
-
-
-@pytest.fixture
-def receipt(county: County) -> Seen:
-    return county.ask("education_aid")
-
-
-@pytest.fixture
-def school(county: County, receipt: Seen) -> Seen:
-    return county.handoff(receipt, EDUCATION)
 
 
 def refused(county: County, receipt: Seen, answer: httpx.Response, status: int, code: str) -> str:

@@ -14,26 +14,8 @@ import pytest
 from sqlalchemy import select
 
 from app.tables import callback, event
-from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, County, Seen, a_callback, now, signed
 from tests.watching import count, fetch
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
-
-
-@pytest.fixture
-def receipt(county: County) -> Seen:
-    return county.ask("education_aid")
-
-
-@pytest.fixture
-def school(county: County, receipt: Seen) -> Seen:
-    """The handoff of the education bureau, which leads."""
-    return county.handoff(receipt, EDUCATION)
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> Seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,22 +17,13 @@ from app.identifiers import now
 from app.messages import CancelledMessage, DispatchedMessage, SupplementedMessage
 from app.tables import delivery, worker
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, TOWNSHIP, County, Seen
 from tests.examples import a_request, a_request_in_full
 from tests.receivers import Answer, Received, Receiver
+from tests.running import Running
 from tests.watching import change, count, fetch, until
 
 SEATS = 5  # of education_aid, all in its one step
-
-
-@pytest.fixture
-def receiver(database_url: str) -> Iterator[Receiver]:
-    """Every agency has its endpoint here."""
-    receiver = Receiver()
-    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -16,20 +16,12 @@ from app.db import Database
 from app.identifiers import now
 from app.tables import delivery, delivery_attempt
 from tests import serving
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
 from tests.receivers import Answer, Received, Receiver
+from tests.running import Running
 from tests.watching import change, count, fetch, until
 
 SCHOOL = "360803-school"
-
-
-@pytest.fixture
-def receiver(database_url: str) -> Iterator[Receiver]:
-    receiver = Receiver()
-    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

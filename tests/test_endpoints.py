@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,21 +11,12 @@ from sqlalchemy import delete, select, update
 from app.delivery.lanes import Priority
 from app.identifiers import now
 from app.tables import agency, delivery, delivery_attempt, endpoint_state
-from tests import serving
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
 from tests.receivers import Answer, Receiver
+from tests.running import Running
 from tests.watching import change, fetch, until
 
 STATE = select(endpoint_state).where(endpoint_state.c.receiver == EDUCATION)
-
-
-@pytest.fixture
-def receiver(database_url: str) -> Iterator[Receiver]:
-    receiver = Receiver()
-    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
-    yield receiver
-    receiver.close()
 
 
 def the_delivery(county: County, of: str = EDUCATION) -> Seen:

@@ -20,10 +20,10 @@ from app.pages.words import FORMS, STATUSES
 from app.schemas import CallbackData
 from app.tables import callback, guest_link
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.receivers import Answer, Receiver
+from tests.running import Running
 from tests.watching import change, fetch
 
 PHONE = "0796-8888888"

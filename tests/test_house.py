@@ -61,7 +61,8 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting rights",
     "versions",
-    "agencies callbacks guests inbox intake operation previewing proof reading refused replay seed senders tabling",
+    "agencies callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
+    "senders tabling",
     "endpoint_rows",
     "endpoints subscriptions",
     "process worker",

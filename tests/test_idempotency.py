@@ -13,21 +13,15 @@ from sqlalchemy import select
 
 from app.tables import delivery, event, handoff, help_request, idempotency
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, County, Seen
 from tests.examples import a_request
+from tests.running import Running
 from tests.watching import count, fetch
 
 KEY = {"idempotency-key": "kiosk-7:2026-11-23:0001", "content-type": "application/json"}
 BODY = json.dumps(a_request("education_aid"), ensure_ascii=False).encode()
 # The same request to a reader, and not the same bytes.
 OTHER_BODY = json.dumps(a_request("education_aid"), ensure_ascii=True).encode()
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
 
 
 @pytest.fixture

@@ -23,19 +23,13 @@ from app.keys import KeyRole
 from app.ledger import Ledger, Unit, write_units
 from app.tables import revision
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, County, Seen
+from tests.running import Running
 from tests.watching import until
 
 LONG = 50  # seconds; nothing here waits so long unless it is broken
 Call = Future[httpx.Response]
 OPEN: list[httpx.Client] = []
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
 
 
 @pytest.fixture

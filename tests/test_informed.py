@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 
 from app.tables import delivery
-from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, VILLAGE, County
 from tests.versions import Clerk, rule_of
 from tests.watching import fetch
 
 FAST = "temp_aid_fast"
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
 
 
 def told(county: County, agency: str) -> list[str]:

@@ -17,9 +17,9 @@ from app import seed
 from app.answers import RequestReceipt
 from app.tables import event, handoff, help_request, metadata
 from tests import serving
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
+from tests.running import Running
 from tests.watching import count, fetch
 
 CHINESE = re.compile("[一-鿿]")

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from app.tables import delivery, event, handoff, help_request, idempotency
-from tests.conftest import Running
 from tests.examples import a_request
+from tests.running import Running
 from tests.watching import count
 
 CHINESE = re.compile("[一-鿿]")

@@ -16,7 +16,7 @@ from app import agencies, seed
 from app.db import Database
 from app.demo.cases import QINGYUAN_FAMILY
 from tests import serving
-from tests.conftest import Running
+from tests.running import Running
 
 CLOSED_WITHIN = 120.0
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from app.routing.rows import rule_of_row
 from app.routing.rules import Role
 from app.tables import agency, agency_seat, callback, handoff, metadata, routing_table, rule
 from tests import serving
+from tests.watching import on
 
 
 @pytest.fixture
@@ -34,17 +34,6 @@ def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
     url = serving.make_postgres_database(server)
     yield url
     serving.drop_postgres_database(server, url)
-
-
-def on(url: str, work: Callable[[Database], Any]) -> Any:
-    async def run() -> Any:
-        database = Database(serving.settings_for(url))
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 def test_an_empty_database_becomes_what_the_tables_say(empty_url: str) -> None:

@@ -16,9 +16,9 @@ from sqlalchemy import delete, select, text
 from app.main import create_app
 from app.tables import event, handoff, help_request, worker
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, County
 from tests.examples import PERSONAL, a_request, a_request_in_full
+from tests.running import Running
 from tests.watching import change, count, fetch, until
 
 CHINESE = re.compile("[一-鿿]")

@@ -7,33 +7,24 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import select, text
 
 from app.db import Database
 from app.keys import KeyRole
 from app.tables import delivery, handoff, help_request
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, TOWNSHIP, a_callback, signed
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.receivers import Answer, Receiver
+from tests.running import Running
 from tests.watching import count, fetch, until
 
 DISPATCHED_AT_ONCE = 5  # handoffs of education_aid
-
-
-@pytest.fixture
-def receiver(database_url: str) -> Iterator[Receiver]:
-    receiver = Receiver()
-    receiver.secrets = serving.set_endpoints(database_url, receiver.endpoint)
-    yield receiver
-    receiver.close()
 
 
 def client_of(service: serving.Service, key: str) -> httpx.Client:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app import agencies, refused, signing
+from app import agencies, refused_callbacks, signing
 from app.db import Database
 from app.tables import (
     callback,
@@ -28,22 +28,6 @@ from tests.county import CIVIL_AFFAIRS, EDUCATION, County, Seen, a_callback, now
 from tests.examples import PERSONAL, a_request_in_full
 from tests.receivers import Answer, Receiver
 from tests.watching import change, count, fetch, until
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
-
-
-@pytest.fixture
-def receipt(county: County) -> Seen:
-    return county.ask("education_aid")
-
-
-@pytest.fixture
-def school(county: County, receipt: Seen) -> Seen:
-    return county.handoff(receipt, EDUCATION)
 
 
 def proof(county: County, handoff: Seen) -> Seen:
@@ -115,21 +99,23 @@ def test_a_flood_of_refused_callbacks_leaves_few_rows_and_is_answered_all_the_sa
 ) -> None:
     body = a_callback("accepted")
     forged = signed(signing.new_secret(), body)
-    for _ in range(refused.MOST_IN_AN_HOUR + 5):
+    for _ in range(refused_callbacks.MOST_IN_AN_HOUR + 5):
         assert county.send(school, body, forged).status_code == 401
     url = county.running.url
-    assert count(url, callback_refused) == {"callback_refused": refused.MOST_IN_AN_HOUR}
+    assert count(url, callback_refused) == {"callback_refused": refused_callbacks.MOST_IN_AN_HOUR}
     long_ago = callback_refused.c.received_at
     (newest,) = fetch(url, select(long_ago).order_by(callback_refused.c.id.desc()).limit(1))
     change(url, update(callback_refused).values(received_at=newest["received_at"] - timedelta(hours=2)))
     assert county.send(school, body, forged).status_code == 401
-    assert count(url, callback_refused) == {"callback_refused": refused.MOST_IN_AN_HOUR + 1}, "an hour has passed"
+    assert count(url, callback_refused) == {"callback_refused": refused_callbacks.MOST_IN_AN_HOUR + 1}, (
+        "an hour has passed"
+    )
 
 
 def test_no_handoff_keeps_more_refusals_than_the_most_of_all(
     county: County, school: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refused, "MOST_IN_ALL", 3)
+    monkeypatch.setattr(refused_callbacks, "MOST_IN_ALL", 3)
     body = a_callback("accepted")
     for _ in range(5):
         county.send(school, body, signed(signing.new_secret(), body))
@@ -142,7 +128,7 @@ def test_a_refusal_that_can_not_be_noted_is_answered_all_the_same(
     async def fail(*_: Any) -> bool:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(refused, "_has_room", fail)
+    monkeypatch.setattr(refused_callbacks, "_has_room", fail)
     body = a_callback("accepted")
     assert county.send(school, body, signed(signing.new_secret(), body)).json()["code"] == "signature_invalid"
 

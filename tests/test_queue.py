@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -15,21 +14,10 @@ from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import enqueue
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
-from tests import serving
+from tests.watching import on
 
 Made = TypeVar("Made")
 LEASE = timedelta(seconds=60)
-
-
-def on(url: str, work: Callable[[Database], Awaitable[Made]]) -> Made:
-    async def run() -> Made:
-        database = Database(serving.settings_for(url))
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 async def put(database: Database, *messages: tuple[str, Priority, int]) -> None:

@@ -11,16 +11,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.versions import TABLES
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
 
 
 def items(client: httpx.Client, path: str, **params: Any) -> list[Seen]:

@@ -13,9 +13,9 @@ from app.messages import ReferenceMessage
 from app.sealing import unseal_bytes
 from app.tables import agency, delivery, revision
 from tests import serving
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County
 from tests.examples import PERSONAL, TOWNSHIP, a_request_in_full
+from tests.running import Running
 from tests.watching import change, fetch
 
 

@@ -20,9 +20,9 @@ from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.tables import agency, delivery, division, revision, routing_table, rule
 from tests import serving
-from tests.conftest import Running
 from tests.county import EDUCATION, County, Seen, a_callback, signed
 from tests.receivers import Receiver
+from tests.running import Running
 from tests.watching import change, fetch, until
 
 COUNTY = "360803"

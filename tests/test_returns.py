@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from app.sealing import unseal_bytes
 from app.tables import delivery
-from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.watching import fetch
 
 FINANCE = "360803-finance"
 NOT_OURS = {"reason_code": "not_my_duty", "legal_basis": "三定方案", "suggested_department": "county_finance"}
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
 
 
 def told_to(county: County, agency: str, type_: str) -> list[Seen]:

@@ -18,8 +18,8 @@ from app.keys import KeyRole
 from app.main import create_app
 from app.tables import api_key
 from tests import serving
-from tests.conftest import Running
 from tests.examples import a_request
+from tests.running import Running
 from tests.test_house import ANSWERING
 from tests.watching import fetch, until
 

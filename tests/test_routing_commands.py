@@ -18,8 +18,8 @@ from app.db import Database
 from app.tables import help_request, metadata, routing_table
 from tests import serving
 from tests.commands import one_window, one_window_here, refused, said, side_by_side
-from tests.conftest import Running
 from tests.examples import a_request
+from tests.running import Running
 from tests.versions import UNION, Clerk, annotated, edited, nobody_leads_education, union_leads_education
 from tests.watching import change, count, fetch, until
 

@@ -10,17 +10,10 @@ from sqlalchemy import func, insert, select, update
 from app import registry
 from app.identifiers import now as at_now
 from app.tables import delivery, event, help_request, revision, routing_table, rule
-from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, VILLAGE, County, Seen
 from tests.watching import change, fetch, until
 
 ALLOWANCE = "minimum_living_allowance"
-
-
-@pytest.fixture
-def county(database_url: str, run_service: Any) -> County:
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
 
 
 def messages(county: County, type_: str) -> list[str]:

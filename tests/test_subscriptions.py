@@ -20,10 +20,10 @@ from app.receivers import NoticeType, notice_types
 from app.tables import delivery, endpoint_secret, idempotency
 from tests import serving
 from tests.commands import one_window, refused, said
-from tests.conftest import Running
 from tests.county import EDUCATION, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.receivers import Answer, Received, Receiver
+from tests.running import Running
 from tests.watching import change, fetch, until
 
 ALL = [each.value for each in NoticeType]

@@ -15,9 +15,9 @@ from app.routing.decide import EDITION
 from app.routing.sheets import read_table
 from app.tables import handoff, help_request, metadata, routing_table, rule
 from app.versions import comes_out_equal
-from tests.conftest import Running
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, VILLAGE
 from tests.examples import a_request
+from tests.running import Running
 from tests.tables import RULES
 from tests.versions import (
     CSV,

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.conftest import Running
+from tests.running import Running
 
 TABLES = "/v1/routing-tables"
 CSV = "text/csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Executable, Table, func, select
@@ -15,30 +15,37 @@ from tests import serving
 Found = TypeVar("Found")
 
 
+def on(url: str, work: Callable[[Database], Awaitable[Found]]) -> Found:
+    """What `work` finds or does on the database of an address."""
+
+    async def run() -> Found:
+        database = Database(serving.settings_for(url))
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
 def fetch(url: str, statement: Executable) -> list[dict[str, Any]]:
     """What a query finds, on a connection of its own."""
 
-    async def run() -> list[dict[str, Any]]:
-        database = Database(serving.settings_for(url))
+    async def work(database: Database) -> list[dict[str, Any]]:
         async with database.reading() as connection:
-            rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
-        await database.close()
-        return rows
+            return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
-    return asyncio.run(run())
+    return on(url, work)
 
 
 def change(url: str, *statements: Executable) -> int:
     """Change rows behind the service's back; how many the last statement changed."""
 
-    async def run() -> int:
-        database = Database(serving.settings_for(url))
+    async def work(database: Database) -> int:
         async with database.writing() as connection:
-            counts = [(await connection.execute(statement)).rowcount for statement in statements]
-        await database.close()
-        return counts[-1]
+            return [(await connection.execute(statement)).rowcount for statement in statements][-1]
 
-    return asyncio.run(run())
+    return on(url, work)
 
 
 def count(url: str, *tables: Table) -> dict[str, int]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 from orjson import Fragment
 
-from app import callbacks, etags, metrics, refused, senders
+from app import callbacks, etags, metrics, refused_callbacks, senders
 from app.answers import CallbackAnswer
 from app.answers_proof import ItemAnswers
 from app.api.access import Allow, office_of
@@ -76,7 +76,7 @@ async def report(
             answered = await callbacks.apply(office, sender, handoff_id, said, body, _if_match(if_match))
         except Problem as problem:
             if problem.code != "unauthenticated":
-                await refused.record(
+                await refused_callbacks.record(
                     office.database,
                     handoff_id,
                     problem.code,
@@ -144,7 +144,7 @@ async def _answered(
         if problem is None:
             raise
         if meant := _handoff_id(item):
-            await refused.record(
+            await refused_callbacks.record(
                 office.database,
                 meant,
                 problem.code,

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.deadlines import CHINA
 from app.problems import KINDS, Text
-from app.refused import MOST_IN_ALL, MOST_IN_AN_HOUR
+from app.refused_callbacks import MOST_IN_ALL, MOST_IN_AN_HOUR
 from app.routing.directory import Agency
 
 Facts = Mapping[str, Any]
