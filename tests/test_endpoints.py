@@ -152,6 +152,27 @@ def test_an_emergency_overtakes_and_passes_where_everything_hangs(
     receiver.release()
 
 
+def test_no_more_are_in_flight_than_may_be_but_for_emergencies(
+    receiver: Receiver, run_service: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.delivery.courier._YOUNG_SECONDS", 1000)  # what hangs counts for as long as the test lasts
+    county = County(run_service(embedded_worker=False), receiver.secrets)
+    for _ in range(4):
+        county.ask("education_aid")
+    waiting = fetch(county.running.url, select(delivery.c.id, delivery.c.receiver).order_by(delivery.c.id))
+    for each in waiting:
+        receiver.always(each["receiver"], Answer(hang=True))
+    county = County(run_service(embedded_worker=True, delivery_concurrency=4), receiver.secrets)
+    until(lambda: len(receiver.received) == 4, what="as many as may be in flight")
+    sent = {each.id for each in receiver.received}
+    left = next(each["id"] for each in waiting if str(each["id"]) not in sent)
+    urgent = update(delivery).where(delivery.c.id == left).values(priority=int(Priority.EMERGENCY), due_at=now())
+    change(county.running.url, urgent)
+    until(lambda: str(left) in {each.id for each in receiver.received}, what="the emergency")
+    assert len(receiver.received) == 5
+    receiver.release()
+
+
 def test_receivers_beyond_one_look_have_their_turn(
     receiver: Receiver, run_service: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:

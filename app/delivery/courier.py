@@ -89,17 +89,17 @@ class Courier:
     async def _beat(self, session: Session) -> float:
         """Seconds until there may be something to do again: none if something was claimed and there is still room."""
         finished, self._finished = self._finished, []
-        room = self._room()
+        room, reserve = self._room(), self._settings.delivery_concurrency // 4 + 1
         claimed: list[Claimed] = []
         waiting: list[queue.Waiting] = []
         try:
             async with self._database.writing() as connection:
                 await write_units(connection, [unit for _, unit in finished])
-                if room > 0:
+                if room + reserve > 0:
                     waiting = await queue.waiting(connection, self._seen_up_to, _MOST_RECEIVERS)
                     at = now()
                     due = [(each.lane, each.receiver) for each in waiting if each.due_at <= at]
-                    wanted = choose(room, due, self._may_claim, self._settings.delivery_concurrency // 4 + 1)
+                    wanted = choose(room, due, self._may_claim, reserve)
                     if wanted:
                         claimed = await queue.claim(connection, self._id, at, self._lease, wanted)
         except BaseException:
@@ -109,7 +109,7 @@ class Courier:
             self._hold(each)
         for code in {each.receiver for each in claimed}:
             self._send_held(code, session)
-        if room <= 0:
+        if room + reserve <= 0:
             return self._settings.poll_seconds
         return 0.0 if self._look_on(waiting, bool(claimed)) else self._pause(waiting)
 
@@ -133,7 +133,7 @@ class Courier:
         young = time.monotonic() - _YOUNG_SECONDS
         most = self._settings.delivery_concurrency
         busy = sum(began > young for began in self._began.values()) + sum(map(len, self._held.values()))
-        return min(2 * most - busy, most * _SOCKETS_FOR_EACH - len(self._began) - len(self._finished))
+        return min(most - busy, most * _SOCKETS_FOR_EACH - len(self._began) - len(self._finished))
 
     def _may_claim(self, code: str, lane: Priority) -> int:
         """As many as may be sent now, and as many again to follow them."""
