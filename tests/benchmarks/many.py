@@ -58,7 +58,7 @@ async def latencies(url: str, port: int, elsewhere: dict[str, str], seconds: flo
             receiver=code,
             request_id=new_id(),
             handoff_id=None,
-            data={"handoff_id": None, "filler": "x" * 1_000},
+            data={"handoff_id": "none", "filler": "x" * 1_000},
             at=now(),
             priority=Priority.ORDINARY,
         )
