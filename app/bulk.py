@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import JSON, Boolean, Connection, DateTime, Dialect, Engine, LargeBinary, String, Table, create_engine
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
 from app.inboxes import CHANNEL, payload_of
@@ -46,6 +47,19 @@ def in_order(tables: Sequence[Table] | Mapping[Table, Any]) -> list[Table]:
     return sorted(tables, key=_ORDER.__getitem__)
 
 
+async def insert_rows(connection: AsyncConnection, rows: Rows) -> None:
+    """Inside the caller's transaction, parents first."""
+    tables = tuple(in_order(rows))
+    if connection.dialect.name != "sqlite":
+        if tables:
+            statement = _postgres_statement(tables, rings=False, wakes=False)
+            await connection.exec_driver_sql(statement, tuple(_arrays(tables, rows, connection.dialect)))
+        return
+    for table in tables:
+        values = _values_for(table, connection.dialect)
+        await connection.exec_driver_sql(_sqlite_insert(table, 1), [tuple(values(row)) for row in rows[table]])
+
+
 class _PostgresBulk:
     """One statement of data-modifying CTEs over arrays: its text depends on the tables alone, so it is prepared once,
     and foreign keys are checked at its end. Without BEGIN it is a transaction of its own."""
@@ -56,11 +70,7 @@ class _PostgresBulk:
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         tables = tuple(in_order(rows))
         statement = _postgres_statement(tables, rings, bool(woken))
-        values: list[Any] = []
-        for table in tables:
-            for name, process in _columns(table, self._database.engine.dialect):
-                column = [row[name] for row in rows[table]]
-                values.append([None if v is None else process(v) for v in column] if process else column)
+        values = _arrays(tables, rows, self._database.engine.dialect)
         if woken:
             values.append(payload_of(woken))
         async with self._database.reading() as connection:
@@ -68,6 +78,15 @@ class _PostgresBulk:
 
     def close(self) -> None:
         pass
+
+
+def _arrays(tables: Sequence[Table], rows: Rows, dialect: Dialect) -> list[Any]:
+    values: list[Any] = []
+    for table in tables:
+        for name, process in _columns(table, dialect):
+            column = [row[name] for row in rows[table]]
+            values.append([None if v is None else process(v) for v in column] if process else column)
+    return values
 
 
 @cache

@@ -13,16 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Table, TextClause, Update, insert, text
+from sqlalchemy import Table, TextClause, Update, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.bulk import bulk_for, in_order
+from app.bulk import bulk_for, insert_rows
 from app.db import WOKEN, Database, is_unavailable
 from app.inboxes import CHANNEL, payload_of
 from app.problems import unavailable
-from app.tables import metadata
 
-_INSERTS = {table: insert(table) for table in metadata.sorted_tables}
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
@@ -51,8 +49,7 @@ async def write_units(connection: AsyncConnection, units: Sequence[Unit]) -> Non
     for unit in units:
         for statement, parameters in unit.updates:
             updates.setdefault(id(statement), (statement, []))[1].append(parameters)
-    for table in in_order(rows):
-        await connection.execute(_INSERTS[table], rows[table])
+    await insert_rows(connection, rows)
     for statement, parameter_sets in updates.values():
         await connection.execute(statement, parameter_sets)
     if woken := _woken(units):

@@ -67,6 +67,12 @@ class Gate:
             most = min(most, self.in_flight + int(self._tokens_at(at, per_second)))
         return most - self.in_flight
 
+    def may_follow(self, at: float, most: int, per_second: int | None) -> int:
+        """How many may be kept ready for when those in flight have ended; none for an endpoint that is not well."""
+        if at < self.rests_until or self.breaker.failures:
+            return 0
+        return most if per_second is None else min(most, int(self._tokens_at(at, per_second)))
+
     def opens_at(self, at: float, per_second: int | None) -> float:
         """When something that keeps it shut now has passed, as far as time alone opens it; `at` if nothing does."""
         until = max(self.rests_until, self.breaker.open_until if self.breaker.failures >= _FAILURES_TO_OPEN else at)

@@ -127,20 +127,26 @@ class Courier:
         self._took_something = took and bool(self._seen_up_to)
         return took or bool(self._seen_up_to)
 
-    def _room(self) -> int:
+    def _free(self) -> int:
         """How many more may be sent. One that has waited for its endpoint for a second costs a socket and nothing else,
         and does not keep others waiting too; only the number of sockets is bounded."""
         young = time.monotonic() - _YOUNG_SECONDS
+        return self._settings.delivery_concurrency - sum(began > young for began in self._began.values())
+
+    def _room(self) -> int:
+        """How many more may be claimed: as many as may be sent, and as many again to follow them while the next beat is
+        under way. What has been held for a second waits for its endpoint alone, and does not count either."""
         most = self._settings.delivery_concurrency
-        busy = sum(began > young for began in self._began.values()) + sum(map(len, self._held.values()))
-        return min(most - busy, most * _SOCKETS_FOR_EACH - len(self._began) - len(self._finished))
+        in_hand = len(self._began) + len(self._finished) + sum(map(len, self._held.values()))
+        young = now() + self._lease - timedelta(seconds=_YOUNG_SECONDS)
+        held = sum(each.lease_until > young for of_one in self._held.values() for each in of_one)
+        return min(most + self._free() - held, most * _SOCKETS_FOR_EACH - in_hand)
 
     def _may_claim(self, code: str, lane: Priority) -> int:
-        """As many as may be sent now, and as many again to follow them."""
         if lane is Priority.EMERGENCY:  # it goes before what is held
             return self._endpoints.allowance(code, urgent=True)
-        allowed = self._endpoints.allowance(code)
-        return 2 * allowed - len(self._held.get(code, ())) if allowed > 0 else 0
+        allowed = self._endpoints.allowance(code) + self._endpoints.may_follow(code)
+        return allowed - len(self._held.get(code, ()))
 
     def _hold(self, claimed: Claimed) -> None:
         held = self._held.setdefault(claimed.receiver, deque())
@@ -151,7 +157,11 @@ class Courier:
 
     def _send_held(self, code: str, session: Session) -> None:
         held = self._held.get(code)
+        free = self._free()
         while held and self._endpoints.allowance(code, urgent=held[0].is_urgent) > 0:
+            if free <= 0 and not held[0].is_urgent:
+                break
+            free -= 1
             claimed = held.popleft()
             if claimed.lease_until - now() < self._margin:
                 continue  # too late to send it safely: when the lease ends it is claimed again
@@ -162,6 +172,14 @@ class Courier:
             task.add_done_callback(self._tasks.discard)
         if not held:
             self._held.pop(code, None)
+
+    def _send_next(self, code: str, session: Session) -> None:
+        """What was held for this endpoint; if there is nothing, or it may have no more, for any other."""
+        self._send_held(code, session)
+        for other in list(self._held):
+            if self._free() <= 0:
+                return
+            self._send_held(other, session)
 
     async def _deliver(self, claimed: Claimed, session: Session) -> None:
         code = claimed.receiver
@@ -179,7 +197,7 @@ class Courier:
         finally:
             self._began.pop(claimed.id, None)
             if not self._stopping:
-                self._send_held(code, session)
+                self._send_next(code, session)
             self._database.bell.after_commit()
 
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:

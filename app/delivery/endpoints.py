@@ -83,6 +83,12 @@ class Endpoints:
             gate = self._gates[code] = Gate()
         return gate.allowance(time.monotonic(), most, per_second, urgent=urgent)
 
+    def may_follow(self, code: str) -> int:
+        """How many more may be held, to be sent as soon as others have ended."""
+        most, per_second = self._limits(code)
+        gate = self._gates.get(code)
+        return most if gate is None else gate.may_follow(time.monotonic(), most, per_second)
+
     def opens_in(self, code: str) -> float:
         """Seconds until time alone lets something through; 0 if it is not time that it waits for."""
         gate = self._gates.get(code)

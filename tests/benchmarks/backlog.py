@@ -1,6 +1,7 @@
 """What claiming costs with 10,000 and with 1,000,000 deliveries waiting, in the same run on the same database.
 
-The rows are made by the database itself, for 100 receivers, one of which holds nine tenths of them.
+The rows are made by the database itself, for 100 receivers, one of which holds nine tenths of them. Ids and times grow
+together, as those of a real backlog do.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _NUMBERS = {
     "sqlite": "WITH RECURSIVE g(n) AS (SELECT :low UNION ALL SELECT n + 1 FROM g WHERE n + 1 < :high)",
     "postgresql": "WITH g AS (SELECT generate_series(CAST(:low AS INTEGER), CAST(:high AS INTEGER) - 1) AS n)",
 }
-_IDS = {"sqlite": "randomblob(16)", "postgresql": "gen_random_uuid()"}
+_IDS = {"sqlite": "CAST(printf('%016d', n) AS BLOB)", "postgresql": "CAST(lpad(to_hex(n), 32, '0') AS UUID)"}
 _TIMES = {
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 hours', (n % 3000) || ' seconds') || '+00:00'",
-    "postgresql": "now() - interval '1 hour' + (n % 3000) * interval '1 second'",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 hours', (n * 0.003) || ' seconds') || '+00:00'",
+    "postgresql": "now() - interval '1 hour' + n * interval '3 milliseconds'",
 }
 _BYTES = {"sqlite": "zeroblob(32)", "postgresql": "decode(repeat('00', 32), 'hex')"}
 
