@@ -174,7 +174,7 @@ def main() -> None:
                 if "neighbours" in parts:
                     neighbours(kind, urls, options.seconds, results)
                 if "backlog" in parts:
-                    backlog.run(kind, next(urls), options.seconds, results)
+                    backlog.run(kind, urls, results)
     finally:
         sink.stop()
         sink_of(port).unlink(missing_ok=True)
