@@ -18,7 +18,9 @@ from app import signing
 from app.db import Database
 from app.identifiers import new_id
 from app.refused_callbacks import MOST_IN_AN_HOUR
-from app.tables import callback, callback_body, callback_refused, help_request
+from app.sealing import unseal_bytes
+from app.tables import callback, callback_body, callback_refused, delivery, help_request
+from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County, Seen, a_callback, now, signed
 from tests.watching import count, fetch, on, until
 
@@ -276,6 +278,18 @@ def test_a_run_is_stored_at_once_and_each_of_it_counts_alone(county: County, rec
     ]
     again = items_of(send(county, body))
     assert [each for each in items if each["answer"]] == [each for at, each in enumerate(again) if at not in refusals]
+
+
+def test_each_notice_of_a_run_tells_how_the_handoff_stood_then(county: County, school: Seen) -> None:
+    asked = {"name": "all", "endpoint": "http://127.0.0.1:9/", "types": ["handoff.accepted", "handoff.extended"]}
+    county.coordinator.post("/v1/subscriptions", json=asked).raise_for_status()
+    later = "2037-03-01T00:00:00Z"
+    extended = {"due_at": later, "reason": "材料多", "approver": "局长"}
+    body = in_bulk(an_item("a", school, "accepted"), an_item("b", school, "extended", **extended))
+    assert codes(items_of(send(county, body))) == [200, 200]
+    told = select(delivery.c.sealed).where(delivery.c.type.in_(asked["types"])).order_by(delivery.c.id)
+    notices = [from_json(unseal_bytes(row["sealed"]))["data"] for row in fetch(county.running.url, told)]
+    assert [each["due_at"] for each in notices] == [school["complete_due"], later]
 
 
 def test_no_more_than_a_hundred_are_stored_at_once(county: County, school: Seen) -> None:
