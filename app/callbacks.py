@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import etags
 from app.checks import unknown_code
-from app.db import Database
+from app.constraints import problem_of
+from app.db import is_unavailable
 from app.delivery.notices import finish
 from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory, pass_on
 from app.identifiers import new_id, now
@@ -28,7 +31,7 @@ from app.schemas import CallbackIn
 from app.sealing import seal_bytes
 from app.senders import Sender, clock
 from app.tables import callback, callback_body, event, handoff
-from app.timeline import Case, Handoff, last_event, load
+from app.timeline import Case, Handoff, last_events, load_all
 from app.wire import to_json
 
 _KEEP_ONCE = {
@@ -37,79 +40,150 @@ _KEEP_ONCE = {
 }
 
 
-async def answered_before(database: Database, agency_code: str, ids: Iterable[str]) -> dict[tuple[str, UUID], bytes]:
-    """The answers that callbacks of these ids have got already, each by its id and the handoff that it was about."""
-    known = select(callback.c.webhook_id, callback.c.handoff_id, callback.c.answer).where(
-        callback.c.agency_code == agency_code, callback.c.webhook_id.in_(ids)
-    )
-    async with database.reading() as connection:
-        return {(row.webhook_id, row.handoff_id): row.answer for row in await connection.execute(known)}
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback as it was read, and who sent it; applied only if `if_match` is still the handoff's tag."""
+
+    sender: Sender
+    handoff_id: UUID
+    said: CallbackIn
+    if_match: str | None = None
+
+
+async def apply(office: Office, given: Callback, body: bytes) -> bytes:
+    """As `apply_all` with one callback; raises the problem."""
+    (became,) = await apply_all(office, [given], body)
+    if isinstance(became, Problem):
+        raise became
+    return became
+
+
+async def apply_all(office: Office, callbacks: Sequence[Callback], body: bytes) -> list[bytes | Problem]:
+    """Apply callbacks of one agency that came in `body`, in their order, in one transaction, and keep the answer
+    (`CallbackAnswer`, JSON) of each: a repeat gets it again.
+
+    One that happened before the last applied one is recorded and not applied. The others are not held up by one that
+    is refused: `not_found` for another agency's handoff, `validation_failed`, `precondition_failed`,
+    `move_not_allowed`, `co_handlers_open`, `idempotency_conflict`. Then nothing of it is kept, and the same message
+    may be sent again once the way is free. What the database refuses is halved until the one that it refuses is alone.
+    """
+    try:
+        return await _at_once(office, callbacks, body) if callbacks else []
+    except Exception as error:
+        if len(callbacks) == 1 and (problem := problem_of(error)):
+            return [problem]
+        if len(callbacks) == 1 or is_unavailable(error):
+            raise
+    half = len(callbacks) // 2
+    return [*await apply_all(office, callbacks[:half], body), *await apply_all(office, callbacks[half:], body)]
 
 
 @again_if_outdated
-async def apply(
-    office: Office, sender: Sender, handoff_id: UUID, said: CallbackIn, body: bytes, if_match: str | None = None
-) -> bytes:
-    """Apply a callback in one transaction and keep its answer (`CallbackAnswer`, JSON): a repeat gets it again.
-    `body` is what was sent, with the callbacks beside it if it came in bulk.
-
-    One that happened before the last applied one is recorded and not applied. Raises `not_found` for another
-    agency's handoff, `validation_failed`, `precondition_failed`, `move_not_allowed`, `co_handlers_open`,
-    `idempotency_conflict`: then nothing is kept, and the same message may be sent again once the way is free.
-    """
+async def _at_once(office: Office, callbacks: Sequence[Callback], body: bytes) -> list[bytes | Problem]:
     snapshot = await office.registry.current()
-    at = now()
-    digest = hashlib.sha256(body).digest()
     async with office.database.writing() as connection:
-        case = await load(connection, await _request_of(connection, handoff_id, sender.agency.code))
-        first = await _first_answer(connection, sender, handoff_id)
-        if first is not None:
-            return first
-        _check(said, handoff_id, snapshot, at, office.settings.callback_tolerance_seconds)
-        moved = case.handoff(handoff_id)
-        seen = await last_event(connection, case.id, handoff_id)
-        _must_match(if_match, etags.etag(seen), case, moved)
-        late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
-        if not late:
-            desk = Desk(snapshot, at, sender.actor, office.settings.public_url)
-            _move(case, moved, said, desk, digest)
-        unit = Unit() if late else finish(case, snapshot)
-        events = (each["sequence"] for each in unit.inserts.get(event, ()) if each["handoff_id"] == handoff_id)
-        answer = to_json(
-            {
-                "handoff_id": handoff_id,
-                "applied": not late,
-                "reason": "older_than_last_applied" if late else None,
-                "status": moved.status,
-                "request_status": case.status,
-                "allowed": allowed(moved.status),
-                "etag": etags.etag(max(events, default=seen)),
-            }
-        )
-        unit.insert(
-            callback,
-            {
-                "agency_code": sender.agency.code,
-                "webhook_id": sender.webhook_id,
-                "id": new_id(),
-                "handoff_id": handoff_id,
-                "type": said.type.value,
-                "sent_at": said.timestamp,
-                "received_at": at,
-                "applied": not late,
-                "digest": digest,
-                "signature": sender.signature,
-                "signed_at": sender.signed_at,
-                "bulk_id": sender.bulk_id,
-                "answer": answer,
-            },
-        )
-        await _keep_body(connection, digest, body)
-        await write_units(connection, [unit])
-        if unit.rings:
+        heard = await _hear(connection, callbacks)
+        desk = Desk(snapshot, now(), callbacks[0].sender.actor, office.settings.public_url)
+        digest = hashlib.sha256(body).digest()
+        tolerance = office.settings.callback_tolerance_seconds
+        became: list[bytes | Problem] = []
+        for each in callbacks:
+            try:
+                became.append(_answer(heard, each, desk, digest, tolerance))
+            except Problem as problem:
+                became.append(problem)
+        rings = any(unit.rings for unit in heard.units)
+        if heard.rows:
+            await _keep_body(connection, digest, body)
+            answered = Unit()
+            # In one order: another call may be about to use some of the same ids.
+            answered.insert(callback, *sorted(heard.rows, key=itemgetter("webhook_id")))
+            units = [*heard.units, answered]
+            await write_units(connection, units)
+        if rings:
             await office.database.bell.before_commit(connection)
-    if unit.rings:
+    if rings:
         office.database.bell.after_commit()
+    return became
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What a run of callbacks found, and what is to be stored of it; the later ones see what the earlier ones did."""
+
+    cases: dict[UUID, Case]  # by handoff
+    answers: dict[str, tuple[UUID, bytes]]  # by webhook-id, each with the handoff that it was about
+    seen: dict[UUID, int]  # the last event of each handoff
+    units: list[Unit] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def _hear(connection: AsyncConnection, callbacks: Sequence[Callback]) -> _Heard:
+    """With the requests locked before the answers are looked up: who sent the same at the same time has answered."""
+    agency = callbacks[0].sender.agency.code
+    own = select(handoff.c.id, handoff.c.request_id).where(
+        handoff.c.id.in_({each.handoff_id for each in callbacks}), handoff.c.agency_code == agency
+    )
+    requests: dict[UUID, UUID] = {row.id: row.request_id for row in await connection.execute(own)}
+    if not requests:
+        return _Heard({}, {}, {})
+    cases = await load_all(connection, set(requests.values()))
+    known = select(callback.c.webhook_id, callback.c.handoff_id, callback.c.answer).where(
+        callback.c.agency_code == agency, callback.c.webhook_id.in_({each.sender.webhook_id for each in callbacks})
+    )
+    answers = {row.webhook_id: (row.handoff_id, row.answer) for row in await connection.execute(known)}
+    by_handoff = {handoff_id: cases[request_id] for handoff_id, request_id in requests.items()}
+    return _Heard(by_handoff, answers, await last_events(connection, requests))
+
+
+def _answer(heard: _Heard, given: Callback, desk: Desk, digest: bytes, tolerance: int) -> bytes:
+    """Raises what a callback is refused with, before anything is changed."""
+    sender, handoff_id, said = given.sender, given.handoff_id, given.said
+    case = heard.cases.get(handoff_id)
+    if case is None:
+        raise Problem("not_found")
+    if first := heard.answers.get(sender.webhook_id):
+        if first[0] != handoff_id:
+            raise Problem("idempotency_conflict")
+        return first[1]
+    _check(said, handoff_id, desk.snapshot, desk.at, tolerance)
+    moved = case.handoff(handoff_id)
+    _must_match(given.if_match, etags.etag(heard.seen.get(handoff_id, 0)), case, moved)
+    late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
+    if not late:
+        _move(case, moved, said, desk, digest)
+        unit = finish(case, desk.snapshot)
+        heard.units.append(unit)
+        heard.seen.update((each["handoff_id"], each["sequence"]) for each in unit.inserts.get(event, ()))
+    answer = to_json(
+        {
+            "handoff_id": handoff_id,
+            "applied": not late,
+            "reason": "older_than_last_applied" if late else None,
+            "status": moved.status,
+            "request_status": case.status,
+            "allowed": allowed(moved.status),
+            "etag": etags.etag(heard.seen.get(handoff_id, 0)),
+        }
+    )
+    heard.rows.append(
+        {
+            "agency_code": sender.agency.code,
+            "webhook_id": sender.webhook_id,
+            "id": new_id(),
+            "handoff_id": handoff_id,
+            "type": said.type.value,
+            "sent_at": said.timestamp,
+            "received_at": desk.at,
+            "applied": not late,
+            "digest": digest,
+            "signature": sender.signature,
+            "signed_at": sender.signed_at,
+            "bulk_id": sender.bulk_id,
+            "answer": answer,
+        }
+    )
+    heard.answers[sender.webhook_id] = (handoff_id, answer)
     return answer
 
 
@@ -132,6 +206,7 @@ async def _keep_body(connection: AsyncConnection, digest: bytes, body: bytes) ->
 
 
 def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: bytes) -> None:
+    """What refuses it is raised before anything is changed: the case is that of the run's other callbacks, too."""
     act = Act(said.type.removeprefix("handoff."))
     data = said.data
     if target(moved.status, act) is None:
@@ -205,24 +280,3 @@ def _check(said: CallbackIn, handoff_id: UUID, snapshot: Snapshot, at: datetime,
         errors.append(unknown_code("/data/suggested_department", "department", suggested, known, hint))
     if errors:
         raise invalid(*errors)
-
-
-async def _request_of(connection: AsyncConnection, handoff_id: UUID, agency_code: str) -> UUID:
-    own = select(handoff.c.request_id).where(handoff.c.id == handoff_id, handoff.c.agency_code == agency_code)
-    request_id: UUID | None = await connection.scalar(own)
-    if request_id is None:
-        raise Problem("not_found")
-    return request_id
-
-
-async def _first_answer(connection: AsyncConnection, sender: Sender, handoff_id: UUID) -> bytes | None:
-    known = select(callback.c.handoff_id, callback.c.answer).where(
-        callback.c.agency_code == sender.agency.code, callback.c.webhook_id == sender.webhook_id
-    )
-    row = (await connection.execute(known)).first()
-    if row is None:
-        return None
-    if row.handoff_id != handoff_id:
-        raise Problem("idempotency_conflict")
-    answer: bytes = row.answer
-    return answer

@@ -224,18 +224,20 @@ class Case:
         self.record(f"request.{status}", at, actor, data={"from": before.value, "to": status.value}, note=note)
 
     def finish(self) -> Unit:
-        """The unit of work that stores everything that was done to the case."""
+        """The unit of work that stores everything that was done to the case since the last one."""
+        unit, self.unit = self.unit, Unit()
         if self.is_new:
-            self.unit.insert(help_request, self.request)
-            self.unit.insert(handoff, *(each.row() for each in self.handoffs))
-            return self.unit
-        for each in self.handoffs:
-            if each.id in self._changed:
-                row = each.row()
-                self.unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
-        names = ("id", "status", "closed_at", "events", "head")
-        self.unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
-        return self.unit
+            unit.insert(help_request, self.request)
+            unit.insert(handoff, *(each.row() for each in self.handoffs))
+        else:
+            for each in self.handoffs:
+                if each.id in self._changed:
+                    row = each.row()
+                    unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
+            names = ("id", "status", "closed_at", "events", "head")
+            unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
+        self._changed.clear()
+        return unit
 
     def open_more(self, opened: Handoff) -> None:
         """Add a handoff to a request that is already stored (the old one's replacement)."""
@@ -246,16 +248,21 @@ class Case:
 
 async def load(connection: AsyncConnection, request_id: UUID) -> Case:
     """The case, its request locked until the caller's transaction ends. Raises `not_found`."""
-    locked = select(help_request).where(help_request.c.id == request_id).with_for_update()
-    row = (await connection.execute(locked)).mappings().first()
-    if row is None:
+    cases = await load_all(connection, [request_id])
+    if not cases:
         raise Problem("not_found", Text("没有这个求助事项。", "There is no such help request."))
-    handoffs = select(handoff).where(handoff.c.request_id == request_id).order_by(handoff.c.step, handoff.c.id)
-    return Case(
-        request=dict(row),
-        handoffs=[from_row(each) for each in (await connection.execute(handoffs)).mappings()],
-        is_new=False,
-    )
+    return cases[request_id]
+
+
+async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:
+    """Those that there are, locked as by `load`, in one order: of two who lock many, neither waits for the other's rest."""
+    locked = select(help_request).where(help_request.c.id.in_(request_ids)).order_by(help_request.c.id)
+    rows = (await connection.execute(locked.with_for_update())).mappings()
+    cases = {row["id"]: Case(dict(row), [], is_new=False) for row in rows}
+    handoffs = select(handoff).where(handoff.c.request_id.in_(cases)).order_by(handoff.c.step, handoff.c.id)
+    for each in (await connection.execute(handoffs)).mappings():
+        cases[each["request_id"]].handoffs.append(from_row(each))
+    return cases
 
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:
@@ -273,10 +280,15 @@ async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) ->
 
 async def last_event(connection: AsyncConnection, request_id: UUID, handoff_id: UUID) -> int:
     """The sequence of the last event of a handoff, which grows with everything that happens to it; 0: none yet."""
-    of_handoff = select(func.max(event.c.sequence)).where(
-        event.c.request_id == request_id, event.c.handoff_id == handoff_id
-    )
-    return await connection.scalar(of_handoff) or 0
+    return (await last_events(connection, {handoff_id: request_id})).get(handoff_id, 0)
+
+
+async def last_events(connection: AsyncConnection, requests: Mapping[UUID, UUID]) -> dict[UUID, int]:
+    """The same of many handoffs, given with their requests; those without an event are left out."""
+    of_handoffs = event.c.request_id.in_(set(requests.values())) & event.c.handoff_id.in_(requests)
+    last = select(event.c.handoff_id, func.max(event.c.sequence).label("last"))
+    rows = await connection.execute(last.where(of_handoffs).group_by(event.c.handoff_id))
+    return {row.handoff_id: row.last for row in rows}
 
 
 def from_row(row: Mapping[Any, Any]) -> Handoff:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Executable, Insert, select, text
 
 from app import signing
-from app.tables import callback, callback_body, callback_refused
+from app.db import Database
+from app.identifiers import new_id
+from app.refused_callbacks import MOST_IN_AN_HOUR
+from app.sealing import unseal_bytes
+from app.tables import callback, callback_body, callback_refused, delivery, help_request
+from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County, Seen, a_callback, now, signed
-from tests.watching import count, fetch
+from tests.watching import count, fetch, on, until
 
 HEADER = "one-window-agency"
 
@@ -234,3 +241,154 @@ def test_if_match_counts_for_each_of_many(county: County, school: Seen) -> None:
     assert codes(items) == [200, "precondition_failed", "validation_failed", 200]
     assert items[1]["problem"]["current"]["etag"] == items[0]["answer"]["etag"]
     assert items[2]["problem"]["errors"][0]["pointer"] == "/if_match"
+
+
+def test_a_run_is_stored_at_once_and_each_of_it_counts_alone(county: County, receipt: Seen, school: Seen) -> None:
+    second, third = (county.handoff(county.ask("education_aid"), EDUCATION) for _ in range(2))
+    known = items_of(send(county, in_bulk(an_item("known", second, "accepted"))))[0]
+    body = in_bulk(
+        an_item("a", school, "received"),
+        an_item("known", second, "accepted"),
+        {**an_item("late", second, "suspended", suspended_for="court"), "timestamp": "2026-01-01T00:00:00Z"},
+        an_item("b", school, "resumed"),
+        an_item("c", county.handoff(receipt, CIVIL_AFFAIRS), "accepted"),
+        an_item("a", school, "received"),
+        an_item("d", school, "accepted"),
+        an_item("a", third, "received"),
+        an_item("e", third, "accepted"),
+    )
+    items = items_of(send(county, body))
+    refusals = {3: "move_not_allowed", 4: "not_found", 7: "idempotency_conflict"}
+    assert codes(items) == [refusals.get(at, 200) for at in range(9)]
+    assert items[1] == known
+    assert (items[2]["answer"]["applied"], items[2]["answer"]["status"]) == (False, "in_progress")
+    assert items[3]["problem"]["allowed"] == items[0]["answer"]["allowed"]
+    assert items[5] == items[0]
+    assert items[6]["answer"]["etag"] == etag(county, school) != items[0]["answer"]["etag"]
+    kinds = [each["kind"] for each in county.events(receipt) if each["handoff_id"] == school["handoff_id"]]
+    assert kinds[-2:] == ["handoff.received", "handoff.accepted"]
+    stored = fetch(county.running.url, select(callback).where(callback.c.webhook_id != "known"))
+    assert {row["webhook_id"]: row["applied"] for row in stored} == {"a": True, "late": False, "d": True, "e": True}
+    assert len({row["received_at"] for row in stored}) == 1
+    noted = fetch(county.running.url, select(callback_refused).order_by(callback_refused.c.id))
+    assert [(row["webhook_id"], row["code"]) for row in noted] == [
+        ("b", "move_not_allowed"),
+        ("c", "not_found"),
+        ("a", "idempotency_conflict"),
+    ]
+    again = items_of(send(county, body))
+    assert [each for each in items if each["answer"]] == [each for at, each in enumerate(again) if at not in refusals]
+
+
+def test_each_notice_of_a_run_tells_how_the_handoff_stood_then(county: County, school: Seen) -> None:
+    asked = {"name": "all", "endpoint": "http://127.0.0.1:9/", "types": ["handoff.accepted", "handoff.extended"]}
+    county.coordinator.post("/v1/subscriptions", json=asked).raise_for_status()
+    later = "2037-03-01T00:00:00Z"
+    extended = {"due_at": later, "reason": "材料多", "approver": "局长"}
+    body = in_bulk(an_item("a", school, "accepted"), an_item("b", school, "extended", **extended))
+    assert codes(items_of(send(county, body))) == [200, 200]
+    told = select(delivery.c.sealed).where(delivery.c.type.in_(asked["types"])).order_by(delivery.c.id)
+    notices = [from_json(unseal_bytes(row["sealed"]))["data"] for row in fetch(county.running.url, told)]
+    assert [each["due_at"] for each in notices] == [school["complete_due"], later]
+
+
+def test_no_more_than_a_hundred_are_stored_at_once(county: County, school: Seen) -> None:
+    late = [{**an_item(f"m{at}", school, "received"), "timestamp": "2026-01-01T00:00:00Z"} for at in range(149)]
+    items = items_of(send(county, in_bulk(an_item("m", school, "accepted"), *late)))
+    assert [each["answer"]["applied"] for each in items] == [True] + [False] * 149
+    times = [row["received_at"] for row in fetch(county.running.url, select(callback.c.received_at))]
+    assert sorted(times.count(each) for each in set(times)) == [50, 100]
+
+
+def test_of_one_handoff_a_bulk_leaves_no_more_refusals_than_single_ones_would(county: County, school: Seen) -> None:
+    body = in_bulk(*(an_item(f"m{at}", school, "resumed") for at in range(MOST_IN_AN_HOUR + 5)))
+    for _ in range(2):
+        assert codes(items_of(send(county, body))) == ["move_not_allowed"] * (MOST_IN_AN_HOUR + 5)
+        noted = fetch(county.running.url, select(callback_refused.c.webhook_id).order_by(callback_refused.c.id))
+        assert [row["webhook_id"] for row in noted] == [f"m{at}" for at in range(MOST_IN_AN_HOUR)]
+
+
+def taken(id_: str, handoff: Seen) -> Insert:
+    """The education bureau's `id_` is used up by a report on `handoff`."""
+    moment = datetime.now(UTC)
+    about = {"agency_code": EDUCATION, "webhook_id": id_, "handoff_id": UUID(handoff["handoff_id"]), "id": new_id()}
+    how = {"type": "handoff.received", "sent_at": moment, "received_at": moment, "applied": False}
+    return callback.insert().values({**about, **how, "digest": bytes(32), "answer": b"{}"})
+
+
+def sent_meanwhile(county: County, body: bytes, *statements: Executable) -> list[Seen]:
+    """A transaction does the first statement, a bulk is sent and (on PostgreSQL) waits for it, and the transaction
+    goes on: what the bulk is answered with when it has ended."""
+    waits = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+    async def work(database: Database) -> httpx.Response:
+        async with database.writing() as connection:
+            await connection.execute(statements[0])
+            call = asyncio.create_task(asyncio.to_thread(send, county, body))
+            if not database.is_sqlite:
+                await asyncio.to_thread(until, lambda: fetch(county.running.url, waits), what="the bulk's wait")
+                await connection.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            for each in statements[1:]:
+                await connection.execute(each)
+        return await call
+
+    return items_of(on(county.running.url, work))
+
+
+def test_one_that_the_database_refuses_fails_alone(county: County, receipt: Seen, school: Seen) -> None:
+    *others, elsewhere = (county.handoff(county.ask("education_aid"), EDUCATION) for _ in range(4))
+    body = in_bulk(*(an_item(id_, each, "accepted") for id_, each in zip("abcd", [school, *others], strict=True)))
+    items = sent_meanwhile(county, body, taken("b", elsewhere))
+    assert codes(items) == [200, "idempotency_conflict", 200, 200]
+    assert county.handoff(receipt, EDUCATION)["status"] == "in_progress"
+    (noted,) = fetch(county.running.url, select(callback_refused.c.webhook_id, callback_refused.c.code))
+    assert tuple(noted.values()) == ("b", "idempotency_conflict")
+    alone = items_of(send(county, in_bulk(an_item("x", others[0], "accepted"))))
+    assert codes(alone) == [200], "nothing of what was refused was applied"
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_a_bulk_that_waits_holds_nothing_that_others_lock_after_it(county: County) -> None:
+    """In the order of its body it would hold what they want, and they what it wants."""
+    receipts = [county.ask("education_aid") for _ in range(3)]
+    first, second, elsewhere = (county.handoff(each, EDUCATION) for each in receipts)
+    requests = [
+        select(help_request.c.id).where(help_request.c.id == UUID(each["request_id"])).with_for_update()
+        for each in receipts
+    ]
+    received = in_bulk(an_item("x", second, "received"), an_item("y", first, "received"))
+    assert codes(sent_meanwhile(county, received, *requests[:2])) == [200, 200]
+    accepted = in_bulk(an_item("b", first, "accepted"), an_item("a", second, "accepted"))
+    ids = [taken(each, elsewhere) for each in "ab"]
+    assert codes(sent_meanwhile(county, accepted, *ids)) == ["idempotency_conflict"] * 2
+
+
+def test_bulks_at_once_that_overlap_in_opposite_orders_leave_each_handoff_moved_once(county: County) -> None:
+    receipts = [county.ask("education_aid") for _ in range(12)]
+    handoffs = [county.handoff(each, EDUCATION) for each in receipts]
+    shared, rest = handoffs[:8], handoffs[8:]
+    bodies = [
+        [an_item(f"x{at}", each, "accepted") for at, each in enumerate(shared)]
+        + [an_item(f"same{at}", rest[at], "received") for at in range(2)],
+        [an_item(f"same{at}", rest[2 + at], "received") for at in reversed(range(2))]
+        + [an_item(f"y{at}", each, "accepted") for at, each in reversed(list(enumerate(shared)))],
+    ]
+    start, moment = Barrier(2), now()
+
+    def at_once(items: list[Seen]) -> httpx.Response:
+        body = in_bulk(*({**each, "timestamp": moment} for each in items))
+        start.wait(10)
+        return send(county, body)
+
+    with ThreadPoolExecutor(2) as threads:
+        found = [items_of(each) for each in threads.map(at_once, bodies)]
+    outcome = {each["id"]: code for items in found for each, code in zip(items, codes(items), strict=True)}
+    for at in range(8):
+        assert {outcome[f"x{at}"], outcome[f"y{at}"]} == {200, "move_not_allowed"}
+    for at in range(2):
+        both = [
+            code for items in found for each, code in zip(items, codes(items), strict=True) if each["id"] == f"same{at}"
+        ]
+        assert sorted(map(str, both)) == ["200", "idempotency_conflict"]
+    for each in receipts[:8]:
+        assert [event["kind"] for event in county.events(each)].count("handoff.accepted") == 1

@@ -125,10 +125,10 @@ def test_no_handoff_keeps_more_refusals_than_the_most_of_all(
 def test_a_refusal_that_can_not_be_noted_is_answered_all_the_same(
     county: County, school: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: Any) -> bool:
+    async def fail(*_: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(refused_callbacks, "_has_room", fail)
+    monkeypatch.setattr(refused_callbacks, "_room", fail)
     body = a_callback("accepted")
     assert county.send(school, body, signed(signing.new_secret(), body)).json()["code"] == "signature_invalid"
 

@@ -20,7 +20,7 @@ from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.tables import agency, delivery, division, revision, routing_table, rule
 from tests import serving
-from tests.county import EDUCATION, County, Seen, a_callback, signed
+from tests.county import EDUCATION, TOWNSHIP, VERIFICATION, County, Seen, a_callback, signed
 from tests.receivers import Receiver
 from tests.running import Running
 from tests.watching import change, fetch, until
@@ -197,6 +197,25 @@ def test_a_replica_that_has_not_looked_again_knows_the_routing_table_that_a_row_
     receipt = ahead.ask("education_aid")
     assert receipt["decision"]["version"] == version
     assert set(looked_at(behind, receipt).values()) == {200}
+
+
+def test_a_replica_that_has_not_looked_again_takes_a_bulk_that_opens_the_next_step_by_a_newer_table(
+    database_url: str, run_service: Callable[..., Running]
+) -> None:
+    behind = run_service(refresh_seconds=60)
+    behind.client(None).get("/v1/needs").raise_for_status()
+    publish_anew(database_url)
+    ahead = County(run_service(refresh_seconds=60), {})
+    receipt = ahead.ask("minimum_living_allowance")
+    mine = ahead.handoff(receipt, TOWNSHIP)["handoff_id"]
+    acts = {"received": {}, "accepted": {}, "completed": {"outcome": "granted"}}
+    items = [
+        {"id": act, "type": f"handoff.{act}", "timestamp": now().isoformat(), "data": {"handoff_id": mine, **data}}
+        for act, data in acts.items()
+    ]
+    answer = behind.client("agency", agency=TOWNSHIP).post("/v1/callbacks", json={"callbacks": items})
+    assert [each["status_code"] for each in answer.json()["items"]] == [200] * 3, answer.text
+    assert ahead.statuses(receipt)[VERIFICATION] == "dispatched"
 
 
 def test_a_worker_that_has_not_looked_again_delivers_to_a_new_agency_at_the_first_try(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,15 +19,17 @@ from app.api.access import Allow, office_of
 from app.api.bodies import MOST_BYTES_IN_BULK, answer, parse, read_bytes, takes
 from app.api.documents import answers
 from app.api.edge import language_of
-from app.constraints import problem_of
+from app.callbacks import Callback
 from app.keys import Key, KeyRole
 from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
+from app.refused_callbacks import Refusal
 from app.schemas import CallbackIn
 from app.schemas_bulk import CallbackItem, CallbacksIn
 from app.senders import Sender
 
 router = APIRouter(tags=["callbacks"])
+_MOST_AT_ONCE = 100  # in one transaction: whoever else wants to write waits that long
 Reports = Annotated[Key | None, Depends(Allow(KeyRole.AGENCY, signature_instead=True))]
 Timestamp = Annotated[str | None, Header(description="Seconds since 1970, within five minutes of ours.")]
 Signature = Annotated[str | None, Header(description="`v1,` and the signature; Standard Webhooks.")]
@@ -73,17 +75,12 @@ async def report(
             sender = await senders.authenticate(office, handoff_id, headers, key, body)
             said = parse(CallbackIn, body)
             counted["type"] = said.type.value
-            answered = await callbacks.apply(office, sender, handoff_id, said, body, _if_match(if_match))
+            answered = await callbacks.apply(office, Callback(sender, handoff_id, said, _if_match(if_match)), body)
         except Problem as problem:
             if problem.code != "unauthenticated":
-                await refused_callbacks.record(
-                    office.database,
-                    handoff_id,
-                    problem.code,
-                    webhook_id=headers.get("webhook-id"),
-                    signature=None if key else headers.get("webhook-signature"),
-                    body=body,
-                )
+                signature = None if key else headers.get("webhook-signature")
+                refusal = Refusal(handoff_id, problem.code, headers.get("webhook-id"), signature)
+                await refused_callbacks.record(office.database, [refusal], body)
             raise
     return answer(answered)
 
@@ -116,43 +113,47 @@ async def report_many(
         asked = parse(CallbacksIn, body)
         counted["type"] = "bulk"
     language = language_of(request.headers.get("accept-language", ""))
-    ids = {named for each in asked.callbacks if (named := _text(each, "id"))}
-    known = await callbacks.answered_before(office.database, sender.agency.code, ids)
-    items = [await _answered(office, sender, each, body, known, language) for each in asked.callbacks]
+    items: list[dict[str, Any]] = []
+    for at in range(0, len(asked.callbacks), _MOST_AT_ONCE):
+        some = asked.callbacks[at : at + _MOST_AT_ONCE]
+        items += await _answered(office, sender, some, body, language)
     return answer({"items": items})
 
 
 async def _answered(
-    office: Office, sender: Sender, item: Any, body: bytes, known: Mapping[tuple[str, UUID], bytes], language: str
-) -> dict[str, Any]:
-    """What one of many gets; a fault that is no problem of its own ends the whole call, which may be repeated."""
-    named = _text(item, "id")
-    told = {"id": named, "status_code": 200, "answer": None, "problem": None}
+    office: Office, sender: Sender, items: Sequence[Any], body: bytes, language: str
+) -> list[dict[str, Any]]:
+    """What each of a few gets; a fault that is no problem of its own ends the whole call, which may be repeated."""
+    read = [_read(sender, each) for each in items]
+    applied = iter(await callbacks.apply_all(office, [each for each in read if isinstance(each, Callback)], body))
+    answers, refusals = [], []
+    for item, given in zip(items, read, strict=True):
+        became = next(applied) if isinstance(given, Callback) else given
+        problem = became if isinstance(became, Problem) else None
+        counted = given.said.type.value if isinstance(given, Callback) else "unread"
+        metrics.CALLBACKS.labels(counted, problem.code if problem else "answered").inc()
+        named = _text(item, "id")
+        if problem and (meant := _handoff_id(item)):
+            refusals.append(Refusal(meant, problem.code, named, sender.signature))
+        answers.append(
+            {
+                "id": named,
+                "status_code": problem.kind.status if problem else 200,
+                "answer": None if isinstance(became, Problem) else Fragment(became),
+                "problem": problem.body(language) if problem else None,
+            }
+        )
+    await refused_callbacks.record(office.database, refusals, body)
+    return answers
+
+
+def _read(sender: Sender, item: Any) -> Callback | Problem:
     try:
-        with _counted() as counted:
-            said = parse(CallbackItem, json.dumps(item).encode())
-            counted["type"] = said.type.value
-            handoff_id = said.data.handoff_id
-            assert handoff_id is not None
-            answered = known.get((said.id, handoff_id))
-            if answered is None:
-                own = sender.of_item(said.id)
-                answered = await callbacks.apply(office, own, handoff_id, said, body, said.if_match)
-            return {**told, "answer": Fragment(answered)}
-    except Exception as error:
-        problem = error if isinstance(error, Problem) else problem_of(error)
-        if problem is None:
-            raise
-        if meant := _handoff_id(item):
-            await refused_callbacks.record(
-                office.database,
-                meant,
-                problem.code,
-                webhook_id=named,
-                signature=sender.signature,
-                body=body,
-            )
-        return {**told, "status_code": problem.kind.status, "problem": problem.body(language)}
+        said = parse(CallbackItem, json.dumps(item).encode())
+    except Problem as problem:
+        return problem
+    assert said.data.handoff_id is not None
+    return Callback(sender.of_item(said.id), said.data.handoff_id, said, said.if_match)
 
 
 @contextmanager

@@ -177,7 +177,7 @@ async def _apply(office: Office, guest: Guest, act: Act, given: dict[str, str], 
     webhook_id = f"guest:{guest.link_id}:{nonce}:{hashlib.sha256(content).hexdigest()[:16]}"
     sender = Sender(agency, webhook_id, None, way=guests.WAY)
     body = to_json({"type": f"handoff.{act}", "timestamp": now(), "data": data})
-    await callbacks.apply(office, sender, guest.handoff_id, parse(CallbackIn, body), body)
+    await callbacks.apply(office, callbacks.Callback(sender, guest.handoff_id, parse(CallbackIn, body)), body)
 
 
 def _end_of(day: str) -> datetime | str:
