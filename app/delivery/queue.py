@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Integer, String, TextClause, bindparam, select, text, update
+from sqlalchemy import ARRAY, BindParameter, Integer, String, TextClause, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
@@ -26,16 +26,26 @@ from app.tables import delivery
 
 _LANES = tuple(Priority)
 _OF_LANE = "FROM delivery WHERE status = 'pending' AND priority = {lane} AND receiver"
-_STEP = """lane_{lane} (receiver) AS (
+_FIRST = "(SELECT receiver, due_at {of_lane} > {after} ORDER BY receiver, due_at LIMIT 1)"
+# The first of each receiver, from one to the next.
+_STEPS = {
+    "postgresql": """lane_{lane} (receiver, due_at) AS (
+    {first}
+    UNION ALL
+    SELECT following.receiver, following.due_at FROM lane_{lane} CROSS JOIN LATERAL {following} AS following
+)""",
+    "sqlite": """lane_{lane} (receiver) AS (
     SELECT (SELECT min(receiver) {of_lane} > :after_{lane})
     UNION ALL
     SELECT (SELECT min(receiver) {of_lane} > lane_{lane}.receiver) FROM lane_{lane}
-    WHERE lane_{lane}.receiver IS NOT NULL{inner}
-)"""
-_CHOSEN = """SELECT * FROM (
-    SELECT {lane} AS lane, receiver, (SELECT min(due_at) {of_lane} = lane_{lane}.receiver) AS due_at
-    FROM lane_{lane} WHERE receiver IS NOT NULL{outer}
-) AS of_lane_{lane}"""
+    WHERE lane_{lane}.receiver IS NOT NULL LIMIT :most
+)""",
+}
+_CHOSEN = {
+    "postgresql": "SELECT {lane} AS lane, receiver, due_at FROM lane_{lane} LIMIT :most",
+    "sqlite": """SELECT {lane} AS lane, receiver, (SELECT min(due_at) {of_lane} = lane_{lane}.receiver) AS due_at
+    FROM lane_{lane} WHERE receiver IS NOT NULL""",
+}
 _MOST_TOGETHER = 64
 _MOST_LOOKED_AT = 1000
 
@@ -60,12 +70,17 @@ async def waiting(connection: AsyncConnection, after: Mapping[Priority, str], mo
 def _steps(dialect: str) -> TextClause:
     """One seek a receiver: the least code above the last one. Only SQLite lets the recursion itself be cut short;
     PostgreSQL's runs no further than the outer query asks."""
-    inner, outer = (" LIMIT :most", "") if dialect == "sqlite" else ("", " LIMIT :most")
     steps, chosen = [], []
     for lane in _LANES:
-        given = {"lane": lane.value, "of_lane": _OF_LANE.format(lane=lane.value), "inner": inner, "outer": outer}
-        steps.append(_STEP.format_map(given))
-        chosen.append(_CHOSEN.format_map(given))
+        of_lane = _OF_LANE.format(lane=lane.value)
+        given = {
+            "lane": lane.value,
+            "of_lane": of_lane,
+            "first": _FIRST.format(of_lane=of_lane, after=f":after_{lane.value}"),
+            "following": _FIRST.format(of_lane=of_lane, after=f"lane_{lane.value}.receiver"),
+        }
+        steps.append(_STEPS[dialect].format_map(given))
+        chosen.append(f"SELECT * FROM ({_CHOSEN[dialect].format_map(given)}) AS of_lane_{lane.value}")  # noqa: S608
     statement = text(f"WITH RECURSIVE {', '.join(steps)} {' UNION ALL '.join(chosen)}")
     return statement.columns(lane=Integer, receiver=String, due_at=Instant)  # type: ignore[return-value]
 
@@ -83,23 +98,49 @@ async def claim(
     PostgreSQL passes over rows that another worker is taking (SKIP LOCKED); on SQLite the caller holds the
     database's one write lock.
     """
-    claimed = []
-    for start in range(0, len(wanted), _MOST_TOGETHER):
-        some = wanted[start : start + _MOST_TOGETHER]
-        given: dict[str, Any] = {"at": at, "until": at + lease, "worker": worker_id}
-        for number, each in enumerate(some):
-            given |= {f"l{number}": int(each.lane), f"r{number}": each.receiver, f"m{number}": each.most}
-        rows = await connection.execute(_taking(connection.dialect.name, len(some)), given)
-        claimed += [_claimed(row, at + lease) for row in rows]
-    return sorted(claimed, key=lambda each: (each.lane, each.id))
+    given: dict[str, Any] = {"at": at, "until": at + lease, "worker": worker_id}
+    if connection.dialect.name == "sqlite":
+        claimed: list[Any] = []
+        for start in range(0, len(wanted), _MOST_TOGETHER):
+            some = wanted[start : start + _MOST_TOGETHER]
+            named = {f"{name}{n}": value for n, each in enumerate(some) for name, value in zip("lrm", each, strict=True)}
+            claimed += (await connection.execute(_taking(len(some)), given | named)).all()
+    else:
+        lanes, receivers, mosts = (list(column) for column in zip(*wanted, strict=True))
+        given |= {"lanes": lanes, "receivers": receivers, "mosts": mosts}
+        claimed = list((await connection.execute(_TAKING, given)).all())
+    return sorted((_claimed(row, at + lease) for row in claimed), key=lambda each: (each.lane, each.id))
+
+
+_TAKEN = tuple(column for column in delivery.c if column.name not in ("due_at", "digest", "status"))
+# Each of them by its place: no index has to be asked for what has just been found and locked.
+_TAKING = (
+    text(
+        "WITH due AS MATERIALIZED ("  # noqa: S608 - names of columns
+        " SELECT found.place FROM unnest(:lanes, :receivers, :mosts) AS wanted (lane, code, most) CROSS JOIN LATERAL ("
+        "  SELECT ctid AS place FROM delivery WHERE status = 'pending' AND priority = wanted.lane"
+        "  AND receiver = wanted.code AND due_at <= :at ORDER BY due_at LIMIT wanted.most FOR UPDATE SKIP LOCKED"
+        " ) AS found) "
+        "UPDATE delivery SET due_at = :until, claimed_by = :worker FROM due WHERE delivery.ctid = due.place "
+        f"RETURNING {', '.join(column.name for column in _TAKEN)}"
+    )
+    .bindparams(
+        bindparam("at", type_=Instant),
+        bindparam("until", type_=Instant),
+        bindparam("worker", type_=Id),
+        bindparam("lanes", type_=ARRAY(Integer)),
+        bindparam("receivers", type_=ARRAY(String)),
+        bindparam("mosts", type_=ARRAY(Integer)),
+    )
+    .columns(*_TAKEN)
+)
 
 
 @cache
-def _taking(dialect: str, number: int) -> Executable:
-    locked = "" if dialect == "sqlite" else " FOR UPDATE SKIP LOCKED"
+def _taking(number: int) -> Executable:
     parts = [
         f"SELECT * FROM (SELECT id FROM delivery WHERE status = 'pending' AND priority = :l{n} AND receiver = :r{n} "  # noqa: S608
-        f"AND due_at <= :at ORDER BY due_at LIMIT :m{n}{locked}) AS of_{n}"
+        f"AND due_at <= :at ORDER BY due_at LIMIT :m{n}) AS of_{n}"
         for n in range(number)
     ]
     kinds: list[BindParameter[Any]] = [bindparam("at", type_=Instant)]
@@ -114,7 +155,7 @@ def _taking(dialect: str, number: int) -> Executable:
         update(delivery)
         .where(delivery.c.id.in_(select(due.c.id)))
         .values(due_at=bindparam("until"), claimed_by=bindparam("worker"))
-        .returning(*(column for column in delivery.c if column.name not in ("due_at", "digest", "status")))
+        .returning(*_TAKEN)
     )
 
 
