@@ -1,6 +1,6 @@
 """A receiver that keeps its own ledger: one line per message, `webhook-id TAB digest TAB type TAB handoff`.
 
-    python -m tests.sink PORT FILE [--milliseconds N] [--hangs NAME]
+    python -m tests.sink PORT FILE [--milliseconds N] [--hangs NAME] [--times]
 
 What is posted to `/bare` is answered and forgotten. A process of its own, so that nothing which happens to the service happens to its memory of what was received.
 """
@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import signal
+import time
 from pathlib import Path
 
 import uvloop
@@ -26,11 +27,13 @@ async def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--milliseconds", type=float, default=0)
     parser.add_argument("--hangs", help="The path that is heard and never answered.")
+    parser.add_argument("--times", action="store_true", help="Nanoseconds since 1970 as a last column.")
     options = parser.parse_args()
     ledger = options.file.open("a", buffering=1)
 
     async def receive(request: web.Request) -> web.Response:
         body = await request.read()
+        at = (str(time.time_ns()),) if options.times else ()
         if request.match_info["agency"] == "bare":
             return web.Response()
         if request.match_info["agency"] == options.hangs:
@@ -39,7 +42,7 @@ async def main() -> None:
         if options.milliseconds:
             await asyncio.sleep(options.milliseconds / 1000)
         line = (request.headers["webhook-id"], hashlib.sha256(body).hexdigest(), message["type"])
-        ledger.write("\t".join((*line, message["data"]["handoff_id"])) + "\n")
+        ledger.write("\t".join((*line, message["data"]["handoff_id"], *at)) + "\n")
         return web.Response()
 
     server = web.Application(client_max_size=2**24)

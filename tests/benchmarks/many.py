@@ -1,10 +1,14 @@
-"""100 endpoints and one courier in this process: the time from a message's commit to the end of its first attempt."""
+"""Two couriers of 100 endpoints each, all of one's well, one of the other's hanging and one dead: the time from a message's
+commit to its arrival. They take turns of a second, so that what else the machine does falls on both."""
 
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -21,12 +25,56 @@ from app.tables import delivery
 from tests import serving
 
 RECEIVERS = 100
+BROKEN = ("r1", "r2")
 _EVERY = 0.004
-_SETTLES_SECONDS = 3
+_TURN = 1.0
+_TURNS_TO_SETTLE = 3
 
 
-async def latencies(url: str, port: int, elsewhere: dict[str, str], seconds: float) -> list[float]:
-    """Milliseconds of each message to the receivers other than r1 and r2; every receiver gets as many."""
+class Side:
+    """One courier with its database; `sent` holds when each message was committed, nanoseconds since 1970."""
+
+    def __init__(self, database: Database, ledger: Ledger) -> None:
+        self.database = database
+        self._ledger = ledger
+        self.sent: dict[str, int] = {}
+        self._number = 0
+
+    async def turn(self, seconds: float, *, measured: bool) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            unit = Unit()
+            code = f"r{self._number % RECEIVERS}"
+            self._number += 1
+            counts = measured and code not in BROKEN
+            enqueue(
+                unit,
+                type="measured" if counts else "other",
+                receiver=code,
+                request_id=new_id(),
+                handoff_id=None,
+                data={"handoff_id": "none", "filler": "x" * 1_000},
+                at=now(),
+                priority=Priority.ORDINARY,
+            )
+            await self._ledger.write(unit)
+            if counts:
+                self.sent[str(unit.inserts[delivery][0]["id"])] = time.time_ns()
+            self.database.bell.after_commit()
+            await asyncio.sleep(_EVERY)
+
+    async def all_gone(self) -> None:
+        waiting = select(func.count()).where(delivery.c.type == "measured", delivery.c.ended_at.is_(None))
+        async with asyncio.timeout(60):
+            while True:
+                async with self.database.reading() as connection:
+                    if not await connection.scalar(waiting):
+                        return
+                await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def side(url: str, port: int, elsewhere: dict[str, str]) -> AsyncIterator[Side]:
     settings = serving.settings_for(url, delivery_total_seconds=10)
     await asyncio.to_thread(serving.prepare, url)
     database = Database(settings)
@@ -47,41 +95,29 @@ async def latencies(url: str, port: int, elsewhere: dict[str, str], seconds: flo
     courier = Courier(new_id(), settings, database, ledger, registry)
     ledger.start()
     running = asyncio.create_task(courier.run())
-    began, number = time.monotonic(), 0
-    while (passed := time.monotonic() - began) < seconds + _SETTLES_SECONDS:
-        unit = Unit()
-        code = f"r{number % RECEIVERS}"
-        of_rest = passed >= _SETTLES_SECONDS and code not in ("r1", "r2")
-        enqueue(
-            unit,
-            type="measured" if of_rest else "other",
-            receiver=code,
-            request_id=new_id(),
-            handoff_id=None,
-            data={"handoff_id": "none", "filler": "x" * 1_000},
-            at=now(),
-            priority=Priority.ORDINARY,
-        )
-        await ledger.write(unit)
-        database.bell.after_commit()
-        number += 1
-        await asyncio.sleep(_EVERY)
-    async with asyncio.timeout(60):
-        while await _pending(database):  # noqa: ASYNC110 - rows have no bell
-            await asyncio.sleep(0.2)
-    courier.stop()
-    running_for = await asyncio.wait({running}, timeout=30)
-    assert not running_for[1], "the courier did not stop"
-    await ledger.stop()
-    measured = select(delivery.c.created_at, delivery.c.ended_at).where(delivery.c.type == "measured")
-    async with database.reading() as connection:
-        rows = (await connection.execute(measured)).all()
-    await database.close()
-    assert rows
-    return [(row.ended_at - row.created_at) / timedelta(milliseconds=1) for row in rows]
+    try:
+        yield Side(database, ledger)
+    finally:
+        courier.stop()
+        ended, _ = await asyncio.wait({running}, timeout=30)
+        await ledger.stop()
+        await database.close()
+    assert ended, "the courier did not stop"
 
 
-async def _pending(database: Database) -> int:
-    waiting = select(func.count()).where(delivery.c.type == "measured", delivery.c.ended_at.is_(None))
-    async with database.reading() as connection:
-        return await connection.scalar(waiting) or 0
+async def compare(urls: Sequence[str], port: int, seconds: float, heard: Path) -> list[float]:
+    """The median milliseconds of the well side, and of the 98 others of the broken one. `heard` is the ledger of the
+    sink, with times; it lets r1 hang."""
+    sink = f"http://127.0.0.1:{port}"
+    async with (
+        side(urls[0], port, {"r1": f"{sink}/well"}) as well,
+        side(urls[1], port, {"r2": "http://127.0.0.1:9/r2"}) as broken,
+    ):
+        for number in range(_TURNS_TO_SETTLE + max(2, round(seconds / _TURN))):
+            for each in (well, broken):
+                await each.turn(_TURN, measured=number >= _TURNS_TO_SETTLE)
+        for each in (well, broken):
+            await each.all_gone()
+    lines = (await asyncio.to_thread(heard.read_text)).splitlines()
+    arrived = {line[0]: int(line[-1]) for line in (each.split("\t") for each in lines)}
+    return [statistics.median((arrived[one] - at) / 1e6 for one, at in each.sent.items()) for each in (well, broken)]
