@@ -99,7 +99,16 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
     tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
 
 
-def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: bool = False, **more: Any) -> None:
+def tell(
+    case: Case,
+    handoff: Handoff,
+    type_: str,
+    desk: Desk,
+    *,
+    disclosed: bool = False,
+    priority: Priority = Priority.ORDINARY,
+    **more: Any,
+) -> None:
     """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all.
 
     One that is told by reference gets ids and clocks, whatever `more` the message would hold.
@@ -122,8 +131,17 @@ def tell(case: Case, handoff: Handoff, type_: str, desk: Desk, *, disclosed: boo
         handoff_id=handoff.id,
         data=data,
         at=desk.at,
-        priority=Priority.ORDINARY,
+        priority=priority,
     )
+
+
+def urge(case: Case, handoff: Handoff, desk: Desk, reason: str, note: str | None = None) -> None:
+    """Urge (催办) an agency on, in the overtaking lane. `reason` is a word of the contract; a note, what a person wrote."""
+    data = {"agency": handoff.agency_code, "status": handoff.status, "reason": reason}
+    case.record(
+        "handoff.urged", desk.at, desk.actor, handoff_id=handoff.id, data=data, note={"note": note} if note else None
+    )
+    tell(case, handoff, "handoff.urged", desk, priority=Priority.URGED, reason=reason, note=note)
 
 
 def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:

@@ -49,6 +49,16 @@ class CancelledMessage(Message):
     data: CancelledData
 
 
+class UrgedData(HandoffSeen):
+    reason: str = Field(description="`coordinator`, or which clock: `sign_in_overdue`, `completion_overdue`, ...")
+    note: str | None = Field(description="What the coordinator wrote.")
+
+
+class UrgedMessage(Message):
+    type: Literal["handoff.urged"]
+    data: UrgedData
+
+
 class ReferenceData(Outbound):
     """Nothing of the person. `handoff_path` is where the agency fetches, with its key, what is disclosed to it."""
 
@@ -72,7 +82,7 @@ class ReferenceData(Outbound):
 class ReferenceMessage(Message):
     """What an agency with the delivery mode `reference` is sent in place of each of the others."""
 
-    type: Literal["handoff.dispatched", "handoff.supplemented", "handoff.cancelled"]
+    type: Literal["handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.cancelled"]
     data: ReferenceData
 
 
@@ -135,6 +145,7 @@ class HandoffNotice(Message):
         "handoff.returned",
         "handoff.completed",
         "handoff.cancelled",
+        "handoff.urged",
     ]
     data: HandoffNoticed
 

@@ -168,6 +168,7 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.extended": ("办理时限延长", "The time limit was extended"),
     "handoff.completed": ("已办结", "Completed"),
     "handoff.cancelled": ("不再需要办理", "No longer needed"),
+    "handoff.urged": ("已催办", "Urged on"),
 }
 
 

@@ -51,6 +51,7 @@ class NoticeType(StrEnum):
     HANDOFF_RETURNED = "handoff.returned"
     HANDOFF_COMPLETED = "handoff.completed"
     HANDOFF_CANCELLED = "handoff.cancelled"
+    HANDOFF_URGED = "handoff.urged"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
 
 

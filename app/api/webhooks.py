@@ -15,6 +15,7 @@ from app.messages import (
     ReferenceMessage,
     RequestNotice,
     SupplementedMessage,
+    UrgedMessage,
 )
 
 router = APIRouter(tags=["messages out"])
@@ -48,6 +49,16 @@ def handoff_supplemented(
     webhook_signature: Signature,
 ) -> None:
     """The person added what you had asked for; the completion clock runs again."""
+
+
+@router.post("handoff.urged", responses=_RESPONSES)
+def handoff_urged(
+    body: UrgedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """You are late, or somebody waits for you: report how it stands, or call the coordinator."""
 
 
 @router.post("handoff.cancelled", responses=_RESPONSES)

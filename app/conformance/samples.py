@@ -81,7 +81,7 @@ def _signed(secrets: list[str], webhook_id: str, message: dict[str, Any], **more
 
 def _announced(dispatched: dict[str, Any]) -> dict[str, dict[str, Any]]:
     seen = {name: value for name, value in dispatched["data"].items() if name not in _OWN_TO_DISPATCHED}
-    urged = {**seen, "status": "in_progress", "note": "请在期限前办结"}
+    urged = {**seen, "status": "in_progress", "reason": "completion_overdue", "note": "请在期限前办结"}
     need = {
         "code": "temp_aid_fast",
         "name_zh": "急难型临时救助·小额快救",

@@ -74,7 +74,7 @@ def _seen(case: Case, happened: Mapping[str, Any], before: str | None, status: s
         **of_handoff,
         "role": handoff.role,
         "step": handoff.step,
-        "status_before": told["from"],
-        "status": told["to"],
+        "status_before": told.get("from", handoff.status),
+        "status": told.get("to", handoff.status),
         "due_at": handoff.complete_due,
     }

@@ -103,7 +103,9 @@ async def claim(
         claimed: list[Any] = []
         for start in range(0, len(wanted), _MOST_TOGETHER):
             some = wanted[start : start + _MOST_TOGETHER]
-            named = {f"{name}{n}": value for n, each in enumerate(some) for name, value in zip("lrm", each, strict=True)}
+            named = {
+                f"{name}{n}": value for n, each in enumerate(some) for name, value in zip("lrm", each, strict=True)
+            }
             claimed += (await connection.execute(_taking(len(some)), given | named)).all()
     else:
         lanes, receivers, mosts = (list(column) for column in zip(*wanted, strict=True))
