@@ -80,11 +80,15 @@ class PingData(Outbound):
     agency: str
 
 
+class SubscriberPingData(Outbound):
+    subscription_id: UUID
+
+
 class PingMessage(Message):
-    """A test: answer any 2xx and forget it."""
+    """A test: answer any 2xx and forget it. A subscriber's names its subscription."""
 
     type: Literal["ping"]
-    data: PingData
+    data: PingData | SubscriberPingData
 
 
 class Noticed(Outbound):

@@ -69,6 +69,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("PATCH", "/v1/subscriptions/{subscription_id}"): EDIT_SUBSCRIPTIONS,
     ("DELETE", "/v1/subscriptions/{subscription_id}"): EDIT_SUBSCRIPTIONS,
     ("POST", "/v1/subscriptions/{subscription_id}/secrets"): EDIT_SUBSCRIPTIONS,
+    ("POST", "/v1/subscriptions/{subscription_id}/ping"): EDIT_SUBSCRIPTIONS,
     ("GET", "/v1/routing-tables"): SEE_TABLES,
     ("POST", "/v1/routing-tables"): EDIT_TABLES,
     ("GET", "/v1/routing-tables/{version}"): SEE_TABLES,
