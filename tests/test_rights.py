@@ -48,6 +48,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/handoffs/{handoff_id}/callbacks"): SEE_PROOF,
     ("GET", "/v1/handoffs/{handoff_id}/proof"): SEE_PROOF,
     ("POST", "/v1/callbacks"): {KeyRole.AGENCY},
+    ("GET", "/v1/handoffs/{handoff_id}/guest-links"): SEE_PROOF,
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {KeyRole.COORDINATOR},
     ("DELETE", "/v1/guest-links/{guest_link_id}"): {KeyRole.COORDINATOR},
     ("POST", "/v1/guest-links/{guest_link_id}/code"): {KeyRole.COORDINATOR},
