@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, signing
 from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError, parse_endpoint
+from app.delivery.names import look_up
 from app.identifiers import new_id, now
 from app.receivers import DeliveryMode, Tls
 from app.refusals import RefusedError
@@ -151,7 +151,7 @@ async def check_endpoint(endpoint: str, allowed: AllowList) -> Endpoint:
 async def _look_up(host: str) -> list[str]:
     try:
         async with asyncio.timeout(_LOOK_UP_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found = await look_up(host, None)
     except (OSError, UnicodeError):
         return []
     return [str(address[0]) for *_, address in found]
