@@ -151,3 +151,20 @@ class DeliveryNoticed(OfHandoff):
 class DeliveryNotice(Message):
     type: Literal["delivery.exhausted"]
     data: DeliveryNoticed
+
+
+class EndpointNoticed(Outbound):
+    agency: str
+    name_zh: str
+    name_en: str
+    phone: str | None
+    division_code: str
+    fault: str | None = Field(description="In one word; null when it works again.")
+    since: datetime
+    advice_zh: str
+    advice_en: str
+
+
+class EndpointNotice(Message):
+    type: Literal["endpoint.failing", "endpoint.suspended", "endpoint.recovered"]
+    data: EndpointNoticed
