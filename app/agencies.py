@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry, signing
 from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError, parse_endpoint
+from app.delivery.names import look_up
 from app.identifiers import new_id, now
 from app.receivers import DeliveryMode, Tls
 from app.refusals import RefusedError
@@ -57,7 +57,7 @@ async def add(
         raise WrongAgencyError(f"There is no division {division_code}; write a statistical code such as 360803.")
     row: dict[str, Any] = {"code": code, "department": department_code, "division_code": division_code, "phone": phone}
     row |= {"name_zh": name_zh, "name_en": name_en, "active": True, "created_at": now()}
-    row |= {**NO_ENDPOINT, "endpoint": endpoint, **_columns(how or {})}
+    row |= {**NO_ENDPOINT, "endpoint": endpoint, **columns(how or {})}
     await connection.execute(agency.insert(), row)
     secret = await add_secret(connection, code) if endpoint else None
     await record_seat(connection, code, await registry.moved(connection))
@@ -76,7 +76,7 @@ async def change(connection: AsyncConnection, code: str, changes: Mapping[str, A
     if before is None:
         raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
     if changes:
-        await connection.execute(update(agency).where(of_code).values(**_columns(changes)))
+        await connection.execute(update(agency).where(of_code).values(**columns(changes)))
     endpoint = changes.get("endpoint", before.endpoint)
     if endpoint != before.endpoint:
         await connection.execute(delete(endpoint_state).where(endpoint_state.c.receiver == code))
@@ -151,13 +151,14 @@ async def check_endpoint(endpoint: str, allowed: AllowList) -> Endpoint:
 async def _look_up(host: str) -> list[str]:
     try:
         async with asyncio.timeout(_LOOK_UP_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found = await look_up(host, None)
     except (OSError, UnicodeError):
         return []
     return [str(address[0]) for *_, address in found]
 
 
-def _columns(how: Mapping[str, Any]) -> dict[str, Any]:
+def columns(how: Mapping[str, Any]) -> dict[str, Any]:
+    """How a receiver is sent to, as it is stored: its `tls`, if that is given, sealed."""
     tls: Tls | None = how.get("tls")
     return {**how, "tls": seal(asdict(tls)) if tls else None} if "tls" in how else dict(how)
 

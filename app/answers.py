@@ -271,7 +271,7 @@ class DeliverySummary(Outbound):
     agency: str | None
     agency_phone: str | None
     subscription: UUID | None = Field(description="Set instead of the agency when a subscriber is told.")
-    request_id: UUID
+    request_id: UUID | None = Field(description="Null for what is about none, such as an endpoint that fails.")
     handoff_id: UUID | None
     type: str
     status: Literal["pending", "delivered", "exhausted"]

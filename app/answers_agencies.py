@@ -82,10 +82,7 @@ class Encrypted(Outbound):
     ends_at: datetime
 
 
-class Pinged(Outbound):
-    """What came back on a test message, exactly."""
-
-    agency: str
+class CameBack(Outbound):
     endpoint: str
     message_id: UUID = Field(description="The `webhook-id` that was sent.")
     sent_at: datetime
@@ -97,6 +94,12 @@ class Pinged(Outbound):
     tls: Encrypted | None
     headers: dict[str, str] = Field(description="Of the answer, those worth knowing.")
     answer: str = Field(description="The first 1 KiB of its body.")
+
+
+class Pinged(CameBack):
+    """What came back on a test message, exactly."""
+
+    agency: str
 
 
 class SentAgain(Outbound):

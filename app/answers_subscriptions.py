@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.answers import Outbound, Page
-from app.answers_agencies import MOST_COUNTED, EndpointState, SecretAge
+from app.answers_agencies import MOST_COUNTED, CameBack, EndpointState, SecretAge, TlsKept
 from app.receivers import NoticeType
 
 
@@ -31,6 +31,7 @@ class SubscriptionPage(Page):
 
 
 class SubscriptionView(SubscriptionSummary):
+    tls: TlsKept | None
     secrets: list[SecretAge] = Field(description="Those in force, the newest first.")
     state: EndpointState
     pending: int = Field(description=f"Deliveries under way; counted to {MOST_COUNTED}.")
@@ -45,3 +46,9 @@ class SubscriptionSecretMade(Outbound):
     subscription_id: UUID
     secret: str = Field(description="Shown this once.")
     secrets: list[SecretAge]
+
+
+class SubscriptionPinged(CameBack):
+    """What came back on a test message to a subscriber, exactly."""
+
+    subscription_id: UUID

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.receivers import DeliveryMode, Tls
+from app.cli_endpoints import CaOption, CertificateOption, KeyOption, NoTlsOption, show_ping, tls_files
+from app.receivers import DeliveryMode
 from app.terminal import DatabaseOption, asked_of_office, minute, out, run_async, with_database
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ def agencies_set(
     per_second: Annotated[
         int | None, typer.Option(min=0, max=1000, help="Messages a second per worker; 0: no limit.")
     ] = None,
-    ca: Annotated[Path | None, typer.Option(help="PEM file: the private authority that its endpoint is of.")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM file: our client certificate.")] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
-    no_tls: Annotated[bool, typer.Option("--no-tls", help="Forget authority and client certificate.")] = False,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    no_tls: NoTlsOption = False,
     database: DatabaseOption = None,
 ) -> None:
     """Change an agency: what is not named stays. TLS files replace those that were there, all three.
@@ -139,7 +139,7 @@ def agencies_set(
     if endpoint:
         _checked(endpoint, database)
     if ca or certificate or key or no_tls:
-        changes["tls"] = None if no_tls else _tls(ca, certificate, key)
+        changes["tls"] = None if no_tls else tls_files(ca, certificate, key)
     if not changes:
         raise WrongAgencyError("Name something to change; `one-window agencies set --help` lists what can be.")
     secret = _change(code, changes, database)
@@ -154,23 +154,6 @@ def _checked(endpoint: str, database: str | None) -> Endpoint:
     allowed = AllowList(load_settings(database_url=database).allowed_networks)
     checked: Endpoint = run_async(agency_verbs.check_endpoint(endpoint, allowed))
     return checked
-
-
-def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls:
-    from app.delivery.tls import tls_context
-
-    tls = Tls(_text(ca), _text(certificate), _text(key))
-    tls_context(tls.ca, tls.certificate, tls.key)
-    return tls
-
-
-def _text(file: Path | None) -> str | None:
-    from app.agencies import WrongAgencyError
-
-    try:
-        return file.read_text("ascii") if file else None
-    except (OSError, UnicodeDecodeError):
-        raise WrongAgencyError(f"{file} can't be read as PEM; name a file that holds -----BEGIN ...-----.") from None
 
 
 def _change(code: str, changes: dict[str, Any], database: str | None) -> str | None:
@@ -241,20 +224,7 @@ def agencies_ping(code: str, database: DatabaseOption = None) -> None:
     async def work(office: Office) -> dict[str, Any]:
         return await endpoints.ping(office, code)
 
-    seen = asked_of_office(database, work)
-    typer.echo(f"{seen['endpoint']}: {seen['status_code'] or seen['fault']} after {seen['milliseconds']} ms")
-    if seen["address"]:
-        typer.echo(f"from {seen['address']}")
-    if tls := seen["tls"]:
-        typer.echo(
-            f"{tls['version']}, {tls['cipher']}; {tls['subject']}, by {tls['issuer']}, to {minute(tls['ends_at'])}"
-        )
-    for name, content in seen["headers"].items():
-        typer.echo(f"{name}: {content}")
-    if seen["answer"]:
-        typer.echo(f"\n{seen['answer']}")
-    if not seen["delivered"]:
-        raise typer.Exit(1)
+    show_ping(asked_of_office(database, work))
 
 
 @agencies_app.command("resume-endpoint")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli_endpoints import tls_files
 from app.terminal import out
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def conformance(
     ] = None,
     within: Annotated[float, typer.Option(min=0.1, max=120, help="Seconds that an answer may take.")] = 20,
     wait: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds to wait for a callback.")] = 30,
-    ca: Annotated[Path | None, typer.Option(help="Certificates of a private authority (PEM).")] = None,
+    ca: Annotated[Path | None, typer.Option(help="PEM file: the private authority that the endpoint is of.")] = None,
+    client_certificate: Annotated[Path | None, typer.Option(help="PEM file: the client certificate to show.")] = None,
+    client_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
     junit_file: Annotated[Path | None, typer.Option("--junit", help="Write the report as JUnit XML.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML page.")] = None,
 ) -> None:
@@ -60,7 +63,7 @@ def conformance(
         public_url=public_url,
         within=within,
         wait=wait,
-        ca_file=str(ca) if ca else None,
+        tls=tls_files(ca, client_certificate, client_key),
     )
     report = asyncio.run(play(plan, _show))
     out.print(summary(report), markup=False, highlight=False, soft_wrap=True)

@@ -1,14 +1,17 @@
-"""one-window subscriptions: other systems that are told of what happens, added, shown, ended."""
+"""one-window subscriptions: other systems that are told of what happens, added, changed, shown, tried, ended."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
+from app.cli_endpoints import CaOption, CertificateOption, KeyOption, NoTlsOption, show_ping, tls_files
 from app.receivers import NoticeType
+from app.refusals import RefusedError
 from app.terminal import DatabaseOption, asked_of_office, minute, out
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ def add(
     areas: Annotated[
         list[str] | None, typer.Option("--area", help="Only of this division and every place in it; may be repeated.")
     ] = None,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Subscribe a system; its id and its signing secret are printed, the secret this once."""
@@ -38,13 +44,59 @@ def add(
     from app.schemas_subscriptions import SubscriptionIn
     from app.wire import from_json
 
-    asked = {"name": name, "endpoint": endpoint, "types": types, "needs": needs or [], "areas": areas or []}
+    asked: dict[str, Any] = {"name": name, "endpoint": endpoint, "types": types, "needs": needs or []}
+    asked["areas"] = areas or []
+    if ca or certificate or key:
+        asked["tls"] = asdict(tls_files(ca, certificate, key))
 
     async def work(office: Office) -> bytes:
         return await subscriptions.add(office, _BY, parse(SubscriptionIn, json.dumps(asked).encode()), None)
 
     made = from_json(asked_of_office(database, work))
     typer.echo(f"{made['subscription_id']} {made['secret']}")
+
+
+@subscriptions_app.command("set")
+def change(
+    subscription_id: IdArgument,
+    endpoint: Annotated[str | None, typer.Option(help="Where notices are sent; its secret stays.")] = None,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    no_tls: NoTlsOption = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Change how a subscriber is sent to: what is not named stays. TLS files replace those that were there, all three."""
+    from app import subscriptions
+    from app.api.bodies import parse
+    from app.schemas_subscriptions import SubscriptionChange
+
+    asked: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
+    if ca or certificate or key or no_tls:
+        asked["tls"] = None if no_tls else asdict(tls_files(ca, certificate, key))
+    if not asked:
+        raise RefusedError("Name something to change; `one-window subscriptions set --help` lists what can be.")
+
+    async def work(office: Office) -> None:
+        _, tag = await subscriptions.one(office, subscription_id)
+        await subscriptions.change(office, subscription_id, parse(SubscriptionChange, json.dumps(asked).encode()), tag)
+
+    asked_of_office(database, work)
+    typer.echo(f"Changed {subscription_id}.")
+
+
+@subscriptions_app.command("ping")
+def ping(subscription_id: IdArgument, database: DatabaseOption = None) -> None:
+    """Send a subscriber's endpoint one signed test message, and print what came back. Nothing is kept.
+
+    Exits with 1 if a message would not count as delivered.
+    """
+    from app import subscriptions
+
+    async def work(office: Office) -> dict[str, Any]:
+        return await subscriptions.ping(office, subscription_id)
+
+    show_ping(asked_of_office(database, work))
 
 
 @subscriptions_app.command("list")

@@ -1,8 +1,10 @@
 """What agencies and subscriptions have in common as receivers, over the API: whether an endpoint may be saved, how it
-fares, how old its secrets are, and which state of it somebody has seen."""
+fares, how old its secrets are, what it answers to a test, and which state of it somebody has seen."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -14,8 +16,14 @@ from app.answers_agencies import MOST_COUNTED
 from app.config import Settings
 from app.delivery.addresses import AllowList, WrongEndpointError
 from app.delivery.lanes import Priority
+from app.delivery.ping import ping
+from app.delivery.tls import WrongTlsError, tls_context
 from app.identifiers import now
+from app.office import Office
 from app.problems import FieldError, Problem, Text
+from app.receivers import Receiver, Tls, secrets_at
+from app.schemas_agencies import TlsIn
+from app.sealing import unseal
 from app.tables import delivery, endpoint_secret, endpoint_state
 
 _NOTHING_KNOWN = {
@@ -33,17 +41,64 @@ _WRONG_ENDPOINT = Text(
     "http://; its port 1 to 65535, without user or password. Write one such as "
     "https://housing.example.gov.cn/one-window.",
 )
+_WRONG_TLS = Text(
+    "证书或私钥无法使用:应为 PEM,私钥不加密码,且与客户端证书(置于首位)相配。",
+    "The certificates or the key can't be used: give PEM, the key without a password and that of the client certificate, "
+    "which comes first.",
+)
 
 
-async def endpoint_errors(settings: Settings, endpoint: str | None) -> list[FieldError]:
-    """What is wrong with an address: nothing may be sent there. To be asked before a transaction begins: it is looked
-    up."""
+async def endpoint_errors(settings: Settings, endpoint: str | None, tls: TlsIn | None) -> list[FieldError]:
+    """What can't be saved: an address where nothing may be sent, certificates that can't be used. To be asked before a
+    transaction begins: the address is looked up."""
+    errors = []
     try:
         if endpoint is not None:
             await check_endpoint(endpoint, AllowList(settings.allowed_networks))
     except WrongEndpointError:
-        return [FieldError("/endpoint", "endpoint_wrong", _WRONG_ENDPOINT)]
-    return []
+        errors.append(FieldError("/endpoint", "endpoint_wrong", _WRONG_ENDPOINT))
+    try:
+        if tls is not None:
+            tls_context(tls.ca, tls.certificate, tls.key)
+    except WrongTlsError:
+        errors.append(FieldError("/tls", "tls_wrong", _WRONG_TLS))
+    return errors
+
+
+def tls_of(asked: TlsIn | None) -> Tls | None:
+    return Tls(asked.ca, asked.certificate, asked.key) if asked and asked.model_fields_set else None
+
+
+def tls_kept(sealed: bytes | None) -> dict[str, bool] | None:
+    """Of a receiver's own TLS whether it is there, never the texts."""
+    tls = Tls(**unseal(sealed)) if sealed else None
+    return {"ca": tls.ca is not None, "client_certificate": tls.certificate is not None} if tls else None
+
+
+async def tried(office: Office, code: str, receiver: Receiver, told: dict[str, Any]) -> dict[str, Any]:
+    """What came back on a test message with `told` as its data. Raises `no_endpoint`, `too_many_pings`."""
+    if receiver.endpoint is None or not secrets_at(receiver, now()):
+        raise Problem("no_endpoint")
+    if wait := office.pings.take(code, time.monotonic()):
+        raise Problem("too_many_pings", headers={"Retry-After": str(int(wait) + 1)})
+    try:
+        message_id, attempt, seen = await ping(office.settings, receiver, told)
+    finally:
+        office.pings.give_back(code)
+    return {
+        **told,
+        "endpoint": receiver.endpoint,
+        "message_id": message_id,
+        "sent_at": attempt.started_at,
+        "milliseconds": attempt.milliseconds,
+        "delivered": attempt.succeeded,
+        "status_code": attempt.status_code,
+        "fault": attempt.fault,
+        "address": seen.address,
+        "tls": asdict(seen.tls) if seen.tls else None,
+        "headers": seen.headers,
+        "answer": attempt.answer.decode("utf-8", "replace"),
+    }
 
 
 async def fares(connection: AsyncConnection, receiver: str) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,18 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import agencies, checks, etags
 from app.delivery import again
-from app.delivery.ping import ping as send_ping
-from app.delivery.tls import WrongTlsError, tls_context
-from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of
-from app.identifiers import now
+from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of, tls_kept, tls_of, tried
 from app.keys import Key
 from app.office import Office
-from app.problems import FieldError, Problem, Text, invalid
+from app.problems import Problem, Text, invalid
 from app.reading import PageAsked, cursor_of, text_cursor_of
-from app.receivers import Tls, secrets_at
 from app.repeats import Repeat, once
-from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn, TlsIn
-from app.sealing import unseal
+from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.tables import agency
 from app.wire import to_json
 
@@ -33,11 +26,6 @@ _SUMMARY = (
     *("active", "created_at"),
 )
 _EDITED = (*_SUMMARY, "max_in_flight", "per_second", "tls")
-_WRONG_TLS = Text(
-    "证书或私钥无法使用:应为 PEM,私钥不加密码,且与客户端证书(置于首位)相配。",
-    "The certificates or the key can't be used: give PEM, the key without a password and that of the client certificate, "
-    "which comes first.",
-)
 _DIVISIONS = Text("代码见 GET /v1/divisions。", "GET /v1/divisions lists the codes.")
 _DEPARTMENTS = Text("例如 county_civil_affairs。", "One is county_civil_affairs.")
 
@@ -78,7 +66,7 @@ async def add(office: Office, key: Key, asked: AgencyIn, repeat: Repeat | None) 
     if asked.division_code not in snapshot.divisions:
         known = list(snapshot.divisions)
         errors.append(checks.unknown_code("/division_code", "division", asked.division_code, known, _DIVISIONS))
-    errors += await _errors(office, asked.endpoint, asked.tls)
+    errors += await endpoint_errors(office.settings, asked.endpoint, asked.tls)
     if errors:
         raise invalid(*errors)
 
@@ -90,7 +78,7 @@ async def add(office: Office, key: Key, asked: AgencyIn, repeat: Repeat | None) 
             "delivery_mode": asked.delivery_mode.value,
             "max_in_flight": asked.max_in_flight,
             "per_second": asked.per_second,
-            "tls": _tls(asked.tls),
+            "tls": tls_of(asked.tls),
         }
         secret = await agencies.add(connection, department_code=asked.department, how=how, **given)
         return {**await _view(connection, await _row(connection, asked.code)), "secret": secret}
@@ -104,12 +92,12 @@ async def change(office: Office, code: str, asked: AgencyChange, if_match: str |
     Raises `not_found`, `validation_failed`, `precondition_required`, `precondition_failed`.
     """
     changes = asked.model_dump(exclude_unset=True, exclude={"tls"})
-    if errors := await _errors(office, asked.endpoint, asked.tls):
+    if errors := await endpoint_errors(office.settings, asked.endpoint, asked.tls):
         raise invalid(*errors)
     if "delivery_mode" in changes:
         changes["delivery_mode"] = asked.delivery_mode.value
     if "tls" in asked.model_fields_set:
-        changes["tls"] = _tls(asked.tls)
+        changes["tls"] = tls_of(asked.tls)
     async with office.database.writing() as connection:
         before = await _row(connection, code, locked=True)
         must_match(if_match, _tag(before))
@@ -148,28 +136,7 @@ async def ping(office: Office, code: str) -> dict[str, Any]:
     receiver = snapshot.directory.agencies.get(code)
     if receiver is None:
         raise Problem("not_found")
-    if receiver.endpoint is None or not secrets_at(receiver, now()):
-        raise Problem("no_endpoint")
-    if wait := office.pings.take(code, time.monotonic()):
-        raise Problem("too_many_pings", headers={"Retry-After": str(int(wait) + 1)})
-    try:
-        message_id, attempt, seen = await send_ping(office.settings, code, receiver)
-    finally:
-        office.pings.give_back(code)
-    return {
-        "agency": code,
-        "endpoint": receiver.endpoint,
-        "message_id": message_id,
-        "sent_at": attempt.started_at,
-        "milliseconds": attempt.milliseconds,
-        "delivered": attempt.succeeded,
-        "status_code": attempt.status_code,
-        "fault": attempt.fault,
-        "address": seen.address,
-        "tls": asdict(seen.tls) if seen.tls else None,
-        "headers": seen.headers,
-        "answer": attempt.answer.decode("utf-8", "replace"),
-    }
+    return await tried(office, code, receiver, {"agency": code})
 
 
 async def send_again(
@@ -195,10 +162,9 @@ async def _row(connection: AsyncConnection, code: str, *, locked: bool = False) 
 
 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-    tls = Tls(**unseal(row["tls"])) if row["tls"] else None
     return {
         **{name: row[name] for name in (*_SUMMARY, "max_in_flight", "per_second")},
-        "tls": {"ca": tls.ca is not None, "client_certificate": tls.certificate is not None} if tls else None,
+        "tls": tls_kept(row["tls"]),
         **await fares(connection, row["code"]),
     }
 
@@ -207,18 +173,3 @@ def _tag(row: Mapping[Any, Any]) -> str:
     """An entity tag of what can be edited; how the endpoint fares changes by itself, and is no part of it."""
     told = to_json([row[name] for name in _EDITED if name != "tls"]) + (row["tls"] or b"")
     return etags.of_content(told)
-
-
-def _tls(asked: TlsIn | None) -> Tls | None:
-    return Tls(asked.ca, asked.certificate, asked.key) if asked and asked.model_fields_set else None
-
-
-async def _errors(office: Office, endpoint: str | None, tls: TlsIn | None) -> list[FieldError]:
-    """What can't be saved: an address where nothing may be sent, certificates that can't be used."""
-    errors = await endpoint_errors(office.settings, endpoint)
-    try:
-        if tls is not None:
-            tls_context(tls.ca, tls.certificate, tls.key)
-    except WrongTlsError:
-        errors.append(FieldError("/tls", "tls_wrong", _WRONG_TLS))
-    return errors

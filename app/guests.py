@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,10 +22,13 @@ from app.ledger import write_units
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem
+from app.repeats import Repeat, once
 from app.tables import guest_link, handoff
 from app.timeline import load
+from app.wire import from_json
 
 WAY = "/guest_link"
+SIGNED_IN = "guest_link.signed_in"
 CODE_LASTS = timedelta(minutes=10)
 NEXT_CODE_AFTER = timedelta(minutes=1)
 SESSION_LASTS = timedelta(hours=8)
@@ -69,30 +73,32 @@ class CodeRefusal(StrEnum):
     NO_MORE = "no_more"  # of this link
 
 
-@dataclass(frozen=True, slots=True)
-class MadeLink:
-    id: UUID
-    token: str
-    expires_at: datetime
-
-
 @again_if_outdated
-async def make_link(office: Office, key: Key, handoff_id: UUID, hours: int) -> MadeLink:
-    """The token is shown this once. Raises `not_found`, `handoff_not_open`."""
-    at = now()
-    made = MadeLink(new_id(), secrets.token_urlsafe(24), at + timedelta(hours=hours))
-    async with office.database.writing() as connection:
+async def make_link(
+    office: Office, key: Key, handoff_id: UUID, hours: int, address: str, repeat: Repeat | None
+) -> dict[str, Any]:
+    """A `GuestLinkMade`; its link, a page of this service's `address`, is shown here alone.
+
+    Raises `not_found`, `handoff_not_open`, `idempotency_conflict`.
+    """
+
+    async def make(connection: AsyncConnection) -> dict[str, Any]:
+        at, link_id = now(), new_id()
+        expires_at = at + timedelta(hours=hours)
         case = await load(connection, await _request_of(connection, handoff_id))
         found = case.handoff(handoff_id)
         if not found.is_open or found.status is HandoffStatus.WAITING:
             raise Problem("handoff_not_open")
-        row = {"id": made.id, "token_hash": _hash(made.token), "handoff_id": handoff_id, "created_at": at}
-        row |= {"created_by": key.actor, "expires_at": made.expires_at, "codes": 0, "wrong_codes": 0}
+        row = {"id": link_id, "token_hash": _hash(_token(office, link_id)), "handoff_id": handoff_id, "created_at": at}
+        row |= {"created_by": key.actor, "expires_at": expires_at, "codes": 0, "wrong_codes": 0}
         await connection.execute(guest_link.insert(), row)
-        data = {"guest_link": str(made.id), "agency": found.agency_code, "hours": hours}
+        data = {"guest_link": str(link_id), "agency": found.agency_code, "hours": hours}
         case.record("guest_link.made", at, key.actor, handoff_id=handoff_id, data=data)
         await write_units(connection, [case.finish()])
-    return made
+        return {"guest_link_id": link_id, "expires_at": expires_at}
+
+    made = from_json(await once(office.database, repeat, make))
+    return {**made, "link": f"{address}/answer/{_token(office, UUID(made['guest_link_id']))}"}
 
 
 async def revoke_link(office: Office, key: Key, link_id: UUID) -> None:
@@ -160,7 +166,7 @@ async def sign_in(office: Office, guest: Guest, code: str) -> str | None:
             ends = min(at + SESSION_LASTS, row.expires_at)
             changed = {"session_hash": _hash(session), "session_ends_at": ends, "code_hash": None, "code_ends_at": None}
             actor = f"agency:{guest.agency_code}{WAY}"
-            await _record(connection, row.handoff_id, "guest_link.signed_in", at, actor, row.id)
+            await _record(connection, row.handoff_id, SIGNED_IN, at, actor, row.id)
         else:
             changed = {"wrong_codes": row.wrong_codes + 1}
             if row.wrong_codes + 1 >= MOST_WRONG:
@@ -235,6 +241,12 @@ async def _record(
     case = await load(connection, await _request_of(connection, handoff_id))
     case.record(kind, at, actor, handoff_id=handoff_id, data={"guest_link": str(link_id)})
     await write_units(connection, [case.finish()])
+
+
+def _token(office: Office, link_id: UUID) -> str:
+    """Derived from the service's secret, so that only its hash is stored and a repeated answer is the same."""
+    derived = hmac.new(office.secret, b"guest link:" + link_id.bytes, hashlib.sha256).digest()[:24]
+    return urlsafe_b64encode(derived).decode()
 
 
 def _code_hash(office: Office, link_id: UUID, code: str) -> bytes:

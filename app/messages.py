@@ -90,11 +90,15 @@ class PingData(Outbound):
     agency: str
 
 
+class SubscriberPingData(Outbound):
+    subscription_id: UUID
+
+
 class PingMessage(Message):
-    """A test: answer any 2xx and forget it."""
+    """A test: answer any 2xx and forget it. A subscriber's names its subscription."""
 
     type: Literal["ping"]
-    data: PingData
+    data: PingData | SubscriberPingData
 
 
 class Noticed(Outbound):
@@ -158,3 +162,20 @@ class DeliveryNoticed(OfHandoff):
 class DeliveryNotice(Message):
     type: Literal["delivery.exhausted"]
     data: DeliveryNoticed
+
+
+class EndpointNoticed(Outbound):
+    agency: str
+    name_zh: str
+    name_en: str
+    phone: str | None
+    division_code: str
+    fault: str | None = Field(description="In one word; null when it works again.")
+    since: datetime
+    advice_zh: str
+    advice_en: str
+
+
+class EndpointNotice(Message):
+    type: Literal["endpoint.failing", "endpoint.suspended", "endpoint.recovered"]
+    data: EndpointNoticed

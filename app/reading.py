@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import presenting, rights
 from app.db import Database
 from app.etags import etag
+from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus, allowed
@@ -23,7 +24,7 @@ from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
-from app.tables import callback, callback_refused, delivery, delivery_attempt, event, handoff, help_request
+from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, first_break, from_row, last_event
 
 HANDOFFS = select(handoff, help_request.c.receipt_number, help_request.c.division_code).join_from(
@@ -224,6 +225,30 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str,
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
     return {**_delivery(row, snapshot), "tries": [_attempt(each, rights.sees_people(key)) for each in attempts]}
+
+
+async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
+    """Of a handoff, those that have ended too; the timeline says which were used. Raises `not_found`."""
+    async with office.database.reading() as connection:
+        request_id = await connection.scalar(select(handoff.c.request_id).where(handoff.c.id == handoff_id))
+        if request_id is None:
+            raise Problem("not_found")
+        used = select(event.c.data, event.c.at).where(event.c.request_id == request_id, event.c.kind == SIGNED_IN)
+        by_link = {row.data["guest_link"]: row.at for row in await connection.execute(used.order_by(event.c.sequence))}
+    names = ("created_at", "created_by", "expires_at", "revoked_at")
+    query = select(guest_link.c.id, *(guest_link.c[name] for name in names)).where(
+        guest_link.c.handoff_id == handoff_id
+    )
+    rows, next_cursor = await _page(office.database, query, guest_link.c.id, page)
+    items = [
+        {
+            "guest_link_id": row["id"],
+            **{name: row[name] for name in names},
+            "signed_in_at": by_link.get(str(row["id"])),
+        }
+        for row in rows
+    ]
+    return {"items": items, "next_cursor": next_cursor}
 
 
 async def divisions(office: Office, page: PageAsked, parent: str | None, level: str | None) -> dict[str, Any]:

@@ -53,6 +53,9 @@ class NoticeType(StrEnum):
     HANDOFF_CANCELLED = "handoff.cancelled"
     HANDOFF_URGED = "handoff.urged"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
+    ENDPOINT_FAILING = "endpoint.failing"
+    ENDPOINT_SUSPENDED = "endpoint.suspended"
+    ENDPOINT_RECOVERED = "endpoint.recovered"
 
 
 class Receiver(Protocol):
@@ -92,12 +95,13 @@ class Subscription:
         """What its deliveries name it by."""
         return str(self.id)
 
-    def wants(self, type_: str, division_code: str, needs: Iterable[str]) -> bool:
+    def wants(self, type_: str, division_code: str, needs: Iterable[str] | None) -> bool:
+        """`needs` is None for what is about no need: that is not kept from who asked for some alone."""
         return (
             self.active
             and type_ in self.types
             and (not self.areas or division_code.startswith(self.areas))
-            and (not self.needs or not set(self.needs).isdisjoint(needs))
+            and (not self.needs or needs is None or not set(self.needs).isdisjoint(needs))
         )
 
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from app.receivers import NoticeType
 from app.schemas import Code, Inbound, Line
-from app.schemas_agencies import InFlight, PerSecond, left_out
+from app.schemas_agencies import InFlight, PerSecond, TlsIn, left_out
 
 Name = Annotated[Line, Field(max_length=80, description="Who is told; unique.")]
 Address = Annotated[
@@ -51,10 +51,11 @@ class SubscriptionIn(Inbound):
     areas: Areas = Field(default_factory=list)
     max_in_flight: InFlight | None = None
     per_second: PerSecond | None = None
+    tls: TlsIn | None = None
 
 
 class SubscriptionChange(Inbound):
-    """What is to be different; what is left out stays."""
+    """What is to be different; what is left out stays, null takes away limits and `tls`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"types": ["request.closed"], "areas": []}]})
 
@@ -65,6 +66,7 @@ class SubscriptionChange(Inbound):
     areas: Areas = Field(default_factory=left_out)
     max_in_flight: InFlight | None = None
     per_second: PerSecond | None = None
+    tls: TlsIn | None = None
     active: bool = Field(
         default_factory=left_out,
         description="True also takes an endpoint back that was suspended, because it had answered 410 or was ended.",

@@ -1,4 +1,4 @@
-"""Subscriptions (订阅): other systems that are told of what happens, added, changed, ended, their secrets rotated."""
+"""Subscriptions (订阅): other systems that are told of what happens, added, changed, tried, ended, their secrets rotated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import agencies, checks, etags, registry
 from app.columns import Instant
 from app.constraints import SUBSCRIPTION_NAME
-from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of
+from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of, tls_kept, tls_of, tried
 from app.identifiers import new_id, now
 from app.office import Office
 from app.problems import Problem, Text, invalid
@@ -25,7 +25,7 @@ from app.tables import endpoint_state, subscription
 from app.wire import to_json
 
 _SET = ("name", "endpoint", "types", "needs", "areas", "active", "max_in_flight", "per_second")
-_COLUMNS = tuple(subscription.c[name] for name in ("id", *_SET, "created_at", "created_by"))
+_COLUMNS = tuple(subscription.c[name] for name in ("id", *_SET, "tls", "created_at", "created_by"))
 _NEEDS = Text("代码见 GET /v1/needs。", "GET /v1/needs lists the codes.")
 _DIVISIONS = Text("代码见 GET /v1/divisions。", "GET /v1/divisions lists the codes.")
 _SUSPEND = text(
@@ -60,10 +60,10 @@ async def one(office: Office, subscription_id: UUID) -> tuple[dict[str, Any], st
 async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat | None) -> bytes:
     """A `SubscriptionMade`, JSON. Raises `validation_failed`, `subscription_exists`, `idempotency_conflict`."""
     given = _columns(asked)
-    await _check(office, given)
+    await _check(office, asked, given)
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        row = {"id": new_id(), **given, "active": True, "tls": None, "created_at": now(), "created_by": actor}
+        row = {"id": new_id(), **given, "active": True, "created_at": now(), "created_by": actor}
         await connection.execute(subscription.insert(), row)
         secret = await agencies.add_secret(connection, str(row["id"]))
         await registry.moved(connection)
@@ -83,7 +83,7 @@ async def change(
     Raises `not_found`, `validation_failed`, `subscription_exists`, `precondition_required`, `precondition_failed`.
     """
     changes = {name: value for name, value in _columns(asked).items() if name in asked.model_fields_set}
-    await _check(office, changes)
+    await _check(office, asked, changes)
     async with office.database.writing() as connection:
         before = await _row(connection, subscription_id, locked=True)
         must_match(if_match, _tag(before))
@@ -132,15 +132,25 @@ async def rotate_secret(office: Office, subscription_id: UUID, asked: SecretIn, 
     return answer
 
 
+async def ping(office: Office, subscription_id: UUID) -> dict[str, Any]:
+    """What came back on a test message. Raises `not_found`, `no_endpoint`, `too_many_pings`."""
+    code = str(subscription_id)
+    receiver = (await office.registry.refresh()).subscriptions.get(code)
+    if receiver is None:
+        raise Problem("not_found")
+    return await tried(office, code, receiver, {"subscription_id": code})
+
+
 def _columns(asked: SubscriptionIn | SubscriptionChange) -> dict[str, Any]:
     """What is listed twice counts once."""
-    given = asked.model_dump(mode="json")
+    given = asked.model_dump(mode="json", exclude={"tls"})
     lists = {name: list(dict.fromkeys(given[name] or ())) for name in ("types", "needs", "areas")}
-    return {**given, **lists}
+    return {**given, **lists, **agencies.columns({"tls": tls_of(asked.tls)})}
 
 
-async def _check(office: Office, given: Mapping[str, Any]) -> None:
-    """Raises `validation_failed` for codes that nobody knows, and for an endpoint that nothing may be sent to."""
+async def _check(office: Office, asked: SubscriptionIn | SubscriptionChange, given: Mapping[str, Any]) -> None:
+    """Raises `validation_failed` for codes that nobody knows, for an endpoint that nothing may be sent to, and for
+    certificates that can't be used."""
     snapshot = await office.registry.refresh()
     known = (("needs", "need", snapshot.needs, _NEEDS), ("areas", "division", snapshot.divisions, _DIVISIONS))
     errors = [
@@ -149,7 +159,7 @@ async def _check(office: Office, given: Mapping[str, Any]) -> None:
         for position, code in enumerate(given.get(name, ()))
         if code not in codes
     ]
-    errors += await endpoint_errors(office.settings, given.get("endpoint"))
+    errors += await endpoint_errors(office.settings, given.get("endpoint"), asked.tls)
     if errors:
         raise invalid(*errors)
 
@@ -171,9 +181,9 @@ def _summary(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {**_summary(row), **await fares(connection, str(row["id"]))}
+    return {**_summary(row), "tls": tls_kept(row["tls"]), **await fares(connection, str(row["id"]))}
 
 
 def _tag(row: Mapping[Any, Any]) -> str:
     """An entity tag of what can be edited; how the endpoint fares changes by itself, and is no part of it."""
-    return etags.of_content(to_json([row[name] for name in _SET]))
+    return etags.of_content(to_json([row[name] for name in _SET]) + (row["tls"] or b""))

@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 import uuid
@@ -49,6 +50,7 @@ class Department:
     """Verifies, stores, answers; then reports by itself, one callback after the other."""
 
     largest = 2**20
+    tls: ssl.SSLContext | None = None
     pause = 0.02
 
     def __init__(self, secret: str, next_secret: str) -> None:
@@ -66,9 +68,9 @@ class Department:
         self.route(server)
         self._runner = web.AppRunner(server, access_log=None, logger=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
         self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60))
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/one-window"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}/one-window"
 
     async def __aexit__(self, *_: object) -> None:
         self.ended.set()

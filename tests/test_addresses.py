@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -15,12 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.agencies import check_endpoint
-from app.delivery.addresses import AllowList, WrongEndpointError, parse_endpoint
+from app.delivery import names
+from app.delivery.addresses import AllowList, Endpoint, WrongEndpointError, parse_endpoint
+from app.delivery.outbox import Attempt
+from app.delivery.sender import open_session
 from tests import serving
 from tests.county import EDUCATION, County
 from tests.receivers import Answer, Receiver
 from tests.running import Running
-from tests.sending import an_agency, known_to, sent
+from tests.sending import an_agency, known_to, send_in, sent
 from tests.watching import until
 
 PUBLIC = ["8.8.8.8", "223.5.5.5", "192.31.196.1", "2400:3200::1", "2001:4860:4860::8888"]
@@ -240,21 +244,21 @@ def test_no_way_of_writing_loopback_is_connected_to(host: str, scheme: str, list
 def test_a_name_that_meant_a_public_address_when_it_was_saved_and_loopback_now_is_not_connected_to(
     listening: list[socket.socket], dns: Callable[..., Dns]
 ) -> None:
-    names = dns(["8.8.8.8"], ["127.0.0.1"])
+    asked_of = dns(["8.8.8.8"], ["127.0.0.1"])
     endpoint = f"https://rebound.example:{listening[0].getsockname()[1]}/"
     assert asyncio.run(check_endpoint(endpoint, of())) == endpoint
     attempt = asyncio.run(sent(an_agency(endpoint), allowed_networks=""))
-    assert (attempt.fault, names.asked) == ("address_not_allowed", 2)
+    assert (attempt.fault, asked_of.asked) == ("address_not_allowed", 2)
     assert untouched(listening)
 
 
 def test_a_name_is_asked_for_once_and_the_address_that_was_checked_is_the_one_connected_to(
     receiver: Receiver, dns: Callable[..., Dns]
 ) -> None:
-    names = dns(["127.0.0.1"], ["10.255.255.1"])
+    asked_of = dns(["127.0.0.1"], ["10.255.255.1"])
     agency = known_to(receiver, host="agency.example")
     assert asyncio.run(sent(agency, allowed_networks="127.0.0.1/32")).status_code == 200
-    assert names.asked == 1
+    assert asked_of.asked == 1
 
 
 def test_of_several_addresses_only_those_that_are_allowed_are_connected_to(
@@ -308,3 +312,61 @@ def test_a_refused_address_is_recorded_and_tried_again_by_the_ordinary_schedule(
     begun, again = (datetime.fromisoformat(each) for each in (attempt["started_at"], view["next_try_at"]))
     assert 4 <= (again - begun).total_seconds() <= 7
     assert receiver.received == []
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Names that begin with `hang` mean nothing before this is set; every other one is loopback."""
+    released = threading.Event()
+    loopback = Dns(["127.0.0.1"])
+
+    def look(host: str, port: int | None, *how: Any, **more: Any) -> list[tuple[Any, ...]]:
+        if host.startswith("hang"):
+            released.wait(60)
+        return loopback(host, port, *how, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    yield released
+    released.set()
+
+
+def test_names_that_hang_keep_no_other_name_waiting(receiver: Receiver, hanging: threading.Event) -> None:
+    hang = [f"hang-{number}.example" for number in range(40)]
+
+    async def run() -> tuple[Attempt, bool, Endpoint]:
+        async with open_session(serving.settings_for("sqlite:///unused.sqlite3")) as session:
+            stuck = [asyncio.create_task(send_in(session, an_agency(f"http://{each}:9/"))) for each in hang]
+            stuck += [asyncio.create_task(check_endpoint(f"https://{each}/", of())) for each in hang]  # type: ignore[list-item]
+            await asyncio.sleep(0.1)
+            attempt = await send_in(session, known_to(receiver, host="answers.example"))
+            saved = await check_endpoint("https://answers.example/", of("127.0.0.0/8"))
+            nobody_else = not any(each.done() for each in stuck)
+            for each in stuck:
+                each.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+        return attempt, nobody_else, saved
+
+    attempt, nobody_else, saved = asyncio.run(run())
+    assert (attempt.status_code, attempt.fault) == (200, None)
+    assert (nobody_else, saved) == (True, "https://answers.example/")
+
+
+def test_a_name_that_hangs_is_a_failure_and_asked_for_in_one_thread_and_so_many_at_most(
+    receiver: Receiver, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "_room", threading.Semaphore(1))
+
+    async def run() -> list[str | None]:
+        settings = serving.settings_for("sqlite:///unused.sqlite3", delivery_connect_seconds=0.2)
+        async with open_session(settings) as session:
+            several = [send_in(session, an_agency(f"http://hangs.example:9/{number}")) for number in range(3)]
+            faults = [each.fault for each in await asyncio.gather(*several)]
+            faults.append((await send_in(session, known_to(receiver, host="answers.example"))).fault)
+            hanging.set()
+            for each in threading.enumerate():
+                if each.name == "look-up":
+                    each.join(10)
+            attempt = await send_in(session, known_to(receiver, host="answers.example"))
+        return [*faults, attempt.fault]
+
+    assert asyncio.run(run()) == ["timeout"] * 3 + ["unreachable", None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,10 +23,13 @@ from app.conformance.player import CHAPTERS, play
 from app.conformance.report import junit, lines
 from app.signing import new_secret
 from tests import departments as d
+from tests.certificates import Authority, server_context
 from tests.commands import one_window, one_window_here, refused
 from tests.serving import free_port
 
 SECRET, NEXT_SECRET = new_secret(), new_secret()
+AUTHORITY = Authority()
+PLAIN = str(Path(__file__).parent / "__init__.py")  # empty
 CASES = {case.number: case for chapter in CHAPTERS for case in chapter.cases}
 TAKING = set(range(1, 16))
 REPEATING = set(range(41, 50))
@@ -205,6 +209,39 @@ def test_where_nobody_answers_the_first_case_says_so_and_the_others_are_not_play
     assert report.results[0].came[0].en.endswith("no connection")
 
 
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """The options that show who we are and say whom we trust, each with its file."""
+    client = AUTHORITY.issue("one-window.example")
+    texts = {"--ca": AUTHORITY.certificate, "--client-certificate": client.certificate, "--client-key": client.key}
+    for option, text in texts.items():
+        (tmp_path / option).write_text(text)
+    return {option: str(tmp_path / option) for option in texts}
+
+
+def test_a_department_that_asks_who_we_are_is_shown_the_client_certificate_by_command(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    def tried(endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
+        given = [part for option in options for part in (option, files[option])]
+        return one_window_here("conformance", endpoint, "--secret", SECRET, *given, database="")
+
+    async def run(*options: str) -> subprocess.CompletedProcess[str]:
+        department = d.Department(SECRET, SECRET)
+        department.tls = server_context(AUTHORITY.issue(), tmp_path, clients=AUTHORITY)
+        department.tls.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 its hanging up may overtake what it says
+        async with department as endpoint:
+            return await asyncio.to_thread(tried, endpoint, *options)
+
+    shown = asyncio.run(run(*files))
+    assert (shown.returncode, " 0 failed" in shown.stdout) == (0, True), shown.stdout
+    for too_little in ((), ("--ca",), ("--client-certificate", "--client-key")):
+        refusal = asyncio.run(run(*too_little))
+        assert refusal.returncode == 1
+        assert "0 passed, 1 failed" in refusal.stdout
+        assert "→ TLS failed" in refusal.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -213,7 +250,9 @@ def test_where_nobody_answers_the_first_case_says_so_and_the_others_are_not_play
         (("http://127.0.0.1:9/", "--secret", SECRET, "--next-secret", "x"), "--next-secret: write it"),
         (("http://127.0.0.1:9/", "--secret", SECRET, "--listen", "8090"), "--listen: write HOST:PORT"),
         (("http://127.0.0.1:9/", "--secret", SECRET, "--junit", "/no/such/folder/x.xml"), "There is no folder for"),
-        (("http://127.0.0.1:9/", "--secret", SECRET, "--ca", __file__), "holds no certificates"),
+        (("http://127.0.0.1:9/", "--secret", SECRET, "--ca", "/no/ca.pem"), "/no/ca.pem can't be read as PEM"),
+        (("http://127.0.0.1:9/", "--secret", SECRET, "--ca", PLAIN), "The CA bundle can't be read"),
+        (("http://127.0.0.1:9/", "--secret", SECRET, "--client-key", PLAIN), "belong together"),
         (
             ("http://127.0.0.1:9/", "--secret", SECRET, "--callbacks", "--listen", "192.0.2.1:8090"),
             "can't listen on 192.0.2.1:8090",

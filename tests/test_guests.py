@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from app.guests import MOST_CODES, MOST_WRONG
 from app.lifecycle import MOVES, Act, HandoffStatus, allowed
 from app.pages.words import FORMS, STATUSES
 from app.schemas import CallbackData
-from app.tables import callback, guest_link
+from app.tables import callback, guest_link, idempotency
 from tests import serving
 from tests.county import EDUCATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
@@ -358,6 +359,52 @@ def test_without_a_gateway_the_page_says_whom_to_call(run_service: Any) -> None:
     assert PHONE in officer.open().text
     refused = officer.browser.post(f"{officer.path}/code")
     assert (refused.status_code, PHONE in refused.text) == (409, True)
+
+
+def test_the_links_to_a_handoff_are_listed_with_who_made_them_and_whether_they_were_used_and_never_what_opens_them(
+    county: County, made: Seen, school: Seen, officer: Officer
+) -> None:
+    path = f"/v1/handoffs/{school['handoff_id']}/guest-links"
+    revoked = make_link(county, school, expires_in_hours=1)
+    county.coordinator.delete(f"/v1/guest-links/{revoked['guest_link_id']}").raise_for_status()
+    other = county.handoff(county.ask("education_aid"), EDUCATION)
+    make_link(county, other)
+    auditor = county.running.client("auditor")
+    answer = auditor.get(path).raise_for_status()
+    newest, oldest = answer.json()["items"]
+    assert (newest["guest_link_id"], oldest["guest_link_id"]) == (revoked["guest_link_id"], made["guest_link_id"])
+    assert (newest["signed_in_at"], newest["revoked_at"] is None) == (None, False)
+    signed_in = [each["at"] for each in events(county, school) if each["kind"] == "guest_link.signed_in"]
+    assert (oldest["signed_in_at"], oldest["revoked_at"]) == (signed_in[-1], None)
+    assert oldest["expires_at"] == made["expires_at"]
+    assert {each["created_by"] for each in (newest, oldest)} == {events(county, school)[-1]["actor"]}
+    session = officer.browser.cookies["one_window_answer"]
+    assert not [secret for secret in (made["link"].rpartition("/")[2], session, "hash") if secret in answer.text]
+    first = auditor.get(path, params={"limit": 1}).json()
+    assert first["items"] == [newest]
+    assert auditor.get(path, params={"limit": 1, "cursor": first["next_cursor"]}).json()["items"] == [oldest]
+    assert auditor.get(f"/v1/handoffs/{made['guest_link_id']}/guest-links").status_code == 404
+
+
+def test_a_link_is_made_once_however_often_it_is_asked_for(county: County, school: Seen) -> None:
+    path, key = f"/v1/handoffs/{school['handoff_id']}/guest-links", {"idempotency-key": "link-1"}
+
+    def ask(**body: int) -> httpx.Response:
+        return county.coordinator.post(path, json=body, headers=key)
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: ask(), range(4)))
+    assert {each.status_code for each in answers} == {201}
+    assert len({each.content for each in answers}) == 1, "the first answer, with the link, to each of them"
+    assert {each.headers["cache-control"] for each in answers} == {"no-store"}
+    assert len(county.coordinator.get(path).json()["items"]) == 1
+    assert [each["kind"] for each in events(county, school)].count("guest_link.made") == 1
+    token = answers[0].json()["link"].rpartition("/")[2]
+    (kept,) = fetch(county.running.url, select(idempotency.c.answer))
+    assert token.encode() not in kept["answer"], "what opens it is not kept, and made anew"
+    assert Officer(county.running, answers[0].json()["link"]).open().status_code == 200
+    conflict = ask(expires_in_hours=9)
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "idempotency_conflict")
 
 
 def test_neither_token_nor_code_nor_session_is_logged(database_url: str, tmp_path: Any) -> None:

@@ -71,7 +71,7 @@ LAYERS = (
     "main",
     "conformance demo",
     "terminal",
-    "cli_routing",
+    "cli_endpoints cli_routing",
     "cli_agencies cli_conformance cli_deliveries cli_proof cli_subscriptions",
     "__main__ cli",
 )
@@ -308,6 +308,7 @@ SUBSCRIPTION = {
     "areas": ["360803"],
     "max_in_flight": 4,
     "per_second": 9,
+    "tls": {"ca": "x", "certificate": "x", "key": "x"},
 }
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     AgencyIn: {

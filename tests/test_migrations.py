@@ -278,6 +278,8 @@ def test_an_upgraded_database_is_what_an_empty_one_becomes(upgraded_url: str, ba
                 sql = text("SELECT sql FROM sqlite_master WHERE name = :name")
                 for name in ("event", "handoff"):
                     assert "WITHOUT ROWID" in (await connection.execute(sql, {"name": name})).scalar_one()
+                for name in ("ix_delivery_queue", "ix_delivery_exhausted"):
+                    assert "WHERE status = " in (await connection.execute(sql, {"name": name})).scalar_one()
 
     on(upgraded_url, work)
 

@@ -57,12 +57,13 @@ def test_the_committed_samples_are_those_that_the_command_writes(tmp_path: Path)
 
 
 def test_every_message_of_the_api_has_its_sample_and_it_is_valid() -> None:
-    to_agencies = {kind: each for kind, each in OPENAPI["webhooks"].items() if not kind.startswith("notice.")}
-    assert set(to_agencies) <= set(messages())
-    for kind, described in to_agencies.items():
+    for kind, described in OPENAPI["webhooks"].items():
         schema = described["post"]["requestBody"]["content"]["application/json"]["schema"]
         validator = jsonschema_rs.Draft202012Validator({**schema, "components": OPENAPI["components"]})
-        validator.validate(json.loads(SAMPLES[f"{kind}.json"]["body"]))
+        # One form of notice is that of many types; `notice.request` begins as all of its types do.
+        name = f"notice-{kind.removeprefix('notice.')}." if kind.startswith("notice.") else f"{kind}.json"
+        (sample,) = [each for file, each in SAMPLES.items() if file.startswith(name)]
+        validator.validate(json.loads(sample["body"]))
     assert {f"{kind}.json" for kind in messages()} < set(SAMPLES)
 
 

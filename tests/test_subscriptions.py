@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,13 +15,16 @@ import pytest
 from sqlalchemy import func, select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from app.answers_subscriptions import SubscriptionPinged
 from app.identifiers import now
 from app.lifecycle import Act, RequestStatus
-from app.messages import DeliveryNotice, HandoffNotice, RequestNotice
+from app.messages import DeliveryNotice, HandoffNotice, PingMessage, RequestNotice
 from app.receivers import NoticeType, notice_types
 from app.tables import delivery, endpoint_secret, idempotency
+from app.turns import MOST_A_MINUTE
 from tests import serving
-from tests.commands import one_window, refused, said
+from tests.certificates import Authority, server_context
+from tests.commands import one_window, one_window_here, refused, said
 from tests.county import EDUCATION, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.receivers import Answer, Received, Receiver
@@ -28,6 +33,9 @@ from tests.watching import change, fetch, until
 
 ALL = [each.value for each in NoticeType]
 NOBODY = "http://127.0.0.1:9/nobody"
+AUTHORITY = Authority()
+CLIENT = AUTHORITY.issue("one-window.example")
+OURS = {"ca": AUTHORITY.certificate, "certificate": CLIENT.certificate, "key": CLIENT.key}
 
 
 @pytest.fixture
@@ -297,6 +305,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"endpoint": "ftp://a.example/x"}, "/endpoint", "endpoint_wrong"),
     ({"endpoint": "https://user:word@a.example/x"}, "/endpoint", "endpoint_wrong"),
     ({"endpoint": "http://8.8.8.8/x"}, "/endpoint", "endpoint_wrong"),
+    ({"tls": {"ca": "x"}}, "/tls", "tls_wrong"),
+    ({"tls": {"key": "x"}}, "/tls", "certificate_without_key"),
 ]
 
 
@@ -308,6 +318,89 @@ def test_what_is_wrong_with_a_subscription_is_said_field_by_field(county: County
             assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
             assert [(each["pointer"], each["code"]) for each in answer.json()["errors"]] == [(pointer, code)]
     assert len(county.coordinator.get("/v1/subscriptions").json()["items"]) == 1
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Receiver]:
+    """A subscriber of a private authority, for none but those that this authority vouches for."""
+    receiver = Receiver(server_context(AUTHORITY.issue(), tmp_path, clients=AUTHORITY))
+    yield receiver
+    receiver.close()
+
+
+def test_a_subscriber_of_a_private_authority_is_shown_our_certificate_which_is_written_and_never_read(
+    guarded: Receiver, run_service: Callable[..., Running]
+) -> None:
+    county = County(run_service(embedded_worker=True), {})
+    made = subscribe(county, guarded, types=["request.registered"], tls=OURS)
+    assert made["tls"] == {"ca": True, "client_certificate": True}
+    county.ask("education_aid")
+    (told,) = arrived(guarded, 1)
+    assert told.verified
+    pinged = county.coordinator.post(f"{path_of(made)}/ping").json()
+    assert (pinged["delivered"], pinged["tls"]["issuer"]) == (True, "commonName=County CA")
+    before = county.coordinator.get(path_of(made))
+    assert changed(county, made, per_second=9).json()["tls"] == made["tls"], "what is left out stays"
+    ca = changed(county, made, tls={"ca": AUTHORITY.certificate})
+    assert ca.json()["tls"] == {"ca": True, "client_certificate": False}
+    assert ca.headers["etag"] != before.headers["etag"]
+    assert "BEGIN" not in before.text + ca.text
+    pinged = county.coordinator.post(f"{path_of(made)}/ping").json()
+    assert (pinged["delivered"], pinged["fault"], pinged["tls"]) == (False, "tls", None)
+    assert changed(county, made, tls=None).json()["tls"] is None
+
+
+def test_a_ping_of_a_subscriber_shows_exactly_what_came_back_and_leaves_nothing_behind(
+    county: County, receiver: Receiver
+) -> None:
+    made = subscribe(county, receiver)
+    path = f"{path_of(made)}/ping"
+    receiver.then("dashboard", Answer(418, {"content-type": "text/plain", "set-cookie": "a=1"}, b"short and stout"))
+    pinged = county.coordinator.post(path).raise_for_status().json()
+    (sent,) = receiver.of("dashboard")
+    assert sent.verified
+    assert (sent.id, sent.message["type"]) == (pinged["message_id"], "ping")
+    assert sent.message["data"] == {"subscription_id": made["subscription_id"]}
+    PingMessage.model_validate_json(sent.body)
+    SubscriptionPinged.model_validate(pinged)
+    assert (pinged["status_code"], pinged["delivered"], pinged["answer"]) == (418, False, "short and stout")
+    assert "set-cookie" not in pinged["headers"]
+    assert queued(county, made) == []
+    for _ in range(MOST_A_MINUTE - 1):
+        assert county.coordinator.post(path).json()["delivered"]
+    late = county.coordinator.post(path)
+    assert (late.status_code, late.json()["code"]) == (429, "too_many_pings")
+    assert county.coordinator.post(f"/v1/subscriptions/{uuid4()}/ping").status_code == 404
+
+
+def test_the_command_line_sets_and_tries_how_a_subscriber_is_sent_to(
+    database_url: str, guarded: Receiver, tmp_path: Path
+) -> None:
+    files = []
+    for name, text in OURS.items():
+        (tmp_path / name).write_text(text)
+        files += [f"--{name}", str(tmp_path / name)]
+
+    def done(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return one_window_here("subscriptions", *arguments, database=database_url)
+
+    endpoint = guarded.endpoint.format(code="hall")
+    added = said("subscriptions", "add", "hall", endpoint, "--type", "request.closed", *files, database=database_url)
+    subscription_id, guarded.secrets["hall"] = added.split()
+    assert "200 after" in said("subscriptions", "ping", subscription_id, database=database_url)
+    said("subscriptions", "set", subscription_id, "--no-tls", "--endpoint", endpoint + "?new", database=database_url)
+    tried = done("ping", subscription_id)
+    assert (tried.returncode, f"{endpoint}?new: tls after" in tried.stdout) == (1, True)
+    said("subscriptions", "set", subscription_id, "--endpoint", endpoint, *files, database=database_url)
+    assert done("ping", subscription_id).returncode == 0
+    for wrong, sentence in (
+        (("set", subscription_id), "Name something to change"),
+        (("set", subscription_id, "--key", str(tmp_path / "key")), "belong together"),
+        (("set", subscription_id, "--endpoint", "ftp://x"), "/endpoint"),
+        (("set", str(uuid4()), "--no-tls"), "Not found"),
+        (("ping", str(uuid4())), "Not found"),
+    ):
+        assert sentence in refused(done(*wrong))
 
 
 def test_a_change_names_the_state_that_it_was_made_from(county: County) -> None:
@@ -404,6 +497,6 @@ def test_every_kind_of_event_is_told_but_what_the_county_does_with_its_own_deliv
     moves = {"from": "routed", "to": "closed"}
     told = {type_ for kind in kinds for type_ in notice_types(kind, {})}
     told |= {type_ for status in RequestStatus for type_ in notice_types(f"request.{status}", moves)}
-    assert told == set(NoticeType)
+    assert told == {each for each in NoticeType if not each.startswith("endpoint.")}
     assert [*notice_types("request.registered", {"from": "routed", "to": "registered"})] == ["request.status_changed"]
     assert [*notice_types("delivery.sent_again", {})] == []

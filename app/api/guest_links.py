@@ -7,36 +7,55 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app import guests
-from app.answers_guests import GuestCode, GuestLinkMade
+from app import guests, reading
+from app.answers_guests import GuestCode, GuestLinkMade, GuestLinkPage
 from app.api.access import Allow, office_of
-from app.api.bodies import answer, parse, read_bytes, takes
+from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
+from app.api.paging import Paged, page_answer
 from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.schemas import GuestLinkIn
 
 router = APIRouter(prefix="/v1", tags=["guest links"])
 Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
 _ONCE = {"Cache-Control": "no-store"}
+
+
+@router.get(
+    "/handoffs/{handoff_id}/guest-links",
+    summary="The links to a handoff, newest first",
+    responses=answers(GuestLinkPage, "not_found", "validation_failed"),
+)
+async def list_links(request: Request, key: Looks, handoff_id: UUID, page: Paged) -> Response:
+    """Those that have ended or were revoked too. What opens one was shown when it was made, and nowhere else."""
+    return page_answer(request, await reading.guest_links(office_of(request), handoff_id, page))
 
 
 @router.post(
     "/handoffs/{handoff_id}/guest-links",
     summary="Make a link that answers one handoff",
     responses=answers(
-        GuestLinkMade, "not_found", "handoff_not_open", status=201, body=True, what="Send the link to the agency."
+        GuestLinkMade,
+        "not_found",
+        "handoff_not_open",
+        "idempotency_conflict",
+        "malformed_header",
+        status=201,
+        body=True,
+        what="Send the link to the agency.",
     ),
-    openapi_extra=takes(GuestLinkIn),
+    openapi_extra=takes(GuestLinkIn, IDEMPOTENCY_KEY),
 )
 async def make_link(request: Request, key: Coordinates, handoff_id: UUID) -> Response:
     """Whoever opens it signs in with a code sent to the agency's number in the phone book, and answers by form."""
     office = office_of(request)
-    asked = parse(GuestLinkIn, await read_bytes(request))
-    made = await guests.make_link(office, key, handoff_id, asked.expires_in_hours)
+    body = await read_bytes(request)
+    hours = parse(GuestLinkIn, body).expires_in_hours
     address = (office.settings.public_url or str(request.base_url)).rstrip("/")
-    told = {"guest_link_id": made.id, "link": f"{address}/answer/{made.token}", "expires_at": made.expires_at}
-    return answer(told, 201, headers=_ONCE)
+    made = await guests.make_link(office, key, handoff_id, hours, address, repeat_of(request, key, body))
+    return answer(made, 201, headers=_ONCE)
 
 
 @router.delete(

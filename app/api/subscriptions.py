@@ -8,7 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from app import subscriptions
-from app.answers_subscriptions import SubscriptionMade, SubscriptionPage, SubscriptionSecretMade, SubscriptionView
+from app.answers_subscriptions import (
+    SubscriptionMade,
+    SubscriptionPage,
+    SubscriptionPinged,
+    SubscriptionSecretMade,
+    SubscriptionView,
+)
 from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import ETAG, answers
@@ -59,7 +65,7 @@ async def subscribe(request: Request, key: Edits) -> Response:
     responses=answers(SubscriptionView, "not_found", "validation_failed", headers=ETAG),
 )
 async def one_subscription(request: Request, key: Looks, subscription_id: UUID) -> Response:
-    """Of its secrets the ages, never the texts."""
+    """Of its secrets the ages, of its TLS what there is: never the texts."""
     seen, tag = await subscriptions.one(office_of(request), subscription_id)
     return answer(seen, headers={"ETag": tag})
 
@@ -125,3 +131,14 @@ async def rotate_secret(request: Request, key: Edits, subscription_id: UUID) -> 
     asked = parse(SecretIn, body)
     repeat = repeat_of(request, key, body)
     return answer(await subscriptions.rotate_secret(office_of(request), subscription_id, asked, repeat), 201)
+
+
+@router.post(
+    "/{subscription_id}/ping",
+    summary="Try a subscriber's endpoint",
+    responses=answers(SubscriptionPinged, "not_found", "no_endpoint", "too_many_pings", "validation_failed"),
+)
+async def ping(request: Request, key: Edits, subscription_id: UUID) -> Response:
+    """One signed test message (`ping`), now, and exactly what came back. It is no delivery: nothing is kept or tried
+    again. One at a time, six a minute."""
+    return answer(await subscriptions.ping(office_of(request), subscription_id))

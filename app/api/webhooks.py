@@ -10,6 +10,7 @@ from app.messages import (
     CancelledMessage,
     DeliveryNotice,
     DispatchedMessage,
+    EndpointNotice,
     HandoffNotice,
     PingMessage,
     ReferenceMessage,
@@ -96,3 +97,11 @@ def notice_of_delivery(
     body: DeliveryNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
 ) -> None:
     """To a subscriber: an agency could not be reached for three days, and does not know of a handoff."""
+
+
+@router.post("notice.endpoint", responses=_RESPONSES)
+def notice_of_endpoint(
+    body: EndpointNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """To a subscriber: an agency's endpoint fails again and again, or answered 410 Gone, and the number to call; or it
+    works again. About no request."""

@@ -17,8 +17,10 @@ import httpx
 from app import __version__, signing
 from app.conformance.desk import Desk, Opened, Said
 from app.conformance.samples import DISPATCHED, fresh
+from app.delivery.tls import tls_context
 from app.identifiers import new_id, now
 from app.problems import Text
+from app.receivers import Tls
 from app.wire import to_json
 
 _USER_AGENT = f"one-window/{__version__} conformance"
@@ -30,6 +32,7 @@ _RETRY_STATUSES = {409, 425, 429, 503}
 _FAULTS = {
     "timeout": Text("时限内没有应答", "no answer within the time limit"),
     "unreachable": Text("连接不上", "no connection"),
+    "tls": Text("TLS 未能建立:证书或信任不符", "TLS failed: one side does not trust the other's certificate"),
     "broken_answer": Text("连接中断,没有完整应答", "the connection broke without a whole answer"),
 }
 
@@ -44,7 +47,7 @@ class NotPlayedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to play. `within` and `wait`: seconds for an answer, and for a callback."""
+    """How to play. `within` and `wait`: seconds for an answer, and for a callback; `tls`: whom to trust, who we are."""
 
     endpoint: str
     secret: str
@@ -54,7 +57,7 @@ class Plan:
     public_url: str | None = None
     within: float = 20.0
     wait: float = 30.0
-    ca_file: str | None = None
+    tls: Tls = field(default_factory=Tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,8 @@ class Bench:
     reachable: bool = False
 
     def __post_init__(self) -> None:
-        self._tls = ssl.create_default_context(cafile=self.plan.ca_file)
+        own = self.plan.tls
+        self._tls = tls_context(own.ca, own.certificate, own.key)
         self._fresh = self.client(keep=0)
 
     async def aclose(self) -> None:
@@ -168,14 +172,22 @@ class Bench:
                 status = response.status_code
         except (TimeoutError, httpx.TimeoutException):
             fault = "timeout"
-        except httpx.ConnectError:
-            fault = "unreachable"
-        except httpx.HTTPError:
-            fault = "broken_answer"
+        except httpx.HTTPError as error:
+            fault = _fault(error)
         self.reachable = self.reachable or status is not None
         milliseconds = round((time.monotonic() - began) * 1000)
         words = " ".join(answer.decode(errors="replace").split())[:_SHOWN]
         return Heard(status, fault, milliseconds, "".join(each for each in words if each.isprintable()))
+
+
+def _fault(error: httpx.HTTPError) -> str:
+    connecting, cause = isinstance(error, httpx.ConnectError), error.__context__
+    while cause is not None:
+        # One that hangs up is at odds about TLS only as long as it is being agreed upon.
+        if isinstance(cause, ssl.SSLError) and (connecting or not isinstance(cause, ssl.SSLEOFError)):
+            return "tls"
+        cause = cause.__context__
+    return "unreachable" if connecting else "broken_answer"
 
 
 @dataclass

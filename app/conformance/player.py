@@ -28,11 +28,11 @@ class WrongPlanError(RefusedError):
 
 
 async def play(plan: Plan, on_result: Callable[[Result], None] = lambda _: None) -> Report:
-    """Raises WrongPlanError before anything is sent. `on_result` hears of each case as it ends."""
+    """Raises WrongPlanError, WrongTlsError before anything is sent. `on_result` hears of each case as it ends."""
     _check(plan)
     began_at = now()
     results: list[Result] = []
-    async with _desk(plan) as desk, contextlib.aclosing(_bench(plan, desk)) as bench:
+    async with _desk(plan) as desk, contextlib.aclosing(Bench(plan, desk)) as bench:
         for chapter in CHAPTERS:
             for case in chapter.cases:
                 result = await _played(bench, chapter, case, first=not results)
@@ -65,13 +65,6 @@ async def _desk(plan: Plan) -> AsyncIterator[Desk | None]:
     except OSError as error:
         host, port = plan.listen
         raise WrongPlanError(f"--listen: can't listen on {host}:{port} ({error.strerror or error}).") from None
-
-
-def _bench(plan: Plan, desk: Desk | None) -> Bench:
-    try:
-        return Bench(plan, desk)
-    except OSError as error:
-        raise WrongPlanError(f"--ca: {plan.ca_file} holds no certificates ({type(error).__name__}).") from None
 
 
 def _check(plan: Plan) -> None:

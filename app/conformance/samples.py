@@ -1,4 +1,5 @@
-"""A message of every type that an agency may get, invented people only; and the signed sample set, fixed to the byte.
+"""A message of every type that an agency may get, invented people only; and the signed sample set, fixed to the byte,
+with a notice of every form that a subscriber may get.
 
 What the OpenAPI document shows as an example is the sample; a type that is announced and not sent yet has one here.
 """
@@ -30,11 +31,15 @@ _OWN_TO_DISPATCHED = ("partners", "discloses", "person")
 
 def messages() -> dict[str, dict[str, Any]]:
     """By type, the announced ones last."""
-    examples = from_json((files("app.api") / "examples.json").read_bytes())
+    examples = _examples()
     own = {name: each for name, each in examples.items() if name.endswith("Message") and name != "ReferenceMessage"}
     told = {each["type"]: each for each in own.values()}
     sent = {kind: told[kind] for kind in (DISPATCHED, SUPPLEMENTED, CANCELLED)} | told
     return {**sent, **{kind: each for kind, each in _announced(told[DISPATCHED]).items() if kind not in told}}
+
+
+def notices() -> list[dict[str, Any]]:
+    return [each for name, each in _examples().items() if name.endswith("Notice")]
 
 
 def fresh(kind: str, handoff_id: UUID, service: str | None, at: datetime) -> dict[str, Any]:
@@ -60,6 +65,8 @@ def sample_set() -> dict[str, bytes]:
     found = {}
     for place, (kind, message) in enumerate(messages().items()):
         found[f"{kind}.json"] = _signed([SECRET], _ID.format(place), message)
+    for place, notice in enumerate(notices()):
+        found[f"notice-{notice['type']}.json"] = _signed([SECRET], _ID.format(0xA0 + place), notice)
     dispatched = messages()[DISPATCHED]
     rotation = _signed([NEXT_SECRET, SECRET], _ID.format(0x80), dispatched, next_secret=NEXT_SECRET)
     found[f"{DISPATCHED}-while-the-secret-is-changed.json"] = rotation
@@ -70,6 +77,11 @@ def sample_set() -> dict[str, bytes]:
     }
     found["callback-handoff.completed.json"] = _signed([SECRET], _ID.format(0x90), completed)
     return found
+
+
+def _examples() -> dict[str, Any]:
+    examples: dict[str, Any] = from_json((files("app.api") / "examples.json").read_bytes())
+    return examples
 
 
 def _signed(secrets: list[str], webhook_id: str, message: dict[str, Any], **more: str) -> bytes:

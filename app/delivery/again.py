@@ -56,20 +56,20 @@ class Batch(NamedTuple):
 async def redeliver(database: Database, delivery_id: UUID, actor: str) -> None:
     """One, in its own lane. Raises `not_found`, `delivery_pending`."""
     async with database.reading() as connection:
-        request_id = await connection.scalar(select(delivery.c.request_id).where(delivery.c.id == delivery_id))
-    if request_id is None:
+        found = (await connection.execute(select(delivery.c.request_id).where(delivery.c.id == delivery_id))).first()
+    if found is None:
         raise Problem("not_found")
     at = now()
     async with database.writing() as connection:
-        case = await load(connection, request_id)
+        case = await load(connection, found.request_id) if found.request_id is not None else None
         one = select(delivery.c.status, delivery.c.handoff_id).where(delivery.c.id == delivery_id)
         before = (await connection.execute(one)).one()
         if not await outbox.send_again(connection, [delivery_id], at):
             raise Problem("delivery_pending")
-        if before.status == "exhausted" and before.handoff_id is not None:
+        if case is not None and before.status == "exhausted" and before.handoff_id is not None:
             data = {"delivery": str(delivery_id)}
             case.record("delivery.sent_again", at, actor, handoff_id=before.handoff_id, data=data)
-        await write_units(connection, [case.finish()])
+            await write_units(connection, [case.finish()])
         await database.bell.before_commit(connection)
     database.bell.after_commit()
 

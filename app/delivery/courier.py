@@ -25,6 +25,7 @@ from app.delivery.notices import finish
 from app.delivery.outbox import Attempt, Claimed
 from app.delivery.schedule import next_try
 from app.delivery.sender import Session, open_session, send
+from app.delivery.troubles import Change, keep
 from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
@@ -57,6 +58,7 @@ class Courier:
         self._held: dict[str, deque[Claimed]] = {}
         self._began: dict[UUID, float] = {}
         self._finished: list[tuple[Claimed, Unit]] = []
+        self._changes: list[Change] = []
         self._seen_up_to: dict[Priority, str] = {}
         self._took_something = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,13 +90,18 @@ class Courier:
 
     async def _beat(self, session: Session) -> float:
         """Seconds until there may be something to do again: none if something was claimed and there is still room."""
+        snapshot = await self._registry.current()
         finished, self._finished = self._finished, []
+        changes, self._changes = self._changes, []
         room, reserve = self._room(), self._settings.delivery_concurrency // 4 + 1
         claimed: list[Claimed] = []
         waiting: list[queue.Waiting] = []
         try:
             async with self._database.writing() as connection:
                 await write_units(connection, [unit for _, unit in finished])
+                told = await keep(connection, changes, snapshot, now())
+                if told:
+                    await self._database.bell.before_commit(connection)
                 if room + reserve > 0:
                     waiting = await queue.waiting(connection, self._seen_up_to, _MOST_RECEIVERS)
                     at = now()
@@ -104,7 +111,10 @@ class Courier:
                         claimed = await queue.claim(connection, self._id, at, self._lease, wanted)
         except BaseException:
             self._finished = finished + self._finished
+            self._changes = changes + self._changes
             raise
+        if told:
+            self._database.bell.after_commit()
         for each in claimed:
             self._hold(each)
         for code in {each.receiver for each in claimed}:
@@ -206,7 +216,7 @@ class Courier:
             return Attempt(now(), 0, None, "endpoint_suspended", b"")
         attempt = await send(session, await self._endpoints.receiver(code), claimed)
         if changed := self._endpoints.judge(code, attempt):
-            self._finished.append((claimed, changed))
+            self._changes.append(changed)
         return attempt
 
     def _count(self, claimed: Claimed, attempt: Attempt) -> None:
@@ -233,10 +243,10 @@ class Courier:
     async def _give_up(self, claimed: Claimed, unit: Unit, at: datetime) -> bool:
         """Write the last attempt's unit and the event that says so; False if the claim was lost: then only the unit."""
         async with self._database.writing() as connection:
-            case = await load(connection, claimed.request_id)
+            case = await load(connection, claimed.request_id) if claimed.request_id is not None else None
             given_up = await outbox.give_up(connection, claimed.id, self._id, at)
             units = [unit]
-            if given_up and claimed.handoff_id is not None:
+            if given_up and case is not None and claimed.handoff_id is not None:
                 data = {"delivery": str(claimed.id), "agency": claimed.receiver, "attempts": claimed.attempts + 1}
                 case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
                 units.append(finish(case, await self._registry.current()))
@@ -256,6 +266,13 @@ class Courier:
         for (claimed, _), error in zip(finished, written, strict=True):
             if error is not None:
                 log.error("attempt_not_recorded", delivery_id=str(claimed.id), **describe(error))
+        changes, self._changes = self._changes, []
+        for change in changes:
+            try:
+                async with self._database.writing() as connection:
+                    await keep(connection, [change], await self._registry.current(), now())
+            except Exception as error:
+                log.error("endpoint_change_not_kept", receiver=change.receiver, **describe(error))
 
     def _pause(self, waiting: list[queue.Waiting]) -> float:
         """Seconds until something is due that may be sent, or a gate opens; at most the poll interval."""

@@ -6,16 +6,15 @@ import time
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import String, bindparam, select, text
+from sqlalchemy import select
 
 from app import metrics
-from app.columns import Instant
 from app.config import Settings
 from app.db import Database
 from app.delivery.breaker import BreakerState, Gate
 from app.delivery.outbox import Attempt
+from app.delivery.troubles import Change, to_be_ended
 from app.identifiers import now
-from app.ledger import Unit
 from app.receivers import Receiver
 from app.registry import Registry, Snapshot
 from app.tables import endpoint_state
@@ -24,20 +23,6 @@ log = structlog.get_logger()
 _LONGEST_REST = timedelta(hours=1)
 _GONE = 410
 _HURRIED = (429, 503)
-_NAMES = ("breaker", "since", "failures", "fault", "probe_at", "suspended_at")
-_KEPT = ", ".join(
-    f"{name} = excluded.{name}"
-    if name != "suspended_at"
-    else f"{name} = coalesce(excluded.{name}, endpoint_state.{name})"
-    for name in _NAMES
-)
-_KEEP = text(
-    f"INSERT INTO endpoint_state (receiver, {', '.join(_NAMES)}) "  # noqa: S608
-    f"VALUES (:receiver, {', '.join(f':{name}' for name in _NAMES)}) ON CONFLICT (receiver) DO UPDATE SET {_KEPT}"
-).bindparams(
-    bindparam("fault", type_=String),
-    *(bindparam(name, type_=Instant) for name in ("since", "probe_at", "suspended_at")),
-)
 
 
 class Endpoints:
@@ -51,6 +36,7 @@ class Endpoints:
         self._gates: dict[str, Gate] = {}
         self._since: dict[str, datetime] = {}
         self._suspended: frozenset[str] = frozenset()
+        self._to_be_ended: frozenset[str] = frozenset()
         self._looked_at: float | None = None
 
     async def refresh(self) -> None:
@@ -61,6 +47,7 @@ class Endpoints:
             suspended = select(endpoint_state.c.receiver).where(endpoint_state.c.suspended_at.is_not(None))
             async with self._database.reading() as connection:
                 self._suspended = frozenset((await connection.execute(suspended)).scalars())
+                self._to_be_ended = await to_be_ended(connection, now())
             self._looked_at = at
 
     def is_suspended(self, code: str) -> bool:
@@ -106,8 +93,8 @@ class Endpoints:
         if gate.is_idle:
             del self._gates[code]
 
-    def judge(self, code: str, attempt: Attempt) -> Unit | None:
-        """What an attempt says about its endpoint; the unit that keeps it, if anything is different now."""
+    def judge(self, code: str, attempt: Attempt) -> Change | None:
+        """What an attempt says about its endpoint, if anything is different now."""
         at = time.monotonic()
         gate = self._gates.setdefault(code, Gate())
         before = gate.breaker.state(at)
@@ -120,18 +107,20 @@ class Endpoints:
             gate.rests_until = at + min(attempt.retry_after, _LONGEST_REST).total_seconds()
         after = gate.breaker.state(at)
         gone = attempt.status_code == _GONE
-        if after is before and not gone:
+        ends_trouble = code in self._to_be_ended and attempt.succeeded and after is BreakerState.CLOSED
+        if after is before and not gone and not ends_trouble:
             if gate.is_idle:
                 del self._gates[code]
             return None
         fault = attempt.fault or ("slow" if attempt.succeeded else f"http_{attempt.status_code}")
         return self._changed(code, gate, after, None if after is BreakerState.CLOSED and not gone else fault, gone)
 
-    def _changed(self, code: str, gate: Gate, state: BreakerState, fault: str | None, gone: bool) -> Unit:
+    def _changed(self, code: str, gate: Gate, state: BreakerState, fault: str | None, gone: bool) -> Change:
         at = now()
         if state is BreakerState.CLOSED:
             since = at
             self._since.pop(code, None)
+            self._to_be_ended -= {code}
         else:
             since = self._since.setdefault(code, at)
         metrics.ENDPOINTS_RESTING.set(len(self._since))
@@ -141,21 +130,16 @@ class Endpoints:
         phone = getattr(self._snapshot.receiver(code), "phone", None) if self._snapshot else None
         event = "endpoint_suspended" if gone else f"endpoint_{state}"
         log.log(20 if state is BreakerState.CLOSED and not gone else 30, event, receiver=code, fault=fault, phone=phone)
-        unit = Unit()
         pause = gate.breaker.open_until - time.monotonic()
-        unit.update(
-            _KEEP,
-            {
-                "receiver": code,
-                "breaker": state.value,
-                "since": since,
-                "failures": gate.breaker.failures,
-                "fault": fault,
-                "probe_at": at + timedelta(seconds=pause) if state is BreakerState.OPEN else None,
-                "suspended_at": at if gone else None,
-            },
+        return Change(
+            receiver=code,
+            breaker=state,
+            since=since,
+            failures=gate.breaker.failures,
+            fault=fault,
+            probe_at=at + timedelta(seconds=pause) if state is BreakerState.OPEN else None,
+            suspended_at=at if gone else None,
         )
-        return unit
 
     def _limits(self, code: str) -> tuple[int, int | None]:
         receiver = self._snapshot.receiver(code) if self._snapshot else None

@@ -27,7 +27,7 @@ class Claimed:
 
     id: UUID
     receiver: str
-    request_id: UUID
+    request_id: UUID | None
     handoff_id: UUID | None
     type: str
     lane: Priority
@@ -72,7 +72,7 @@ def enqueue(
     *,
     type: str,  # noqa: A002 - the word of the contract
     receiver: str,
-    request_id: UUID,
+    request_id: UUID | None,
     handoff_id: UUID | None,
     data: dict[str, Any],
     at: datetime,

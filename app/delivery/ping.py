@@ -50,10 +50,11 @@ class Seen:
             self.tls = _tls(response.transport.get_extra_info("ssl_object"))
 
 
-async def ping(settings: Settings, code: str, receiver: Receiver) -> tuple[UUID, Attempt, Seen]:
-    """Send an agency's endpoint a message of the type `ping`, signed like every other, on a connection of its own."""
+async def ping(settings: Settings, receiver: Receiver, told: dict[str, Any]) -> tuple[UUID, Attempt, Seen]:
+    """Send an endpoint a message of the type `ping`, signed like every other, on a connection of its own. `told`: whom it
+    is for."""
     message_id, seen = new_id(), Seen()
-    body = to_json({"type": PING, "timestamp": now(), "data": {"agency": code}})
+    body = to_json({"type": PING, "timestamp": now(), "data": told})
     async with open_session(settings) as session:
         attempt = await post(session, receiver, str(message_id), body, seen.look)
     return message_id, attempt, seen

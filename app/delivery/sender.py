@@ -15,6 +15,7 @@ import aiohttp
 from app import __version__, signing
 from app.config import Settings
 from app.delivery.addresses import AddressNotAllowedError, AllowList
+from app.delivery.names import Resolver
 from app.delivery.outbox import Attempt, Claimed
 from app.delivery.schedule import wait_asked_for
 from app.delivery.tls import WrongTlsError, tls_context
@@ -66,7 +67,7 @@ def _pool(settings: Settings, encrypted: bool) -> aiohttp.ClientSession:
         return socket.socket(family, kind, protocol)
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, socket_factory=open_socket),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, socket_factory=open_socket, resolver=Resolver()),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(
             total=settings.delivery_total_seconds,

@@ -116,7 +116,8 @@ delivery = Table(
     Column("id", Id),
     # An agency's code, or a subscription's id. What the handoff's own keys guard is not guarded again.
     Column("receiver", String(64), nullable=False),
-    Column("request_id", Id, nullable=False),
+    # None where the message is about no request.
+    Column("request_id", Id),
     Column("handoff_id", Id, ForeignKey("handoff.id")),
     Column("type", String(40), nullable=False),
     Column("status", String(12), nullable=False),

@@ -158,6 +158,16 @@ endpoint_state = Table(
     one_of("breaker", ("closed", "open", "half_open")),
 )
 
+# What subscribers were told last of an agency's endpoint; no row: that it works.
+endpoint_trouble = Table(
+    "endpoint_trouble",
+    metadata,
+    Column("receiver", String(64)),
+    Column("kind", String(12), nullable=False),
+    PrimaryKeyConstraint("receiver"),
+    one_of("kind", ("failing", "suspended")),
+)
+
 api_key = Table(
     "api_key",
     metadata,
