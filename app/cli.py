@@ -226,6 +226,24 @@ def keys_create(
     typer.echo(with_database(database, work))
 
 
+@keys_app.command("replace")
+def keys_replace(
+    name: Annotated[str, typer.Argument(help="The key that is to be replaced.")],
+    new_name: Annotated[str, typer.Argument(help="The name of the new one; unique.")],
+    hours: Annotated[int, typer.Option(min=0, max=8760, help="The old one still works for so long.")] = 24,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a key in place of another and print it, this once: it may do the same, and sees what the other took in."""
+
+    from app import keys as key_verbs
+
+    async def work(opened: Database) -> str:
+        async with opened.writing() as connection:
+            return await key_verbs.replace(connection, name, new_name, datetime.now(UTC) + timedelta(hours=hours))
+
+    typer.echo(with_database(database, work))
+
+
 @keys_app.command("list")
 def keys_list(database: DatabaseOption = None) -> None:
     """Show the keys: names and rights, never the keys."""

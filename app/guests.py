@@ -54,7 +54,7 @@ class Guest:
     @property
     def key(self) -> Key:
         """What the agency's own key could look at."""
-        return Key(self.link_id, "guest link", KeyRole.AGENCY, self.agency_code)
+        return Key(self.link_id, "guest link", KeyRole.AGENCY, self.agency_code, self.link_id)
 
     def has_code(self, at: datetime) -> bool:
         return self.code_ends_at is not None and self.code_ends_at > at

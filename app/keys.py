@@ -20,14 +20,18 @@ from app.roles import KeyRole as KeyRole
 from app.tables import agency, api_key
 
 _MOST_REMEMBERED = 10_000
+_WHO = ("id", "name", "role", "agency_code", "holder")
 
 
 @dataclass(frozen=True)
 class Key:
+    """`holder` is the first key of a line of which each replaced the one before: what one took in, all of it reach."""
+
     id: UUID
     name: str
     role: KeyRole
     agency_code: str | None
+    holder: UUID
 
     @cached_property
     def actor(self) -> str:
@@ -44,6 +48,7 @@ async def create(
     role: KeyRole,
     agency_code: str | None = None,
     expires_at: datetime | None = None,
+    holder: UUID | None = None,
 ) -> tuple[UUID, str]:
     """The key's id and the key itself, which is shown this once."""
     if (role is KeyRole.AGENCY) != (agency_code is not None):
@@ -54,8 +59,23 @@ async def create(
         raise WrongKeyError(f"There is a key named {name} already; choose another name.")
     key_id, key = new_id(), f"ow_{role}_{secrets.token_urlsafe(32)}"
     row = {"id": key_id, "name": name, "role": role.value, "agency_code": agency_code, "key_hash": _hash(key)}
-    await connection.execute(api_key.insert(), {**row, "created_at": now(), "expires_at": expires_at})
+    await connection.execute(api_key.insert(), {**row, "created_at": now(), "expires_at": expires_at, "holder": holder})
     return key_id, key
+
+
+async def replace(connection: AsyncConnection, name: str, new_name: str, old_ends_at: datetime) -> str:
+    """A new key that may do and see what the one named `name` may, which ends at `old_ends_at` at the latest; shown this
+    once."""
+    in_force = select(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None)).with_for_update()
+    old = (await connection.execute(in_force)).first()
+    if old is None or (old.expires_at is not None and old.expires_at <= now()):
+        raise WrongKeyError(f"There is no key named {name} in force; `one-window keys list` shows them.")
+    _, key = await create(
+        connection, new_name, KeyRole(old.role), old.agency_code, old.expires_at, old.holder or old.id
+    )
+    ends_at = min(old_ends_at, old.expires_at or old_ends_at)
+    await connection.execute(update(api_key).where(api_key.c.id == old.id).values(expires_at=ends_at))
+    return key
 
 
 async def revoke(connection: AsyncConnection, name: str) -> bool:
@@ -87,14 +107,14 @@ class KeyRing:
         return key
 
     async def _look_up(self, key_hash: bytes) -> Key | None:
-        in_force = select(api_key.c.id, api_key.c.name, api_key.c.role, api_key.c.agency_code).where(
+        in_force = select(*(api_key.c[name] for name in _WHO)).where(
             api_key.c.key_hash == key_hash,
             api_key.c.revoked_at.is_(None),
             or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now()),
         )
         async with self._database.reading() as connection:
             row = (await connection.execute(in_force)).first()
-        return None if row is None else Key(row.id, row.name, KeyRole(row.role), row.agency_code)
+        return None if row is None else Key(row.id, row.name, KeyRole(row.role), row.agency_code, row.holder or row.id)
 
 
 def _hash(key: str) -> bytes:

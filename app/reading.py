@@ -76,7 +76,7 @@ def bad_cursor(parameter: str = "cursor") -> Problem:
 async def requests(office: Office, key: Key, page: PageAsked, status: str | None) -> dict[str, Any]:
     query = select(*_NO_PERSON)
     if key.role is KeyRole.INTAKE:
-        query = query.where(help_request.c.registered_by == key.id)
+        query = query.where(help_request.c.registered_by == key.holder)
     if status is not None:
         query = query.where(help_request.c.status == status)
     rows, next_cursor = await _page(office.database, query, help_request.c.id, page)

@@ -33,7 +33,7 @@ class Repeat:
 
     @classmethod
     def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
-        return cls(key.id, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
+        return cls(key.holder, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
 
     def row(self, request_id: UUID | None, at: datetime, answer: bytes) -> dict[str, Any]:
         return {

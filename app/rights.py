@@ -13,8 +13,8 @@ _SEE_PEOPLE = frozenset({KeyRole.INTAKE, KeyRole.COORDINATOR})
 
 
 def reaches(key: Key, request: Mapping[Any, Any]) -> bool:
-    """An intake key reaches the requests that it took in; coordinators and auditors reach all."""
-    return key.role in _SEE_ALL or (key.role is KeyRole.INTAKE and request["registered_by"] == key.id)
+    """An intake key reaches the requests that it, or a key of its line, took in; coordinators and auditors reach all."""
+    return key.role in _SEE_ALL or (key.role is KeyRole.INTAKE and request["registered_by"] == key.holder)
 
 
 def must_reach(key: Key, request: Mapping[Any, Any]) -> None:

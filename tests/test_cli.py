@@ -102,6 +102,8 @@ def test_a_key_is_printed_once_works_and_can_be_revoked(database_url: str) -> No
         with httpx.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
             address = f"{service.address}/v1/requests"
             assert client.get(address).status_code == 200
+            replacing = said("keys", "replace", "window 3", "window 3 in 2027", database=database_url)
+            assert client.get(address, headers={"authorization": f"Bearer {replacing}"}).status_code == 200
             assert said("keys", "revoke", "window 3", database=database_url) == "Revoked window 3."
             until(lambda: client.get(address).status_code == 401, what="the end of the key")
     finally:

@@ -190,6 +190,32 @@ def test_a_revoked_key_is_refused_within_the_refresh_time(run_service: Callable[
     assert client.post("/v1/requests", json=a_request()).status_code == 401
 
 
+def test_a_key_that_replaced_another_sees_what_that_one_took_in(service: Running) -> None:
+    async def replace(name: str, new_name: str, hours: int) -> str:
+        database = Database(serving.settings_for(service.url))
+        async with database.writing() as connection:
+            ends_at = datetime.now(UTC) + timedelta(hours=hours)
+            key = await keys.replace(connection, name, new_name, ends_at)
+        await database.close()
+        return key
+
+    first = service.client("intake")
+    repeated = {"idempotency-key": "once"}
+    receipt = first.post("/v1/requests", json=a_request(), headers=repeated).json()
+    path = f"/v1/requests/{receipt['request_id']}"
+    (row,) = fetch(service.url, select(api_key.c.name).where(api_key.c.role == "intake"))
+    second = service.client(None, authorization=f"Bearer {asyncio.run(replace(row['name'], 'next', 1))}")
+    assert first.get(path).status_code == second.get(path).status_code == 200, "both work while they overlap"
+    assert second.post("/v1/requests", json=a_request(), headers=repeated).json() == receipt
+    third = service.client(None, authorization=f"Bearer {asyncio.run(replace('next', 'the one after', 0))}")
+    assert [each["request_id"] for each in third.get("/v1/requests").json()["items"]] == [receipt["request_id"]]
+    taken = third.post("/v1/requests", json=a_request()).json()["request_id"]
+    assert first.get(f"/v1/requests/{taken}").status_code == 200
+    assert service.client("intake").get(path).status_code == 404, "another window's key"
+    with pytest.raises(keys.WrongKeyError, match="no key named next in force"):
+        asyncio.run(replace("next", "too late", 1))
+
+
 def test_a_key_ends_at_its_time_even_while_it_is_in_use(service: Running) -> None:
     async def create() -> str:
         database = Database(serving.settings_for(service.url))

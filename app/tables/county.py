@@ -175,6 +175,8 @@ api_key = Table(
     Column("name", String(80), nullable=False),
     Column("role", String(16), nullable=False),
     Column("agency_code", String(64), ForeignKey("agency.code")),
+    # The first key of its line, if it replaced another.
+    Column("holder", Id, ForeignKey("api_key.id")),
     Column("key_hash", Digest, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
