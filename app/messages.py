@@ -49,6 +49,11 @@ class CancelledMessage(Message):
     data: CancelledData
 
 
+class RescheduledMessage(Message):
+    type: Literal["handoff.rescheduled"]
+    data: HandoffSeen
+
+
 class ReferenceData(Outbound):
     """Nothing of the person. `handoff_path` is where the agency fetches, with its key, what is disclosed to it."""
 
@@ -72,7 +77,7 @@ class ReferenceData(Outbound):
 class ReferenceMessage(Message):
     """What an agency with the delivery mode `reference` is sent in place of each of the others."""
 
-    type: Literal["handoff.dispatched", "handoff.supplemented", "handoff.cancelled"]
+    type: Literal["handoff.dispatched", "handoff.supplemented", "handoff.rescheduled", "handoff.cancelled"]
     data: ReferenceData
 
 
@@ -132,6 +137,7 @@ class HandoffNotice(Message):
         "handoff.suspended",
         "handoff.resumed",
         "handoff.extended",
+        "handoff.rescheduled",
         "handoff.returned",
         "handoff.completed",
         "handoff.cancelled",

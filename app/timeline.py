@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
@@ -27,6 +27,16 @@ from app.tables import event, handoff, help_request
 from app.wire import from_json, to_json
 
 GENESIS = bytes(32)
+DUES = ("sign_in_due", "accept_due", "complete_due")
+
+
+class Clocks(NamedTuple):
+    """When a handoff is due; instants are aware UTC."""
+
+    sign_in_due: datetime | None
+    accept_due: datetime | None
+    complete_due: datetime | None
+    due_provisional: bool
 
 
 @dataclass(slots=True)
@@ -53,6 +63,7 @@ class Handoff:
     accept_due: datetime | None = None
     complete_due: datetime | None = None
     due_provisional: bool = False
+    extended_until: datetime | None = None
     last_callback_at: datetime | None = None
     closed_at: datetime | None = None
     told: str | None = None
@@ -61,6 +72,13 @@ class Handoff:
     @property
     def is_open(self) -> bool:
         return self.status not in ENDED
+
+    @property
+    def clocks(self) -> Clocks:
+        return Clocks(self.sign_in_due, self.accept_due, self.complete_due, self.due_provisional)
+
+    def set_clocks(self, clocks: Clocks) -> None:
+        self.sign_in_due, self.accept_due, self.complete_due, self.due_provisional = clocks
 
     def row(self) -> dict[str, Any]:
         return dict(zip(_HANDOFF_FIELDS, _handoff_values(self), strict=True))
@@ -256,6 +274,17 @@ async def load(connection: AsyncConnection, request_id: UUID) -> Case:
         handoffs=[from_row(each) for each in (await connection.execute(handoffs)).mappings()],
         is_new=False,
     )
+
+
+async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -> list[Case]:
+    """Cases, their requests locked in one order until the caller's transaction ends."""
+    locked = select(help_request).where(help_request.c.id.in_(request_ids)).order_by(help_request.c.id)
+    rows = (await connection.execute(locked.with_for_update())).mappings()
+    cases = {row["id"]: Case(dict(row), [], is_new=False) for row in rows}
+    handoffs = select(handoff).where(handoff.c.request_id.in_(request_ids)).order_by(handoff.c.step, handoff.c.id)
+    for each in (await connection.execute(handoffs)).mappings():
+        cases[each["request_id"]].handoffs.append(from_row(each))
+    return list(cases.values())
 
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:

@@ -73,5 +73,5 @@ def test_every_operation_has_a_summary_a_tag_in_order_and_declares_its_errors() 
 
 
 def test_every_message_out_is_described() -> None:
-    messages = {"handoff.dispatched", "handoff.supplemented", "handoff.cancelled", "ping"}
+    messages = {"handoff.dispatched", "handoff.supplemented", "handoff.rescheduled", "handoff.cancelled", "ping"}
     assert set(DOCUMENT["webhooks"]) == {*messages, "notice.request", "notice.handoff", "notice.delivery"}

@@ -32,9 +32,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     """The body, at most 256 KiB unless told. Raises `unsupported_media_type`, `body_too_large`."""
-    if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+    if not is_json(request):
         raise Problem("unsupported_media_type")
     return await _read(request, most)
+
+
+def is_json(request: Request) -> bool:
+    return _JSON_TYPE.fullmatch(request.headers.get("content-type", "")) is not None
 
 
 async def _read(request: Request, most: int) -> bytes:

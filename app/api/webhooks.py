@@ -14,6 +14,7 @@ from app.messages import (
     PingMessage,
     ReferenceMessage,
     RequestNotice,
+    RescheduledMessage,
     SupplementedMessage,
 )
 
@@ -50,6 +51,17 @@ def handoff_supplemented(
     """The person added what you had asked for; the completion clock runs again."""
 
 
+@router.post("handoff.rescheduled", responses=_RESPONSES)
+def handoff_rescheduled(
+    body: RescheduledMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """The calendar of working days was changed, and with it when this is due. Times that were provisional and have
+    turned out right are not told."""
+
+
 @router.post("handoff.cancelled", responses=_RESPONSES)
 def handoff_cancelled(
     body: CancelledMessage | ReferenceMessage,
@@ -77,7 +89,7 @@ def notice_of_request(
 def notice_of_handoff(
     body: HandoffNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
 ) -> None:
-    """To a subscriber: a handoff was sent, or its agency reported."""
+    """To a subscriber: a handoff was sent, its agency reported, or its due times were moved."""
 
 
 @router.post("notice.delivery", responses=_RESPONSES)
