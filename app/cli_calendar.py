@@ -24,7 +24,7 @@ calendar_app = typer.Typer(
     help="The working days that time limits are counted by.\n\n"
     "When next year's notice is out: `export 2026 notice.csv`, write the new days in its form, `import notice.csv`.",
 )
-Year = Annotated[int, typer.Argument(min=2000, max=2200)]
+Year = Annotated[int, typer.Argument(min=2000, max=2199)]
 _BY = "command line"
 
 

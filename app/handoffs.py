@@ -22,7 +22,6 @@ from app.routing.decide import RoutingDecision
 from app.routing.directory import Agency
 from app.routing.rules import Role, Rule
 from app.timeline import DUES, Case, Clocks, Handoff
-from app.wire import from_json, to_json
 
 SYSTEM = "system"
 FAILED = "not_granted"
@@ -292,8 +291,7 @@ def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:
     data["earlier"] = [name for name in moved if _is_earlier(getattr(after, name), getattr(before, name))]
     handoff.set_clocks(after)
     case.touch(handoff)
-    # As text, as it is read back: the chain of events is made of the same bytes then.
-    case.record("handoff.rescheduled", desk.at, desk.actor, handoff_id=handoff.id, data=from_json(to_json(data)))
+    case.record("handoff.rescheduled", desk.at, desk.actor, handoff_id=handoff.id, data=data)
     if moved:
         tell(case, handoff, "handoff.rescheduled", desk, priority=Priority.BULK)
     return True

@@ -115,20 +115,20 @@ class Rescheduler:
     async def _pass(self, chosen: Chosen, stopping: asyncio.Event) -> None:
         """Over all that is chosen, at most 250 requests in one transaction after the other."""
         async for requests in self._differing(chosen):
-            await self._reschedule(requests)
+            if requests:
+                await self._reschedule(requests)
             if stopping.is_set():
                 return
 
     async def _differing(self, chosen: Chosen) -> AsyncIterator[set[UUID]]:
-        """Requests with a handoff whose due times are not what they would be now; read without a lock."""
+        """By batch, the requests with a handoff whose due times are not what they would be now; read without a lock."""
         last: Handoff | None = None
         while True:
             batch = chosen.after(last).limit(_BATCH)
             async with self._database.reading() as connection:
                 found = [from_row(row) for row in (await connection.execute(batch)).mappings()]
             snapshot = await self._registry.refresh()
-            if differing := {each.request_id for each in found if each.clocks != clocks_of(each, snapshot)}:
-                yield differing
+            yield {each.request_id for each in found if each.clocks != clocks_of(each, snapshot)}
             if len(found) < _BATCH:
                 return
             last = found[-1]

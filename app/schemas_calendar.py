@@ -53,6 +53,6 @@ class WorkingYearIn(Inbound):
         }
     )
 
-    year: int = Field(ge=2000, le=2200)
+    year: int = Field(ge=2000, le=2199)
     source: Source
     days: list[NamedDayIn] = Field(min_length=1, max_length=200)

@@ -115,6 +115,8 @@ def reach(calendar: WorkingCalendar, today: date) -> dict[str, Any]:
 
 def warning(calendar: WorkingCalendar, today: date) -> Text | None:
     """What is to be done when the known days run out, sixty days before and from then on; None while there is time."""
+    if not calendar.days:
+        return Text("工作日历为空,请运行 one-window seed。", "No working days are known: run one-window seed.")
     if not calendar.ends_soon(today):
         return None
     until, left = calendar.known_until, calendar.days_left(today)

@@ -18,7 +18,7 @@ from app.schemas_calendar import LONGEST_SOURCE, WorkingYearIn
 
 HEADINGS = {"day": ("day", "日期"), "working": ("working", "上班"), "source": ("source", "依据")}
 _WORKING = {"true": True, "false": False, "上班": True, "放假": False}
-_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})", re.ASCII)
+_DATE = re.compile(r"(2[01]\d{2})[-/](\d{1,2})[-/](\d{1,2})", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Off in every year, by the Regulation on Public Holidays, art. 2: a notice without them is not whole.
 _ALWAYS_OFF = ((1, 1), (5, 1), (10, 1), (10, 2), (10, 3))

@@ -191,7 +191,13 @@ def test_every_fault_of_a_sheet_is_told_at_once_with_its_row(coordinator: httpx.
     rows = ["day,working,source", "2027/1/1,放假,通知", "2027-02-30,false,通知", "1,maybe,", "2027-10-01,FALSE"]
     answer = import_(coordinator, "\n".join(rows))
     assert faults(answer, "sheet_refused").keys() == {"/3/day", "/4/day", "/4/working", "/4/source", "/5"}
-    for wrong in ("", "a,b,c\n", "day,working\n2027-01-01,false\n", "day,working,source\n"):
+    for wrong in (
+        "day,working,source\n9999-12-31,false,x\n",
+        "",
+        "a,b,c\n",
+        "day,working\n2027-01-01,false\n",
+        "day,working,source\n",
+    ):
         assert faults(import_(coordinator, wrong), "sheet_refused")
     answer = coordinator.post(f"{DAYS}/import", content="日期,上班,依据".encode("gbk"), headers=CSV)
     assert "UTF-8" in answer.json()["errors"][0]["detail"]
