@@ -55,8 +55,8 @@ def kept(url: str) -> tuple[Any, ...]:
 def import_(client: httpx.Client, body: dict[str, Any] | str, key: str | None = None) -> httpx.Response:
     headers = {"idempotency-key": key} if key else {}
     if isinstance(body, str):
-        return client.post(f"{DAYS}/import", content=body.encode(), headers={**CSV, **headers})
-    return client.post(f"{DAYS}/import", json=body, headers=headers)
+        return client.post(DAYS, content=body.encode(), headers={**CSV, **headers})
+    return client.post(DAYS, json=body, headers=headers)
 
 
 def faults(answer: httpx.Response, code: str) -> dict[str, str]:
@@ -83,7 +83,8 @@ def test_without_a_span_it_is_the_rest_of_the_year(short: httpx.Client) -> None:
     assert seen["items"][-1]["day"] == f"{today().year}-12-31"
     for span in ({"from": "2026-02-02", "to": "2026-02-01"}, {"from": "2026-01-01", "to": "2027-12-31"}):
         assert faults(short.get(DAYS, params=span), "validation_failed") == {"to": "days_out_of_range"}
-    assert faults(short.get(DAYS, params={"from": "2026-02-30"}), "validation_failed").keys() == {"from"}
+    for wrong in ("2026-02-30", "0", "1790000000", "tomorrow"):
+        assert faults(short.get(DAYS, params={"from": wrong}), "validation_failed").keys() == {"from"}
 
 
 def test_it_warns_of_its_end_in_both_languages_and_counts_the_days(short: httpx.Client) -> None:
@@ -199,9 +200,9 @@ def test_every_fault_of_a_sheet_is_told_at_once_with_its_row(coordinator: httpx.
         "day,working,source\n",
     ):
         assert faults(import_(coordinator, wrong), "sheet_refused")
-    answer = coordinator.post(f"{DAYS}/import", content="日期,上班,依据".encode("gbk"), headers=CSV)
+    answer = coordinator.post(DAYS, content="日期,上班,依据".encode("gbk"), headers=CSV)
     assert "UTF-8" in answer.json()["errors"][0]["detail"]
-    answer = coordinator.post(f"{DAYS}/import", content=b"x", headers={"content-type": "text/plain"})
+    answer = coordinator.post(DAYS, content=b"x", headers={"content-type": "text/plain"})
     assert answer.status_code == 415
     assert kept(service.url) == before
 

@@ -63,7 +63,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def import_years(county: County, off: Collection[date] = (), worked: Collection[date] = ()) -> None:
     """This year's notice and the next one's: all that is due in these tests is known then."""
     for year in (today().year, today().year + 1):
-        answer = county.coordinator.post("/v1/working-days/import", json=notice(year, off, worked))
+        answer = county.coordinator.post("/v1/working-days", json=notice(year, off, worked))
         assert answer.status_code == 200, answer.text
 
 

@@ -83,7 +83,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/routing/preview"): {KeyRole.INTAKE, *SEE_TABLES},
     ("GET", "/v1/working-days"): SEE_CALENDAR,
     ("PUT", "/v1/working-days/{day}"): EDIT_CALENDAR,
-    ("POST", "/v1/working-days/import"): EDIT_CALENDAR,
+    ("POST", "/v1/working-days"): EDIT_CALENDAR,
     ("GET", "/v1/track/{token}"): ANYONE,
     ("GET", "/v1/needs"): ANYONE,
     ("GET", "/v1/divisions"): ANYONE,

@@ -6,11 +6,23 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BeforeValidator
 
 from app import working_days
 from app.answers_calendar import CalendarChanged, WorkingDays, YearImported
 from app.api.access import Allow, office_of
-from app.api.bodies import IDEMPOTENCY_KEY, answer, is_json, parse, read_bytes, read_file, repeat_of, takes, takes_file
+from app.api.bodies import (
+    IDEMPOTENCY_KEY,
+    answer,
+    is_json,
+    iso_day,
+    parse,
+    read_bytes,
+    read_file,
+    repeat_of,
+    takes,
+    takes_file,
+)
 from app.api.documents import answers
 from app.keys import Key, KeyRole
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
@@ -19,6 +31,7 @@ from app.year_notice import of_body, of_sheet
 router = APIRouter(prefix="/v1/working-days", tags=["calendar"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
+Day = Annotated[date, BeforeValidator(iso_day)]
 _SHEET = "text/csv; charset=utf-8"
 
 
@@ -32,8 +45,8 @@ def _takes_either() -> dict[str, object]:
 async def list_working_days(
     request: Request,
     key: Looks,
-    first: Annotated[date | None, Query(alias="from", description="Today in China, if left out.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="The end of the year of `from`, if left out.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="Today in China, if left out.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="The end of the year of `from`, if left out.")] = None,
 ) -> Response:
     """Each day with its source, and how far the calendar is known. At most 400 days a call."""
     return answer(await working_days.seen(office_of(request), first, last))
@@ -45,14 +58,14 @@ async def list_working_days(
     responses=answers(CalendarChanged, body=True, what="Set."),
     openapi_extra=takes(WorkingDayIn),
 )
-async def change_working_day(request: Request, key: Edits, day: date) -> Response:
+async def change_working_day(request: Request, key: Edits, day: Day) -> Response:
     """From today on, within the years that are known. A day that is over stays: clocks have ended by it."""
     asked = parse(WorkingDayIn, await read_bytes(request))
     return answer(await working_days.change(office_of(request), key.actor, day, asked))
 
 
 @router.post(
-    "/import",
+    "",
     summary="Import a year's notice",
     responses=answers(
         YearImported, "sheet_refused", "idempotency_conflict", "malformed_header", body=True, what="Imported."
