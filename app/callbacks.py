@@ -230,7 +230,8 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: byte
     elif act is Act.SUSPENDED:
         moved.suspended_for = data.suspended_for
     elif act is Act.EXTENDED:
-        moved.complete_due, moved.due_provisional = data.due_at, False
+        moved.complete_due = moved.extended_until = data.due_at
+        moved.due_provisional = False
     elif act is Act.RETURNED:
         moved.reason = data.reason_code
     elif act is Act.COMPLETED:

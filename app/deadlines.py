@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 CHINA = ZoneInfo("Asia/Shanghai")
 _END_OF_DAY = time(23, 59, 59)
 _SATURDAY = 5
+_WARNED_DAYS = 60
 _FORM = re.compile(r"(WD|CD|H):(\d{1,4})", re.ASCII)
 
 
@@ -65,7 +66,15 @@ class WorkingCalendar:
 
     def is_working(self, day: date) -> bool:
         known = self.days.get(day)
-        return day.weekday() < _SATURDAY if known is None else known
+        return is_weekday(day) if known is None else known
+
+    def days_left(self, today: date) -> int:
+        """How many days after today (in China) are known; less than nothing once the known range has ended."""
+        return (self.known_until - today).days
+
+    def ends_soon(self, today: date) -> bool:
+        """Sixty days before the known range ends somebody has to be told, and from then on."""
+        return self.days_left(today) <= _WARNED_DAYS
 
 
 def due(start: datetime, limit: Limit, calendar: WorkingCalendar) -> Due:
@@ -88,6 +97,10 @@ def _end_of_days(day: date, limit: Limit, calendar: WorkingCalendar) -> Due:
     day = _next_working_day(day, calendar)
     at = datetime.combine(day, _END_OF_DAY, CHINA).astimezone(UTC)
     return Due(at, day > calendar.known_until)
+
+
+def is_weekday(day: date) -> bool:
+    return day.weekday() < _SATURDAY
 
 
 def _next_working_day(day: date, calendar: WorkingCalendar) -> date:

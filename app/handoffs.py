@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.deadlines import Due, Limit, due
+from app.deadlines import due
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
 from app.disclosure import disclose
@@ -21,7 +21,7 @@ from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
 from app.routing.directory import Agency
 from app.routing.rules import Role, Rule
-from app.timeline import Case, Handoff
+from app.timeline import DUES, Case, Clocks, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
@@ -88,13 +88,9 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
 
 def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
     """Start a handoff's clocks and tell its agency."""
-    rule = rule_of(handoff, desk.snapshot)
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     handoff.dispatched_at = desk.at
-    limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
-    clocks = [_clock(limit, desk) for limit in limits]
-    handoff.sign_in_due, handoff.accept_due, handoff.complete_due = (clock.at if clock else None for clock in clocks)
-    handoff.due_provisional = any(clock is not None and clock.provisional for clock in clocks)
+    handoff.set_clocks(clocks_of(handoff, desk.snapshot))
     case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
     tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
 
@@ -276,5 +272,39 @@ def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
     return snapshot.tables[handoff.routing_version].by_number[handoff.rule_number]
 
 
-def _clock(limit: Limit | None, desk: Desk) -> Due | None:
-    return due(desk.at, limit, desk.snapshot.calendar) if limit else None
+def clocks_of(handoff: Handoff, snapshot: Snapshot) -> Clocks:
+    """When a dispatched handoff is due by its rule and the calendar as it is known now. What an agency was granted
+    stays."""
+    assert handoff.dispatched_at is not None
+    rule, granted = rule_of(handoff, snapshot), handoff.extended_until
+    limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
+    clocks = [due(handoff.dispatched_at, limit, snapshot.calendar) if limit else None for limit in limits]
+    sign_in, accept, complete = (clock.at if clock else None for clock in clocks)
+    provisional = not granted and any(clock is not None and clock.provisional for clock in clocks)
+    return Clocks(sign_in, accept, granted or complete, provisional)
+
+
+def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:
+    """Set a handoff's clocks by the calendar as it is known now; False if they stood so already.
+
+    The event says each time that moved, before and after, and which became earlier. The agency is told of moved times,
+    not of provisional ones that have turned out right.
+    """
+    before, after = handoff.clocks, clocks_of(handoff, desk.snapshot)
+    if after == before:
+        return False
+    moved = [name for name in DUES if getattr(before, name) != getattr(after, name)]
+    data: dict[str, Any] = {"from": handoff.status, "to": handoff.status, "due_provisional": after.due_provisional}
+    for name in moved:
+        data |= {f"{name}_before": getattr(before, name), name: getattr(after, name)}
+    data["earlier"] = [name for name in moved if _is_earlier(getattr(after, name), getattr(before, name))]
+    handoff.set_clocks(after)
+    case.touch(handoff)
+    case.record("handoff.rescheduled", desk.at, desk.actor, handoff_id=handoff.id, data=data)
+    if moved:
+        tell(case, handoff, "handoff.rescheduled", desk, priority=Priority.BULK)
+    return True
+
+
+def _is_earlier(due_at: datetime | None, than: datetime | None) -> bool:
+    return due_at is not None and than is not None and due_at < than

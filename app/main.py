@@ -35,6 +35,7 @@ from app.api import (
     subscriptions,
     tracking,
     webhooks,
+    working_days,
 )
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
@@ -44,6 +45,7 @@ from app.process import start_when_possible
 from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
+from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -61,6 +63,7 @@ _TAGS = [
     ("messages out", "What One Window sends to agencies and subscribers; see `webhooks`."),
     ("tracking", "The person's own view."),
     ("routing", "The department-routing table: versions, their proof, and what would become of a request."),
+    ("calendar", "The working days that time limits are counted by."),
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("subscriptions", "Other systems that are told of what happens."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
@@ -73,6 +76,7 @@ _READ_BY_HAND = (
     CallbacksIn,
     GuestLinkIn,
     *(SubscriptionIn, SubscriptionChange),
+    *(WorkingDayIn, WorkingYearIn),
 )
 
 
@@ -95,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
         *(requests, handoffs, callbacks, proof, guest_links, answering, tracking),
-        *(catalogue, agencies, deliveries, subscriptions, routing, operation),
+        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)

@@ -59,6 +59,11 @@ class UrgedMessage(Message):
     data: UrgedData
 
 
+class RescheduledMessage(Message):
+    type: Literal["handoff.rescheduled"]
+    data: HandoffSeen
+
+
 class ReferenceData(Outbound):
     """Nothing of the person. `handoff_path` is where the agency fetches, with its key, what is disclosed to it."""
 
@@ -82,7 +87,9 @@ class ReferenceData(Outbound):
 class ReferenceMessage(Message):
     """What an agency with the delivery mode `reference` is sent in place of each of the others."""
 
-    type: Literal["handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.cancelled"]
+    type: Literal[
+        "handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.rescheduled", "handoff.cancelled"
+    ]
     data: ReferenceData
 
 
@@ -146,6 +153,7 @@ class HandoffNotice(Message):
         "handoff.suspended",
         "handoff.resumed",
         "handoff.extended",
+        "handoff.rescheduled",
         "handoff.returned",
         "handoff.completed",
         "handoff.cancelled",

@@ -35,6 +35,11 @@ BACKLOG_AGE = Gauge(
     "How long the most overdue delivery has been due.",
     multiprocess_mode="mostrecent",
 )
+CALENDAR_KNOWN_DAYS = Gauge(
+    "one_window_calendar_known_days",
+    "How many more days the calendar says whether they are worked; below nought, none and since when.",
+    multiprocess_mode="mostrecent",
+)
 WORKERS = Gauge("one_window_workers_alive", "Workers seen within the last 15 seconds.", multiprocess_mode="mostrecent")
 
 _ANSWERED: dict[tuple[str, str, int], Histogram] = {}

@@ -11,6 +11,8 @@ from app.db import Database, is_unavailable
 from app.delivery.queue import oldest_due
 from app.identifiers import now
 from app.migrating import is_at_head
+from app.office import Office
+from app.routing.rules import local_day
 from app.tables import delivery, worker
 
 _COUNTED = 10_000
@@ -33,9 +35,11 @@ async def readiness(database: Database) -> dict[str, bool]:
     return state
 
 
-async def measure_backlog(database: Database) -> None:
+async def measure(office: Office) -> None:
     """Set the gauges that come from rows; the count stops at 10,000, so it costs the same on a bad day."""
-    at = now()
+    at, database = now(), office.database
+    calendar = (await office.registry.current()).calendar
+    metrics.CALENDAR_KNOWN_DAYS.set(calendar.days_left(local_day(at)))
     waiting = select(delivery.c.id).where(delivery.c.status == "pending").limit(_COUNTED).subquery()
     async with database.reading() as connection:
         count = await connection.scalar(select(func.count()).select_from(waiting))

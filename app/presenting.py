@@ -166,6 +166,10 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.resumed": ("继续办理", "Resumed"),
     "handoff.returned": ("退回,改由其他单位办理", "Passed back, another agency is being found"),
     "handoff.extended": ("办理时限延长", "The time limit was extended"),
+    "handoff.rescheduled": (
+        "办理时限已按公布的工作日重新计算",
+        "Its time limit was counted anew, by the working days published",
+    ),
     "handoff.completed": ("已办结", "Completed"),
     "handoff.cancelled": ("不再需要办理", "No longer needed"),
     "handoff.urged": ("已催办", "Urged on"),

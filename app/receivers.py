@@ -48,6 +48,7 @@ class NoticeType(StrEnum):
     HANDOFF_SUSPENDED = "handoff.suspended"
     HANDOFF_RESUMED = "handoff.resumed"
     HANDOFF_EXTENDED = "handoff.extended"
+    HANDOFF_RESCHEDULED = "handoff.rescheduled"
     HANDOFF_RETURNED = "handoff.returned"
     HANDOFF_COMPLETED = "handoff.completed"
     HANDOFF_CANCELLED = "handoff.cancelled"

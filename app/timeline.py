@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
@@ -27,6 +27,16 @@ from app.tables import event, handoff, help_request
 from app.wire import from_json, to_json
 
 GENESIS = bytes(32)
+DUES = ("sign_in_due", "accept_due", "complete_due")
+
+
+class Clocks(NamedTuple):
+    """When a handoff is due; instants are aware UTC."""
+
+    sign_in_due: datetime | None
+    accept_due: datetime | None
+    complete_due: datetime | None
+    due_provisional: bool
 
 
 @dataclass(slots=True)
@@ -53,6 +63,7 @@ class Handoff:
     accept_due: datetime | None = None
     complete_due: datetime | None = None
     due_provisional: bool = False
+    extended_until: datetime | None = None
     last_callback_at: datetime | None = None
     closed_at: datetime | None = None
     told: str | None = None
@@ -61,6 +72,13 @@ class Handoff:
     @property
     def is_open(self) -> bool:
         return self.status not in ENDED
+
+    @property
+    def clocks(self) -> Clocks:
+        return Clocks(self.sign_in_due, self.accept_due, self.complete_due, self.due_provisional)
+
+    def set_clocks(self, clocks: Clocks) -> None:
+        self.sign_in_due, self.accept_due, self.complete_due, self.due_provisional = clocks
 
     def row(self) -> dict[str, Any]:
         return dict(zip(_HANDOFF_FIELDS, _handoff_values(self), strict=True))

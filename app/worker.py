@@ -1,4 +1,4 @@
-"""The second process: deliver what is due. Inside `serve` on one machine, many beside each other at scale."""
+"""The second process: deliver what is due, and keep due times in step with the calendar. Inside `serve` on one machine, many beside each other at scale."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from app.listening import listen
 from app.logs import describe
 from app.operation import ALIVE_WITHIN
 from app.registry import Registry
+from app.rescheduling import Rescheduler
 from app.tables import worker
 
 _BEAT_SECONDS = ALIVE_WITHIN.total_seconds() / 3
@@ -33,6 +34,8 @@ class Worker:
         self._settings = settings
         self._database = database
         self._courier = Courier(self.id, settings, database, ledger, registry)
+        self._rescheduler = Rescheduler(settings, database, registry)
+        self._rescheduling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -42,6 +45,7 @@ class Worker:
         await self._begin()
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
+        self._rescheduling = asyncio.create_task(self._rescheduler.run(self._stopping), name="rescheduler")
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit
             heard = listen(self._database, DELIVERIES_CHANNEL, lambda _: ring(), ring, self._settings.poll_seconds)
@@ -56,6 +60,8 @@ class Worker:
             await self._courier_task
         if self._beating:
             await self._beating
+        if self._rescheduling:
+            await self._rescheduling
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -252,6 +252,10 @@ class RefusesUrging(RefusesAType):
     refused = "handoff.urged"
 
 
+class RefusesNewLimits(RefusesAType):
+    refused = "handoff.rescheduled"
+
+
 class RefusesCancellations(RefusesAType):
     refused = "handoff.cancelled"
 

@@ -44,6 +44,7 @@ def _keys_by_tag(url: str) -> str:
         "deliveries": (KeyRole.COORDINATOR, None),
         "subscriptions": (KeyRole.ADMIN, None),
         "routing": (KeyRole.COORDINATOR, None),
+        "calendar": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),
     }
     # Nothing is learnt by waiting: the operation of its own goes before that of its tag.

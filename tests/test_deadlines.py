@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 import chinese_calendar
+import holidays
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,9 +70,23 @@ def test_the_calendar_says_what_the_notice_of_the_year_says(year: int) -> None:
     assert {day: CALENDAR.is_working(day) for day in days_of(year)} == expected
 
 
-@pytest.mark.parametrize("year", [2017, 2023, 2024, 2025, 2026])
-def test_the_calendar_agrees_with_the_library_on_every_day(year: int) -> None:
+@pytest.mark.parametrize("year", range(2017, 2027))
+def test_the_calendar_agrees_with_two_libraries_on_every_day(year: int) -> None:
+    other = holidays.country_holidays(
+        "CN", years=range(2016, 2028)
+    )  # a notice may name days of another year's December
     assert [day for day in days_of(year) if CALENDAR.is_working(day) != chinese_calendar.is_workday(day)] == []
+    assert [day for day in days_of(year) if CALENDAR.is_working(day) != other.is_working_day(day)] == []
+
+
+def test_neither_library_knows_a_year_whose_notice_is_not_out_and_one_of_them_guesses() -> None:
+    """Why the calendar is data of our own: `holidays` answers for 2027 with fixed holidays and no make-up work at all."""
+    unknown = CALENDAR.known_until.year + 1
+    with pytest.raises(NotImplementedError):
+        chinese_calendar.is_workday(date(unknown, 1, 1))
+    guessed = holidays.country_holidays("CN", years=unknown)
+    assert guessed
+    assert [day for day in guessed.weekend_workdays if day.year == unknown] == []
 
 
 @pytest.mark.parametrize(("year", "count"), [(2023, 249), (2024, 251), (2025, 248), (2026, 248)])
@@ -176,6 +191,58 @@ def test_the_same_question_gets_the_same_answer_from_a_fresh_calendar(
 ) -> None:
     fresh = WorkingCalendar(ROWS, max(ROWS))
     assert due(start, Limit(kind, count), CALENDAR) == due(start, Limit(kind, count), fresh)
+
+
+def slowly_due(start: date, limit: Limit, days: dict[date, bool]) -> date:
+    """The last day by articles 201 and 203 to the letter: list every day after the first, strike out, count."""
+    after = [start + timedelta(days=n) for n in range(400)]
+    worked = [day for day in after if days.get(day, day.isoweekday() not in (6, 7))]
+    if limit.kind is WORKING_DAYS and limit.count:
+        return [day for day in worked if day != start][limit.count - 1]
+    return min(day for day in worked if day >= start + timedelta(days=limit.count))
+
+
+spring = st.dates(date(2027, 12, 1), date(2028, 3, 20))  # over a year's end and a leap day
+
+
+@given(
+    spring,
+    st.dictionaries(spring, st.booleans(), max_size=60),
+    st.sampled_from([WORKING_DAYS, CALENDAR_DAYS]),
+    st.integers(0, 40),
+    spring,
+)
+def test_any_calendar_counts_as_the_law_does_word_for_word(
+    start: date, days: dict[date, bool], kind: LimitKind, count: int, known_until: date
+) -> None:
+    limit = Limit(kind, count)
+    found = due(china(start.isoformat()), limit, WorkingCalendar(days, known_until))
+    last = slowly_due(start, limit, days)
+    assert found.at.astimezone(CHINA) == datetime.combine(last, time(23, 59, 59), CHINA)
+    assert found.provisional is (last > known_until)
+
+
+@pytest.mark.parametrize(
+    ("start", "limit", "end"),
+    [
+        ("2024-02-28", "CD:1", "2024-02-29"),
+        ("2024-02-29", "CD:1", "2024-03-01"),
+        ("2024-02-28", "WD:2", "2024-03-01"),
+        ("2023-02-28", "WD:1", "2023-03-01"),
+        ("2024-01-30", "CD:30", "2024-02-29"),
+        ("2024-12-31", "WD:1", "2025-01-02"),
+        ("2024-08-30", "CD:1", "2024-09-02"),
+        ("2026-12-30", "WD:1", "2026-12-31"),
+    ],
+)
+def test_months_years_and_leap_days_end_where_they_end(start: str, limit: str, end: str) -> None:
+    assert due_day(china(start), limit) == end
+
+
+def test_the_calendar_warns_from_sixty_days_before_its_end_on() -> None:
+    days = (date(2026, 10, 31), date(2026, 11, 1), date(2026, 12, 31), date(2027, 1, 1))
+    assert [CALENDAR.ends_soon(day) for day in days] == [False, True, True, True]
+    assert [CALENDAR.days_left(day) for day in days] == [61, 60, 0, -1]
 
 
 def test_limits_are_read_as_they_are_written() -> None:

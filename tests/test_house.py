@@ -41,6 +41,7 @@ from app.schemas import (
 )
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
+from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -52,17 +53,17 @@ LAYERS = (
     "app config db identifiers inboxes listening logs metrics problems refusals roles wire",
     "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns schemas schemas_bulk sealing",
-    "answers schemas_agencies schemas_subscriptions tables",
-    "answers_agencies answers_guests answers_proof answers_routing answers_subscriptions",
+    "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
+    "answers_agencies answers_calendar answers_guests answers_proof answers_routing answers_subscriptions",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "repeats timeline",
     "delivery",
     "explaining",
-    "checks handoffs presenting rights",
+    "checks handoffs presenting rights year_notice",
     "versions",
     "agencies callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
-    "senders tabling",
+    "rescheduling senders tabling working_days",
     "endpoint_rows",
     "endpoints subscriptions",
     "process worker",
@@ -72,7 +73,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_conformance cli_deliveries cli_proof cli_subscriptions",
+    "cli_agencies cli_calendar cli_conformance cli_deliveries cli_proof cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -331,6 +332,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     SubscriptionChange: {**SUBSCRIPTION, "active": True},
     SubscriptionIn: SUBSCRIPTION,
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
+    WorkingDayIn: {"working": False, "source": "通知"},
+    WorkingYearIn: {"year": 2027, "source": "通知", "days": [{"day": "2027-01-01", "working": False}]},
     WithdrawIn: {"reason": "家里已经想出办法"},
     CallbackItem: {
         "id": "a",

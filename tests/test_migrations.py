@@ -151,10 +151,13 @@ FIRST_ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "event": [
         {"request_id": _REQUEST, "sequence": 1, "at": AT, "kind": "request.registered", "actor": "key:window"}
-        | {"data": {"to": "registered"}, "hash": b"h" * 32, "sealed": None}
+        | {"data": {"to": "registered"}, "hash": b"h" * 32, "sealed": None, "handoff_id": None},
+        {"request_id": _REQUEST, "sequence": 2, "at": AT, "kind": "handoff.extended", "actor": "agency:office"}
+        | {"data": {"due_at": "2026-11-20T08:30:00Z"}, "hash": b"i" * 32, "sealed": None, "handoff_id": _LEAD},
     ],
     "handoff": [
-        {**_HANDOFF, "id": _LEAD, "agency_code": "office", "role": "lead", "rule_number": 1, "status": "in_progress"},
+        {**_HANDOFF, "id": _LEAD, "agency_code": "office", "role": "lead", "rule_number": 1, "status": "in_progress"}
+        | {"complete_due": AT},
         {**_HANDOFF, "id": _HELPER, "agency_code": "resting", "role": "co_handler", "rule_number": 2}
         | {"status": "completed", "outcome": "granted", "closed_at": AT},
     ],
@@ -256,6 +259,8 @@ def test_an_upgrade_keeps_every_row(upgraded_url: str) -> None:
             (table_row,) = (await connection.execute(select(routing_table))).mappings()
             assert (table_row["created_by"], table_row["certificate"]) == ("seed", None)
             assert table_row["created_at"].tzinfo is not None
+            granted = select(handoff.c.id, handoff.c.extended_until).order_by(handoff.c.role.desc())
+            assert [tuple(each) for each in await connection.execute(granted)] == [(_LEAD, AT), (_HELPER, None)]
             numbered = (await connection.scalars(select(callback.c.id))).all()
             assert len(set(numbered)) == len(FIRST_ROWS["callback"])
             assert {each.version for each in numbered} == {7}

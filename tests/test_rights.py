@@ -34,6 +34,8 @@ SEE_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
+SEE_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): {KeyRole.INTAKE},
     ("GET", "/v1/requests"): SEE_REQUESTS,
@@ -81,6 +83,9 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/routing-tables/{version}/retire"): EDIT_TABLES,
     ("POST", "/v1/routing-tables/{version}/replay"): EDIT_TABLES,
     ("POST", "/v1/routing/preview"): {KeyRole.INTAKE, *SEE_TABLES},
+    ("GET", "/v1/working-days"): SEE_CALENDAR,
+    ("PUT", "/v1/working-days/{day}"): EDIT_CALENDAR,
+    ("POST", "/v1/working-days"): EDIT_CALENDAR,
     ("GET", "/v1/track/{token}"): ANYONE,
     ("GET", "/v1/needs"): ANYONE,
     ("GET", "/v1/divisions"): ANYONE,
@@ -89,7 +94,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/health/ready"): ANYONE,
     ("GET", "/metrics"): SEE_DELIVERIES,
 }
-SAMPLES = {"token": "A" * 27, "code": "not_found", "version": "1"}
+SAMPLES = {"token": "A" * 27, "code": "not_found", "version": "1", "day": "2026-12-01"}
 
 
 def make_ended_key(url: str, *, revoked: bool) -> str:
@@ -112,7 +117,7 @@ def make_ended_key(url: str, *, revoked: bool) -> str:
 def call(client: httpx.Client, method: str, template: str) -> int:
     names = [part[1:-1] for part in template.split("/") if part.startswith("{")]
     path = template.format(**{name: SAMPLES.get(name, str(uuid4())) for name in names})
-    return client.request(method, path, **({"json": {}} if method in ("POST", "PATCH") else {})).status_code
+    return client.request(method, path, **({"json": {}} if method in ("POST", "PATCH", "PUT") else {})).status_code
 
 
 def test_every_route_is_in_the_table(service: Running) -> None:

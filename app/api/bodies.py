@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.keys import Key
 from app.problems import MOST_ERRORS, FieldError, Problem, Text, invalid
@@ -20,6 +20,7 @@ MOST_BYTES_IN_BULK = 1024 * 1024
 MOST_BYTES_OF_A_FILE = 10 * 1024 * 1024
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 _KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,200}")
+_DAY_SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -32,9 +33,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     """The body, at most 256 KiB unless told. Raises `unsupported_media_type`, `body_too_large`."""
-    if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+    if not is_json(request):
         raise Problem("unsupported_media_type")
     return await _read(request, most)
+
+
+def is_json(request: Request) -> bool:
+    return _JSON_TYPE.fullmatch(request.headers.get("content-type", "")) is not None
 
 
 async def _read(request: Request, most: int) -> bytes:
@@ -103,6 +108,13 @@ def repeat_of(request: Request, key: Key, body: bytes) -> Repeat | None:
             ),
         )
     return Repeat.of(key, given, request.scope["path"], body)
+
+
+def iso_day(written: Any) -> Any:
+    """A parameter that is a day; a number would be taken for seconds since 1970."""
+    if isinstance(written, str) and not _DAY_SHAPE.fullmatch(written):
+        raise PydanticCustomError("date_parsing", "no date")
+    return written
 
 
 def parameter_errors(faults: list[Any]) -> Problem:

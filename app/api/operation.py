@@ -45,7 +45,7 @@ async def ready(request: Request) -> Response:
     },
 )
 async def metrics(request: Request, key: Watches) -> Response:
-    await operation.measure_backlog(office_of(request).database)
+    await operation.measure(office_of(request))
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

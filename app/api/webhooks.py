@@ -15,6 +15,7 @@ from app.messages import (
     PingMessage,
     ReferenceMessage,
     RequestNotice,
+    RescheduledMessage,
     SupplementedMessage,
     UrgedMessage,
 )
@@ -62,6 +63,17 @@ def handoff_urged(
     """You are late, or somebody waits for you: report how it stands, or call the coordinator."""
 
 
+@router.post("handoff.rescheduled", responses=_RESPONSES)
+def handoff_rescheduled(
+    body: RescheduledMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """The calendar of working days was changed, and with it when this is due. Times that were provisional and have
+    turned out right are not told."""
+
+
 @router.post("handoff.cancelled", responses=_RESPONSES)
 def handoff_cancelled(
     body: CancelledMessage | ReferenceMessage,
@@ -89,7 +101,7 @@ def notice_of_request(
 def notice_of_handoff(
     body: HandoffNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
 ) -> None:
-    """To a subscriber: a handoff was sent, or its agency reported."""
+    """To a subscriber: a handoff was sent, its agency reported, or its due times were moved."""
 
 
 @router.post("notice.delivery", responses=_RESPONSES)

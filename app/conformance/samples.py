@@ -19,6 +19,7 @@ from app.wire import from_json, to_json
 DISPATCHED = "handoff.dispatched"
 SUPPLEMENTED = "handoff.supplemented"
 URGED = "handoff.urged"
+RESCHEDULED = "handoff.rescheduled"
 CANCELLED = "handoff.cancelled"
 EMERGENCY = "emergency.dispatched"
 

@@ -232,6 +232,17 @@ async def clock_within_tolerance(trial: Trial) -> None:
         await trial.taken(letter, trial.bench.signed(letter, at=at))
 
 
+@TAKING.case(
+    16,
+    Text("期限变更消息", "A moved time limit"),
+    Text("handoff.dispatched,随后 handoff.rescheduled", "a handoff.dispatched, then its handoff.rescheduled"),
+    _TAKEN,
+    _STORE,
+)
+async def rescheduled(trial: Trial) -> None:
+    await _followed_by(trial, samples.RESCHEDULED)
+
+
 async def _followed_by(trial: Trial, kind: str) -> None:
     dispatched = trial.bench.letter(samples.DISPATCHED)
     await trial.taken(dispatched)

@@ -75,6 +75,8 @@ handoff = Table(
     Column("accept_due", Instant),
     Column("complete_due", Instant),
     Column("due_provisional", Boolean(create_constraint=False), nullable=False),
+    # The completion time that an agency was granted, if one was: the calendar does not move it.
+    Column("extended_until", Instant),
     Column("last_callback_at", Instant),
     Column("closed_at", Instant),
     # What its agency was last told of, and when: the order of an inbox that is waited on.
@@ -87,6 +89,13 @@ handoff = Table(
     one_of("role", Role),
     CheckConstraint("(status = 'completed') = (outcome IS NOT NULL)", name="outcome_of_status"),
     CheckConstraint("status = 'waiting' OR status = 'cancelled' OR dispatched_at IS NOT NULL", name="dispatched_at"),
+    Index(
+        "ix_handoff_provisional",
+        "complete_due",
+        "id",
+        postgresql_where=text("due_provisional AND closed_at IS NULL"),
+        sqlite_where=text("due_provisional = 1 AND closed_at IS NULL"),
+    ),
     Index(None, "agency_code", "status", "id"),
     Index(None, "agency_code", "id"),
     Index(None, "agency_code", "told_at", "id"),

@@ -260,6 +260,20 @@ working_day = Table(
     PrimaryKeyConstraint("day"),
 )
 
+# What was changed of the calendar, by whom, and when every due time that rests on it had been worked out again.
+calendar_change = Table(
+    "calendar_change",
+    metadata,
+    Column("id", Id),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("source", String(80), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", String(100), nullable=False),
+    Column("settled_at", Instant),
+    PrimaryKeyConstraint("id"),
+)
+
 revision = Table(
     "revision",
     metadata,
