@@ -12,7 +12,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +42,7 @@ class Department:
         self._seen: set[str] = set()
         self._cancelled: set[str] = set()
         self._work: set[asyncio.Task[None]] = set()
+        self._desks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # one at a time reports on a handoff
 
     async def receive(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -55,14 +56,19 @@ class Department:
         if request.headers["webhook-id"] not in self._seen:
             self._seen.add(request.headers["webhook-id"])
             self.received[message["type"]] += 1
-            task = asyncio.create_task(self._handle(message["type"], message["data"]))
+            task = asyncio.create_task(self._take(message["type"], message["data"]))
             self._work.add(task)
             task.add_done_callback(self._work.discard)
         return web.Response()
 
-    async def _handle(self, kind: str, data: dict[str, Any]) -> None:
+    async def _take(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "handoff.cancelled":
             self._cancelled.add(data["handoff_id"])
+        elif "handoff_id" in data:
+            async with self._desks[data["handoff_id"]]:
+                await self._handle(kind, data)
+
+    async def _handle(self, kind: str, data: dict[str, Any]) -> None:
         if kind not in ("handoff.dispatched", "handoff.supplemented") or data["handoff_id"] in self._cancelled:
             return
         asked_for = _ASKS_FIRST.get(data["need"]["code"]) if data["role"] == "lead" else None
