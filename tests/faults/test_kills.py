@@ -33,7 +33,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_no_more_than_the_leases
             fleet.start_workers()
         load.wait_for(len(load.receipts) + 20)
     load.end()
-    assert load.repeated, "the kills came in the middle of something"
+    assert load.repeated or fleet.orphaned, "the kills came in the middle of something"
     wait_until_delivered(fleet.url)
     settled = settle(fleet.url, load, sink)
     assert settled.again <= fleet.orphaned + settled.failed
