@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.deadlines import Due, Limit, due
+from app import clocks
+from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
 from app.disclosure import disclose
@@ -20,14 +21,15 @@ from app.receivers import DeliveryMode
 from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
 from app.routing.directory import Agency
-from app.routing.rules import Role, Rule
+from app.routing.rules import Role
 from app.timeline import Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
-    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "callback_path", "callback_url"),
+    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "promised_due", "suspended_until"),
+    *("registered_at", "callback_path", "callback_url"),
 )
 
 
@@ -88,13 +90,8 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
 
 def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
     """Start a handoff's clocks and tell its agency."""
-    rule = rule_of(handoff, desk.snapshot)
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
-    handoff.dispatched_at = desk.at
-    limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
-    clocks = [_clock(limit, desk) for limit in limits]
-    handoff.sign_in_due, handoff.accept_due, handoff.complete_due = (clock.at if clock else None for clock in clocks)
-    handoff.due_provisional = any(clock is not None and clock.provisional for clock in clocks)
+    clocks.start(handoff, desk.at, desk.snapshot)
     case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
     tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
 
@@ -144,6 +141,12 @@ def urge(case: Case, handoff: Handoff, desk: Desk, reason: str, note: str | None
     tell(case, handoff, "handoff.urged", desk, priority=Priority.URGED, reason=reason, note=note)
 
 
+def resume(case: Case, handoff: Handoff, desk: Desk, since: datetime | None = None, reason: str | None = None) -> None:
+    """A suspended handoff goes on, its completion clock from `since`, or from now."""
+    clocks.run_again(handoff, since or desk.at, desk.snapshot)
+    case.advance(handoff, Act.RESUMED, desk.at, desk.actor, data={"reason": reason} if reason else None)
+
+
 def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
     groups = rule_of(handoff, desk.snapshot).discloses
@@ -174,6 +177,9 @@ def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, 
         "accept_due": handoff.accept_due,
         "complete_due": handoff.complete_due,
         "due_provisional": handoff.due_provisional,
+        "promised_due": handoff.promised_due,
+        "suspended_until": clocks.suspended_until(handoff, snapshot),
+        "registered_at": request["registered_at"],
         "legal_basis": rule.legal_basis,
         "callback_path": path,
         "callback_url": f"{desk.public_url.rstrip('/')}{path}" if desk.public_url else None,
@@ -270,11 +276,3 @@ def cancel_open(case: Case, reason: str, desk: Desk) -> None:
             case.advance(each, Act.CANCELLED, desk.at, desk.actor, data={"reason": reason})
             if was_sent:
                 tell(case, each, "handoff.cancelled", desk, reason=reason)
-
-
-def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
-    return snapshot.tables[handoff.routing_version].by_number[handoff.rule_number]
-
-
-def _clock(limit: Limit | None, desk: Desk) -> Due | None:
-    return due(desk.at, limit, desk.snapshot.calendar) if limit else None

@@ -74,5 +74,6 @@ def test_every_operation_has_a_summary_a_tag_in_order_and_declares_its_errors() 
 
 def test_every_message_out_is_described() -> None:
     messages = {"handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.cancelled", "ping"}
+    messages |= {"handoff.due_soon", "handoff.supervised", "handoff.resumed", "agency.supervised"}
     notices = {"notice.request", "notice.handoff", "notice.delivery", "notice.endpoint"}
     assert set(DOCUMENT["webhooks"]) == messages | notices
