@@ -14,7 +14,7 @@ from typing import NamedTuple
 from app.deadlines import Due, Limit, LimitKind, due, moved_on
 from app.lifecycle import Clock, HandoffStatus
 from app.registry import Snapshot
-from app.routing.rules import Rule
+from app.routing.rules import Role, Rule
 from app.timeline import Handoff
 
 
@@ -84,9 +84,14 @@ def suspended_until(handoff: Handoff, snapshot: Snapshot) -> datetime | None:
 
 
 def running(handoff: Handoff) -> list[tuple[Clock, datetime]]:
-    """The clocks that run, each with its due time."""
-    ends = (handoff.sign_in_due, handoff.accept_due, handoff.complete_due)
-    due_at = dict(zip(Clock, ends, strict=True))
+    """The clocks that run, each with its due time. Who is only informed owes no answer, and has none."""
+    if handoff.role is Role.INFORMED:
+        return []
+    due_at = {
+        Clock.SIGN_IN: handoff.sign_in_due,
+        Clock.ACCEPTANCE: handoff.accept_due,
+        Clock.COMPLETION: handoff.complete_due,
+    }
     return [(clock, at) for clock in RUN.get(handoff.status, ()) if (at := due_at[clock]) is not None]
 
 
@@ -119,18 +124,20 @@ def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:
         return [Planned(until, Clock.COMPLETION, Step.RESUME)]
     if not (ends := running(handoff)):
         return []
-    calendar, pace, rule = snapshot.calendar, snapshot.pace, rule_of(handoff, snapshot)
-    limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
-    by_hours = {clock for clock, limit in zip(Clock, limits, strict=True) if limit and limit.kind is LimitKind.HOURS}
+    opening, pace, rule = snapshot.calendar.opening, snapshot.pace, rule_of(handoff, snapshot)
+    limits = {
+        Clock.SIGN_IN: rule.sign_in_limit,
+        Clock.ACCEPTANCE: rule.accept_limit,
+        Clock.COMPLETION: rule.complete_limit,
+    }
     plan = []
     for clock, due_at in ends:
+        limit = limits[clock]
         # Where hours count, nobody waits for the next morning.
-        urged_at = due_at if clock in by_hours else calendar.opening(due_at, 1)
-        plan += [
-            Planned(calendar.opening(due_at, -pace.remind_before), clock, Step.REMIND),
-            Planned(urged_at, clock, Step.URGE),
-            Planned(calendar.opening(due_at, pace.supervise_after), clock, Step.SUPERVISE),
-        ]
+        urged_at = due_at if limit and limit.kind is LimitKind.HOURS else opening(due_at, 1)
+        plan.append(Planned(opening(due_at, -pace.remind_before), clock, Step.REMIND))
+        plan.append(Planned(urged_at, clock, Step.URGE))
+        plan.append(Planned(opening(due_at, pace.supervise_after), clock, Step.SUPERVISE))
     return plan
 
 

@@ -63,7 +63,7 @@ class WorkingCalendar:
     known_until: date
     # What was computed once for a starting day holds all day, for every request.
     remembered: dict[tuple[date, Limit], Due] = field(default_factory=dict, compare=False, repr=False)
-    openings: dict[tuple[date, int], datetime] = field(default_factory=dict, compare=False, repr=False)
+    openings: dict[tuple[datetime, int], datetime] = field(default_factory=dict, compare=False, repr=False)
 
     def is_working(self, day: date) -> bool:
         known = self.days.get(day)
@@ -76,16 +76,16 @@ class WorkingCalendar:
     def opening(self, of: datetime, count: int) -> datetime:
         """Nine in the morning in China, in UTC, of the `count`th working day after the day of a moment; before it, if
         `count` is negative; of that day itself, if it is 0."""
-        day = china_day(of)
-        known = self.openings.get((day, count))
+        known = self.openings.get((of, count))
         if known is None:
-            there, step = day, timedelta(days=1 if count > 0 else -1)
+            day, step = china_day(of), timedelta(days=1 if count > 0 else -1)
             for _ in range(abs(count)):
-                there += step
-                while not self.is_working(there):
-                    there += step
-            known = datetime.combine(there, _OPENS, CHINA).astimezone(UTC)
-            self.openings[day, count] = known
+                day += step
+                while not self.is_working(day):
+                    day += step
+            known = datetime.combine(day, _OPENS, CHINA).astimezone(UTC)
+            if of.astimezone(CHINA).time() == _END_OF_DAY:  # when most limits end; other moments hardly come again
+                self.openings[of, count] = known
         return known
 
 

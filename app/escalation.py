@@ -6,6 +6,7 @@ many workers sweep, and whenever one of them dies, each step is done once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,10 +45,16 @@ _DUE_COLUMN = {
 log = structlog.get_logger()
 
 
-async def sweep(database: Database, registry: Registry, at: datetime, public_url: str | None = None) -> dict[Step, int]:
-    """Do everything that is due before `at`, a batch a transaction; how many of each step were done."""
+async def sweep(
+    database: Database,
+    registry: Registry,
+    at: datetime,
+    public_url: str | None = None,
+    stopping: asyncio.Event | None = None,
+) -> dict[Step, int]:
+    """Do everything that is due before `at`, a batch a transaction, unless told to stop; how many of each step."""
     done = dict.fromkeys(Step, 0)
-    while found := await _due(database, at):
+    while not (stopping and stopping.is_set()) and (found := await _due(database, at)):
         try:
             took = await _batch(database, registry, found, at, public_url, done)
         except OutdatedSnapshotError:

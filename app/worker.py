@@ -86,7 +86,7 @@ class Worker:
         """At its start, and every `sweep_seconds` after the last one ended."""
         while not self._stopping.is_set():
             try:
-                done = await sweep(self._database, self._registry, now(), self._settings.public_url)
+                done = await sweep(self._database, self._registry, now(), self._settings.public_url, self._stopping)
                 async with self._database.writing() as connection:
                     await connection.execute(update(worker).where(worker.c.id == self.id).values(swept_at=now()))
                 metrics.LAST_SWEEP.set_to_current_time()
