@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.lifecycle import HandoffStatus, RequestStatus
+from app.lifecycle import Clock, HandoffStatus, RequestStatus
 from app.problems import MOST_ERRORS
 from app.receipts import RECEIPT_PATTERN
 from app.routing.rules import Role
@@ -111,6 +111,12 @@ class HandoffSummary(Outbound):
     accept_due: datetime | None
     complete_due: datetime | None
     due_provisional: bool = Field(description="The due times rest on working days that nobody has published yet.")
+    promised_due: datetime | None = Field(
+        description="When it was to be completed as first told: no suspension and no extension moves it."
+    )
+    suspended_until: datetime | None = Field(description="When a suspension ends by itself.")
+    material_requests: int = Field(description="How often the person was asked for materials; once is the rule.")
+    extensions: int
     closed_at: datetime | None
 
 
@@ -236,13 +242,31 @@ class HandoffSeen(Outbound):
     accept_due: datetime | None
     complete_due: datetime | None
     due_provisional: bool
+    promised_due: datetime | None
+    suspended_until: datetime | None
+    registered_at: datetime = Field(
+        description="When the person asked: their own clock runs from then and never stops."
+    )
     legal_basis: str
     callback_path: str
     callback_url: str | None
 
 
-class HandoffDisclosed(HandoffSeen):
+class OverdueClock(Outbound):
+    clock: Clock
+    since: datetime
+
+
+class HandoffStanding(HandoffSeen):
     agency: str
+    agency_phone: str | None
+    days_since_registration: int = Field(description="Calendar days in China, until the request has ended.")
+    material_requests: int
+    extensions: int
+    overdue: list[OverdueClock] = Field(description="The clocks that run though their due time is past.")
+
+
+class HandoffDisclosed(HandoffStanding):
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
@@ -250,8 +274,7 @@ class HandoffDisclosed(HandoffSeen):
     etag: str = Field(description="Changes with everything that happens to the handoff; for `If-Match`.")
 
 
-class HandoffListed(HandoffSeen):
-    agency: str
+class HandoffListed(HandoffStanding):
     told: str | None = Field(description="The type of the last message about it to its agency, sent or not.")
     told_at: datetime | None
 
@@ -340,39 +363,6 @@ class DivisionSeen(Outbound):
 
 class DivisionPage(Page):
     items: list[DivisionSeen]
-
-
-class TrackedStep(Outbound):
-    need: Named
-    agency_name_zh: str
-    agency_name_en: str
-    agency_phone: str | None
-    role: Role
-    status: HandoffStatus
-    outcome: str | None
-    due_at: datetime | None
-    waits_for_you: bool
-    needed_from_you: list[str] = Field(description="What the agency asked for, in its own words.")
-
-
-class TrackedEvent(Outbound):
-    at: datetime
-    text_zh: str
-    text_en: str
-
-
-class Tracked(Outbound):
-    """The person's own view: where it is, who has it, by when; no personal data beyond it."""
-
-    receipt_number: str
-    receipt_number_spoken: str
-    status: RequestStatus
-    status_zh: str
-    status_en: str
-    registered_at: datetime
-    closed_at: datetime | None
-    steps: list[TrackedStep]
-    events: list[TrackedEvent]
 
 
 class Live(Outbound):

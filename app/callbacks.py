@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import etags
+from app import clocks, etags
 from app.checks import unknown_code
 from app.constraints import problem_of
 from app.db import is_unavailable
@@ -146,8 +146,8 @@ def _answer(heard: _Heard, given: Callback, desk: Desk, digest: bytes, tolerance
         if first[0] != handoff_id:
             raise Problem("idempotency_conflict")
         return first[1]
-    _check(said, handoff_id, desk.snapshot, desk.at, tolerance)
     moved = case.handoff(handoff_id)
+    _check(said, moved, desk.snapshot, desk.at, tolerance)
     _must_match(given.if_match, etags.etag(heard.seen.get(handoff_id, 0)), case, moved)
     late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
     if not late:
@@ -223,20 +223,24 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: byte
             "co_handlers_open",
             extra={"waiting_for": [str(each.id) for each in waiting_for], "allowed": allowed(moved.status)},
         )
+    _check_materials(case, moved, said, desk.snapshot)
     # A clock that runs ahead must not make the agency's next, rightly stamped callback look old.
     moved.last_callback_at = min(said.timestamp, desk.at)
     if act is Act.INFORMATION_REQUESTED:
-        moved.suspended_for = "applicant"
-    elif act is Act.SUSPENDED:
-        moved.suspended_for = data.suspended_for
-    elif act is Act.EXTENDED:
-        moved.complete_due = moved.extended_until = data.due_at
-        moved.due_provisional = False
+        moved.material_requests += 1
+        clocks.stop(moved, "applicant", desk.at)
+    elif act is Act.SUSPENDED and data.suspended_for:
+        clocks.stop(moved, data.suspended_for, desk.at)
+    elif act is Act.RESUMED:
+        clocks.run_again(moved, desk.at, desk.snapshot)
+    elif act is Act.EXTENDED and data.due_at:
+        clocks.extend(moved, data.due_at)
     elif act is Act.RETURNED:
         moved.reason = data.reason_code
     elif act is Act.COMPLETED:
         moved.outcome = data.outcome
-    case.advance(moved, act, desk.at, desk.actor, data=_public(said, digest), note=_private(said))
+    told = {**_public(said, digest), **_counted(moved, act)}
+    case.advance(moved, act, desk.at, desk.actor, data=told, note=_private(said))
     if act is Act.RETURNED:
         pass_on(case, moved, data.suggested_department, desk)
     elif act is Act.COMPLETED:
@@ -244,6 +248,13 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: byte
             close_leftovers(case, moved, desk)
         dispatch_ready(case, moved.need, desk)
     case.settle(desk.at, desk.actor)
+
+
+def _counted(moved: Handoff, act: Act) -> dict[str, int]:
+    """The how manieth request for materials it was, or extension."""
+    if act is Act.INFORMATION_REQUESTED:
+        return {"request": moved.material_requests}
+    return {"extension": moved.extensions} if act is Act.EXTENDED else {}
 
 
 def _public(said: CallbackIn, digest: bytes) -> dict[str, Any]:
@@ -263,21 +274,51 @@ def _private(said: CallbackIn) -> dict[str, Any] | None:
     return said.data.model_dump(mode="json", include=names, exclude_none=True) or None
 
 
-def _check(said: CallbackIn, handoff_id: UUID, snapshot: Snapshot, at: datetime, tolerance: int) -> None:
+def _check(said: CallbackIn, moved: Handoff, snapshot: Snapshot, at: datetime, tolerance: int) -> None:
     errors = []
-    if said.data.handoff_id not in (None, handoff_id):
+    if said.data.handoff_id not in (None, moved.id):
         text = Text("与地址中的转办单编号不一致。", "It differs from the handoff of the address.")
         errors.append(FieldError("/data/handoff_id", "handoff_differs", text))
     if said.timestamp > at + timedelta(seconds=tolerance):
         text = Text(f"时间在未来;服务器时间是 {clock(at)}。", f"The time is in the future; our clock says {clock(at)}.")
         errors.append(FieldError("/timestamp", "timestamp_in_future", text))
-    if said.type == "handoff.extended" and said.data.due_at is not None and said.data.due_at <= at:
-        text = Text("新期限已经过去。", "The new limit is past already.")
-        errors.append(FieldError("/data/due_at", "due_at_past", text))
+    if said.type == "handoff.extended" and said.data.due_at is not None:
+        if said.data.due_at <= at:
+            text = Text("新期限已经过去。", "The new limit is past already.")
+            errors.append(FieldError("/data/due_at", "due_at_past", text))
+        elif moved.complete_due is not None and said.data.due_at <= moved.complete_due:
+            until = clock(moved.complete_due)
+            text = Text(f"期限只能延后;现为 {until}。", f"A limit is only moved forward; it is {until} now.")
+            errors.append(FieldError("/data/due_at", "due_at_not_later", text))
     suggested = said.data.suggested_department
     if suggested is not None and suggested not in snapshot.departments:
         known = list(snapshot.departments)
         hint = Text("请写部门代码。", "Write a department code, such as county_civil_affairs.")
         errors.append(unknown_code("/data/suggested_department", "department", suggested, known, hint))
+    if errors:
+        raise invalid(*errors)
+
+
+def _check_materials(case: Case, moved: Handoff, said: CallbackIn, snapshot: Snapshot) -> None:
+    """All that is missing is asked for once (一次性告知), and never what data sharing supplies for the need."""
+    if said.type != "handoff.information_requested":
+        return
+    errors = []
+    rules = [clocks.rule_of(each, snapshot) for each in case.of_need(moved.need)]
+    waived = [snapshot.materials[code] for rule in rules for code in rule.waived]
+    known = {word.casefold(): each for each in waived for word in (each.code, each.name_zh, each.name_en)}
+    for place, asked in enumerate(said.data.materials or ()):
+        if shared := known.get(asked.casefold()):
+            text = Text(
+                f"{shared.name_zh}({shared.code})由数据共享取得,不得要求申请人提交。",
+                f"{shared.name_en} ({shared.code}) is had by data sharing; the person may not be asked for it.",
+            )
+            errors.append(FieldError(f"/data/materials/{place}", "material_waived", text))
+    if moved.material_requests and not said.data.reason:
+        text = Text(
+            "此前已一次性告知;再次要求补正须写明理由,并计入次数。",
+            "Materials were asked for once already; a further request needs its reason, and is counted.",
+        )
+        errors.append(FieldError("/data/reason", "reason_of_further_request", text))
     if errors:
         raise invalid(*errors)

@@ -151,6 +151,48 @@ class Settings(BaseSettings):
         description="How soon a change of agencies, keys or routing tables is seen by every process.",
         examples=[2],
     )
+    sweep_seconds: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="How often each worker looks for clocks that end: who is reminded, urged, supervised.",
+        examples=[30],
+    )
+    remind_working_days: int = Field(
+        1,
+        ge=0,
+        le=30,
+        description="So many working days before a due time its agency is reminded; 0: on the morning of the last day.",
+        examples=[1],
+    )
+    supervise_working_days: int = Field(
+        5,
+        ge=1,
+        le=60,
+        description="So many working days after a due time the agency is supervised (督办).",
+        examples=[5],
+    )
+    suspension_applicant_days: int = Field(
+        30,
+        ge=1,
+        le=1000,
+        description="So many working days a completion clock may stand for the applicant.",
+        examples=[30],
+    )
+    suspension_verification_days: int = Field(
+        20,
+        ge=1,
+        le=1000,
+        description="So many working days a completion clock may stand for a verification.",
+        examples=[20],
+    )
+    suspension_court_days: int = Field(
+        125,
+        ge=1,
+        le=1000,
+        description="So many working days a completion clock may stand for a court; 125 are about six months.",
+        examples=[125],
+    )
     callback_tolerance_seconds: int = Field(
         300, ge=30, le=3600, description="How far a callback's signed time may be from ours.", examples=[300]
     )

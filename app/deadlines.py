@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 CHINA = ZoneInfo("Asia/Shanghai")
 _END_OF_DAY = time(23, 59, 59)
+_OPENS = time(9)
 _SATURDAY = 5
 _WARNED_DAYS = 60
 _FORM = re.compile(r"(WD|CD|H):(\d{1,4})", re.ASCII)
@@ -63,6 +64,7 @@ class WorkingCalendar:
     known_until: date
     # What was computed once for a starting day holds all day, for every request.
     remembered: dict[tuple[date, Limit], Due] = field(default_factory=dict, compare=False, repr=False)
+    openings: dict[tuple[datetime, int], datetime] = field(default_factory=dict, compare=False, repr=False)
 
     def is_working(self, day: date) -> bool:
         known = self.days.get(day)
@@ -76,16 +78,59 @@ class WorkingCalendar:
         """Sixty days before the known range ends somebody has to be told, and from then on."""
         return self.days_left(today) <= _WARNED_DAYS
 
+    def working_days(self, after: date, until: date) -> int:
+        """How many there are after a day, up to and with another."""
+        return sum(self.is_working(after + timedelta(days=n)) for n in range(1, (until - after).days + 1))
+
+    def opening(self, of: datetime, count: int) -> datetime:
+        """Nine in the morning in China, in UTC, of the `count`th working day after the day of a moment; before it, if
+        `count` is negative; of that day itself, if it is 0."""
+        known = self.openings.get((of, count))
+        if known is None:
+            day, step = china_day(of), timedelta(days=1 if count > 0 else -1)
+            for _ in range(abs(count)):
+                day += step
+                while not self.is_working(day):
+                    day += step
+            known = datetime.combine(day, _OPENS, CHINA).astimezone(UTC)
+            if of.astimezone(CHINA).time() == _END_OF_DAY:  # when most limits end; other moments hardly come again
+                self.openings[of, count] = known
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """In working days: how long before its due time a clock is spoken of, how long after it an agency is supervised, and
+    how long a completion clock may stand, by what is waited for."""
+
+    remind_before: int = 1
+    supervise_after: int = 5
+    suspensions: Mapping[str, int] = field(default_factory=lambda: {"applicant": 30, "verification": 20, "court": 125})
+
+
+def china_day(at: datetime) -> date:
+    return at.astimezone(CHINA).date()
+
 
 def due(start: datetime, limit: Limit, calendar: WorkingCalendar) -> Due:
     """When `limit` ends if its clock starts at `start` (aware)."""
     if limit.kind is LimitKind.HOURS:
         return Due(start + timedelta(hours=limit.count), False)
-    day = start.astimezone(CHINA).date()
+    day = china_day(start)
     known = calendar.remembered.get((day, limit))
     if known is None:
         known = calendar.remembered[day, limit] = _end_of_days(day, limit, calendar)
     return known
+
+
+def moved_on(due_at: datetime, kind: LimitKind, stopped: datetime, again: datetime, calendar: WorkingCalendar) -> Due:
+    """A due time whose clock stood from `stopped` until `again`: what was left then is counted again from the day on which
+    it runs again, in the limit's own kind of days; hours by the clock."""
+    if kind is LimitKind.HOURS:
+        return Due(due_at + (again - stopped), False)
+    first, last = china_day(stopped), china_day(again)
+    count = calendar.working_days(first, last) if kind is LimitKind.WORKING_DAYS else (last - first).days
+    return due(due_at, Limit(kind, count), calendar) if count else Due(due_at, china_day(due_at) > calendar.known_until)
 
 
 def _end_of_days(day: date, limit: Limit, calendar: WorkingCalendar) -> Due:

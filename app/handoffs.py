@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.deadlines import due
+from app import clocks
+from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
 from app.disclosure import disclose
@@ -20,14 +21,15 @@ from app.receivers import DeliveryMode
 from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
 from app.routing.directory import Agency
-from app.routing.rules import Role, Rule
-from app.timeline import DUES, Case, Clocks, Handoff
+from app.routing.rules import Role
+from app.timeline import DUES, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
-    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "callback_path", "callback_url"),
+    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "promised_due", "suspended_until"),
+    *("registered_at", "callback_path", "callback_url"),
 )
 
 
@@ -89,8 +91,7 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
 def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
     """Start a handoff's clocks and tell its agency."""
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
-    handoff.dispatched_at = desk.at
-    handoff.set_clocks(clocks_of(handoff, desk.snapshot))
+    clocks.start(handoff, desk.at, desk.snapshot)
     case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
     tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
 
@@ -140,6 +141,12 @@ def urge(case: Case, handoff: Handoff, desk: Desk, reason: str, note: str | None
     tell(case, handoff, "handoff.urged", desk, priority=Priority.URGED, reason=reason, note=note)
 
 
+def resume(case: Case, handoff: Handoff, desk: Desk, since: datetime | None = None, reason: str | None = None) -> None:
+    """A suspended handoff goes on, its completion clock from `since`, or from now."""
+    clocks.run_again(handoff, since or desk.at, desk.snapshot)
+    case.advance(handoff, Act.RESUMED, desk.at, desk.actor, data={"reason": reason} if reason else None)
+
+
 def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
     groups = rule_of(handoff, desk.snapshot).discloses
@@ -170,6 +177,9 @@ def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, 
         "accept_due": handoff.accept_due,
         "complete_due": handoff.complete_due,
         "due_provisional": handoff.due_provisional,
+        "promised_due": handoff.promised_due,
+        "suspended_until": clocks.suspended_until(handoff, snapshot),
+        "registered_at": request["registered_at"],
         "legal_basis": rule.legal_basis,
         "callback_path": path,
         "callback_url": f"{desk.public_url.rstrip('/')}{path}" if desk.public_url else None,
@@ -268,29 +278,13 @@ def cancel_open(case: Case, reason: str, desk: Desk) -> None:
                 tell(case, each, "handoff.cancelled", desk, reason=reason)
 
 
-def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
-    return snapshot.tables[handoff.routing_version].by_number[handoff.rule_number]
-
-
-def clocks_of(handoff: Handoff, snapshot: Snapshot) -> Clocks:
-    """When a dispatched handoff is due by its rule and the calendar as it is known now. What an agency was granted
-    stays."""
-    assert handoff.dispatched_at is not None
-    rule, granted = rule_of(handoff, snapshot), handoff.extended_until
-    limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
-    clocks = [due(handoff.dispatched_at, limit, snapshot.calendar) if limit else None for limit in limits]
-    sign_in, accept, complete = (clock.at if clock else None for clock in clocks)
-    provisional = not granted and any(clock is not None and clock.provisional for clock in clocks)
-    return Clocks(sign_in, accept, granted or complete, provisional)
-
-
 def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:
     """Set a handoff's clocks by the calendar as it is known now; False if they stood so already.
 
     The event says each time that moved, before and after, and which became earlier. The agency is told of moved times,
     not of provisional ones that have turned out right.
     """
-    before, after = handoff.clocks, clocks_of(handoff, desk.snapshot)
+    before, after = handoff.clocks, clocks.current(handoff, desk.snapshot)
     if after == before:
         return False
     moved = [name for name in DUES if getattr(before, name) != getattr(after, name)]

@@ -11,11 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel_open, open_from, tell_supplement
+from app.handoffs import Desk, cancel_open, open_from, resume, tell_supplement
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import Unit, write_units
-from app.lifecycle import Act, RequestStatus
+from app.lifecycle import RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
@@ -181,7 +181,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
         case.add_supplement(content, desk.at)
         case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
         for each in waiting:
-            case.advance(each, Act.RESUMED, desk.at, key.actor)
+            resume(case, each, desk)
             tell_supplement(case, each, content, desk)
         case.settle(desk.at, key.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))

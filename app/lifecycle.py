@@ -47,6 +47,14 @@ class Act(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Clock(StrEnum):
+    """What an agency is given time for; all three run from the dispatch."""
+
+    SIGN_IN = "sign_in"  # until it is received or accepted
+    ACCEPTANCE = "acceptance"  # until it is accepted
+    COMPLETION = "completion"  # until it has ended; stands while it is suspended
+
+
 H = HandoffStatus
 MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
     H.WAITING: {Act.DISPATCHED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},

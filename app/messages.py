@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.answers import HandoffSeen, Named, Outbound, Partner
-from app.lifecycle import HandoffStatus, RequestStatus
+from app.lifecycle import Clock, HandoffStatus, RequestStatus
 from app.routing.rules import Role
 
 
@@ -64,6 +64,52 @@ class RescheduledMessage(Message):
     data: HandoffSeen
 
 
+class OfClock(HandoffSeen):
+    clock: Clock
+    due_at: datetime = Field(description="Of this clock.")
+
+
+class DueSoonMessage(Message):
+    type: Literal["handoff.due_soon"]
+    data: OfClock
+
+
+class SupervisedMessage(Message):
+    type: Literal["handoff.supervised"]
+    data: OfClock
+
+
+class ResumedData(HandoffSeen):
+    reason: Literal["suspension_limit"]
+
+
+class ResumedMessage(Message):
+    type: Literal["handoff.resumed"]
+    data: ResumedData
+
+
+class BelowSupervised(Outbound):
+    """Nothing of the person."""
+
+    handoff_id: UUID
+    receipt_number: str
+    agency: str = Field(description="The agency below yours that is late.")
+    name_zh: str
+    name_en: str
+    phone: str | None
+    need: Named
+    division_code: str
+    status: HandoffStatus
+    dispatched_at: datetime
+    clock: Clock
+    due_at: datetime
+
+
+class AgencySupervisedMessage(Message):
+    type: Literal["agency.supervised"]
+    data: BelowSupervised
+
+
 class ReferenceData(Outbound):
     """Nothing of the person. `handoff_path` is where the agency fetches, with its key, what is disclosed to it."""
 
@@ -79,6 +125,9 @@ class ReferenceData(Outbound):
     accept_due: datetime | None
     complete_due: datetime | None
     due_provisional: bool
+    promised_due: datetime | None
+    suspended_until: datetime | None
+    registered_at: datetime
     callback_path: str
     callback_url: str | None
     handoff_path: str
@@ -88,7 +137,14 @@ class ReferenceMessage(Message):
     """What an agency with the delivery mode `reference` is sent in place of each of the others."""
 
     type: Literal[
-        "handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.rescheduled", "handoff.cancelled"
+        "handoff.dispatched",
+        "handoff.supplemented",
+        "handoff.due_soon",
+        "handoff.urged",
+        "handoff.supervised",
+        "handoff.rescheduled",
+        "handoff.resumed",
+        "handoff.cancelled",
     ]
     data: ReferenceData
 
@@ -142,6 +198,8 @@ class HandoffNoticed(OfHandoff):
     status_before: HandoffStatus
     status: HandoffStatus
     due_at: datetime | None = Field(description="When it is to be completed.")
+    clock: Clock | None = Field(description="Which clock a reminder or a supervision is about.")
+    clock_due: datetime | None = Field(description="When that clock ends, or ended.")
 
 
 class HandoffNotice(Message):
@@ -157,7 +215,9 @@ class HandoffNotice(Message):
         "handoff.returned",
         "handoff.completed",
         "handoff.cancelled",
+        "handoff.due_soon",
         "handoff.urged",
+        "handoff.supervised",
     ]
     data: HandoffNoticed
 

@@ -41,6 +41,18 @@ CALENDAR_KNOWN_DAYS = Gauge(
     multiprocess_mode="mostrecent",
 )
 WORKERS = Gauge("one_window_workers_alive", "Workers seen within the last 15 seconds.", multiprocess_mode="mostrecent")
+OVERDUE = Gauge(
+    "one_window_handoffs_overdue",
+    "Handoffs whose clock runs though its due time is past (counted to 10,000), by clock.",
+    ["clock"],
+    multiprocess_mode="mostrecent",
+)
+LAST_SWEEP = Gauge(
+    "one_window_last_sweep_timestamp_seconds",
+    "When a worker last finished looking for clocks that end; 0: none that is alive has.",
+    multiprocess_mode="mostrecent",
+)
+STEPS = Counter("one_window_sweep_steps_total", "What the sweep did: remind, urge, supervise, resume.", ["step"])
 
 _ANSWERED: dict[tuple[str, str, int], Histogram] = {}
 

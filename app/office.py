@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from app import metrics
 from app.config import Settings
 from app.db import Database
+from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
 from app.registry import OutdatedSnapshotError, Registry
@@ -42,9 +43,18 @@ class Office:
             secret,
             database,
             Ledger(database, group=settings.ledger_group, observe_group=metrics.LEDGER_GROUP.observe),
-            Registry(database, settings.refresh_seconds),
+            Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
         )
+
+
+def pace_of(settings: Settings) -> Pace:
+    suspensions = {
+        "applicant": settings.suspension_applicant_days,
+        "verification": settings.suspension_verification_days,
+        "court": settings.suspension_court_days,
+    }
+    return Pace(settings.remind_working_days, settings.supervise_working_days, suspensions)
 
 
 def again_if_outdated(

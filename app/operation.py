@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from app import metrics
 from app.db import Database, is_unavailable
 from app.delivery.queue import oldest_due
+from app.escalation import measure_overdue
 from app.identifiers import now
 from app.migrating import is_at_head
 from app.office import Office
@@ -44,6 +45,9 @@ async def measure(office: Office) -> None:
     async with database.reading() as connection:
         count = await connection.scalar(select(func.count()).select_from(waiting))
         oldest = await oldest_due(connection)
+        swept = await connection.scalar(select(func.max(worker.c.swept_at)))
+        await measure_overdue(connection)
+    metrics.LAST_SWEEP.set(swept.timestamp() if swept else 0)
     metrics.BACKLOG.set(count or 0)
     metrics.BACKLOG_AGE.set(max((at - oldest).total_seconds(), 0) if oldest else 0)
     metrics.WORKERS.set(await workers_alive(database))

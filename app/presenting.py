@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from orjson import Fragment
 
+from app import clocks
+from app.deadlines import china_day
 from app.explaining import sentences
 from app.lifecycle import HandoffStatus, RequestStatus
 from app.receipts import spoken
@@ -48,8 +51,30 @@ def handoff_summary(handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
         "accept_due": handoff.accept_due,
         "complete_due": handoff.complete_due,
         "due_provisional": handoff.due_provisional,
+        "promised_due": handoff.promised_due,
+        "suspended_until": clocks.suspended_until(handoff, snapshot),
+        "material_requests": handoff.material_requests,
+        "extensions": handoff.extensions,
         "closed_at": handoff.closed_at,
     }
+
+
+def standing(handoff: Handoff, request: Mapping[Any, Any], snapshot: Snapshot, at: datetime) -> dict[str, Any]:
+    """How a handoff's clocks stand at a moment, for whoever watches it."""
+    agency = snapshot.directory.agencies[handoff.agency_code]
+    return {
+        "agency": agency.code,
+        "agency_phone": agency.phone,
+        "days_since_registration": days_open(request, at),
+        "material_requests": handoff.material_requests,
+        "extensions": handoff.extensions,
+        "overdue": [{"clock": clock, "since": due_at} for clock, due_at in clocks.overdue(handoff, at)],
+    }
+
+
+def days_open(request: Mapping[Any, Any], at: datetime) -> int:
+    """The resident's own clock: days in China from the registration to the end of the request; it never stops."""
+    return (china_day(request["closed_at"] or at) - china_day(request["registered_at"])).days
 
 
 def decision(record: Mapping[str, Any], snapshot: Snapshot, division_code: str) -> dict[str, Any]:
@@ -172,11 +197,13 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     ),
     "handoff.completed": ("已办结", "Completed"),
     "handoff.cancelled": ("不再需要办理", "No longer needed"),
+    "handoff.due_soon": ("期限将至,已提醒", "Reminded that its time limit comes near"),
     "handoff.urged": ("已催办", "Urged on"),
+    "handoff.supervised": ("逾期未办,已督办", "Late; its superior and the county were told"),
 }
 
 
-def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot) -> dict[str, Any]:
+def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     """The person's own view. It names agencies and needs, never what the person told us."""
     number = case.request["receipt_number"]
     zh, en = _STATUS_WORDS[case.status]
@@ -188,6 +215,7 @@ def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot) -> 
         "status_en": en,
         "registered_at": case.request["registered_at"],
         "closed_at": case.request["closed_at"],
+        "days_since_registration": days_open(case.request, at),
         "steps": [_tracked_step(each, _asked_for(each, events), snapshot) for each in case.handoffs],
         "events": [_tracked_event(each, case, snapshot) for each in events if each["kind"] in _EVENT_WORDS],
     }
@@ -212,6 +240,8 @@ def _tracked_step(handoff: Handoff, needed: list[str], snapshot: Snapshot) -> di
         "status": handoff.status,
         "outcome": handoff.outcome,
         "due_at": handoff.complete_due,
+        "promised_due": handoff.promised_due,
+        "suspended_until": clocks.suspended_until(handoff, snapshot),
         "waits_for_you": handoff.status is HandoffStatus.SUSPENDED and handoff.suspended_for == "applicant",
         "needed_from_you": needed,
     }

@@ -17,6 +17,7 @@ from app.db import Database
 from app.etags import etag
 from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
+from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus, allowed
 from app.office import Office, again_if_outdated
@@ -27,7 +28,8 @@ from app.sealing import unseal, unseal_bytes
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, first_break, from_row, last_event
 
-HANDOFFS = select(handoff, help_request.c.receipt_number, help_request.c.division_code).join_from(
+_OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
+HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
     handoff, help_request, handoff.c.request_id == help_request.c.id
 )
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
@@ -126,7 +128,7 @@ async def tracked(office: Office, token: str) -> dict[str, Any]:
     async with office.database.reading() as connection:
         case = await _case(connection, None, help_request.c.tracking_hash == token_hash(token))
         events = await _events(connection, case.id)
-    return presenting.tracked(case, events[: case.request["events"]], snapshot)
+    return presenting.tracked(case, events[: case.request["events"]], snapshot, now())
 
 
 @again_if_outdated
@@ -168,11 +170,12 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     own = key.agency_code == found.agency_code
     if key.role is KeyRole.AGENCY and (not own or found.dispatched_at is None):
         raise Problem("not_found")
-    desk = Desk(snapshot, case.request["registered_at"], key.actor, public_url)
+    desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
     if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
         seen["person"] = None
-    return {**seen, "agency": found.agency_code, "allowed": allowed(found.status), "etag": version}
+    stands = presenting.standing(found, case.request, snapshot, desk.at)
+    return {**seen, **stands, "allowed": allowed(found.status), "etag": version}
 
 
 async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -302,11 +305,11 @@ async def _events(connection: AsyncConnection, request_id: UUID) -> list[Mapping
 
 def listed(row: dict[str, Any], snapshot: Snapshot, public_url: str | None) -> dict[str, Any]:
     """A row of `HANDOFFS` as an inbox shows it."""
-    request = {"receipt_number": row.pop("receipt_number"), "division_code": row.pop("division_code")}
+    request = {name: row.pop(f"request_{name}") for name in _OF_REQUEST}
     found = from_row(row)
-    desk = Desk(snapshot, found.opened_at, "", public_url)
-    told = {"agency": found.agency_code, "told": found.told, "told_at": found.told_at}
-    return {**view(request, found, desk), **told}
+    desk = Desk(snapshot, now(), "", public_url)
+    told = {"told": found.told, "told_at": found.told_at}
+    return {**view(request, found, desk), **presenting.standing(found, request, snapshot, desk.at), **told}
 
 
 def _callback(row: Mapping[Any, Any]) -> dict[str, Any]:

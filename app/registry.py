@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
-from app.deadlines import WorkingCalendar
+from app.deadlines import Pace, WorkingCalendar
 from app.logs import describe
 from app.receivers import DeliveryMode, Receiver, SigningSecret, Subscription, Tls
 from app.routing.decide import forget
@@ -95,6 +95,7 @@ class Snapshot:
     directory: Directory
     calendar: WorkingCalendar
     subscriptions: Mapping[str, Subscription]
+    pace: Pace = Pace()  # noqa: RUF009
 
     def receiver(self, code: str) -> Receiver | None:
         """An agency by its code, or a subscription by its id."""
@@ -102,9 +103,10 @@ class Snapshot:
 
 
 class Registry:
-    def __init__(self, database: Database, refresh_seconds: float) -> None:
+    def __init__(self, database: Database, refresh_seconds: float, pace: Pace | None = None) -> None:
         self._database = database
         self._refresh_seconds = refresh_seconds
+        self._pace = pace or Pace()
         self._snapshot: Snapshot | None = None
         self._loading = asyncio.Lock()
 
@@ -122,7 +124,7 @@ class Registry:
             if self._snapshot is None or self._snapshot.revision != await self._revision():
                 before = self._snapshot.tables if self._snapshot else {}
                 async with self._database.reading_as_one() as connection:
-                    self._snapshot = await _load(connection, before)
+                    self._snapshot = replace(await _load(connection, before), pace=self._pace)
                 forget()
             return self._snapshot
 

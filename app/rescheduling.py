@@ -18,12 +18,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Column, ColumnElement, Select, and_, literal, or_, select, tuple_, update
 
-from app import metrics
+from app import clocks, metrics
 from app.config import Settings
 from app.db import Database, is_unavailable
 from app.deadlines import CHINA, WorkingCalendar
 from app.delivery.notices import finish
-from app.handoffs import SYSTEM, Desk, clocks_of, reschedule
+from app.handoffs import SYSTEM, Desk, reschedule
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus
@@ -128,7 +128,7 @@ class Rescheduler:
             async with self._database.reading() as connection:
                 found = [from_row(row) for row in (await connection.execute(batch)).mappings()]
             snapshot = await self._registry.refresh()
-            yield {each.request_id for each in found if each.clocks != clocks_of(each, snapshot)}
+            yield {each.request_id for each in found if each.clocks != clocks.current(each, snapshot)}
             if len(found) < _BATCH:
                 return
             last = found[-1]

@@ -62,6 +62,14 @@ class Handoff:
     sign_in_due: datetime | None = None
     accept_due: datetime | None = None
     complete_due: datetime | None = None
+    promised_due: datetime | None = None
+    suspended_at: datetime | None = None
+    # From when until when the completion clock stood, as ISO 8601, since it was last extended.
+    stood: list[list[str]] | None = None
+    material_requests: int = 0
+    extensions: int = 0
+    first_due: datetime | None = None
+    next_look_at: datetime | None = None
     due_provisional: bool = False
     extended_until: datetime | None = None
     last_callback_at: datetime | None = None
@@ -198,7 +206,7 @@ class Case:
         if status in ENDED:
             moved.closed_at = at
         if status is not HandoffStatus.SUSPENDED:
-            moved.suspended_for = None
+            moved.suspended_for = moved.suspended_at = None
         self.touch(moved)
         self.record(f"handoff.{act}", at, actor, handoff_id=moved.id, data=moves, note=note)
 
@@ -241,6 +249,10 @@ class Case:
             self.request["closed_at"] = at
         self.record(f"request.{status}", at, actor, data={"from": before.value, "to": status.value}, note=note)
 
+    def changed(self) -> list[Handoff]:
+        """The handoffs that are stored with the next unit: every one of a new request, else those that were touched."""
+        return [each for each in self.handoffs if self.is_new or each.id in self._changed]
+
     def finish(self) -> Unit:
         """The unit of work that stores everything that was done to the case since the last one."""
         unit, self.unit = self.unit, Unit()
@@ -248,10 +260,9 @@ class Case:
             unit.insert(help_request, self.request)
             unit.insert(handoff, *(each.row() for each in self.handoffs))
         else:
-            for each in self.handoffs:
-                if each.id in self._changed:
-                    row = each.row()
-                    unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
+            for each in self.changed():
+                row = each.row()
+                unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
             names = ("id", "status", "closed_at", "events", "head")
             unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
         self._changed.clear()

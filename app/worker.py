@@ -1,4 +1,7 @@
-"""The second process: deliver what is due, and keep due times in step with the calendar. Inside `serve` on one machine, many beside each other at scale."""
+"""The second process: deliver what is due, sweep the clocks, keep due times in step with the calendar.
+
+Inside `serve` on one machine, many beside each other at scale.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ import structlog
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import metrics
 from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
+from app.escalation import sweep
 from app.identifiers import new_id, now
 from app.ledger import Ledger
 from app.listening import listen
@@ -33,12 +38,14 @@ class Worker:
         self._started_at = now()
         self._settings = settings
         self._database = database
+        self._registry = registry
         self._courier = Courier(self.id, settings, database, ledger, registry)
         self._rescheduler = Rescheduler(settings, database, registry)
         self._rescheduling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
@@ -46,6 +53,7 @@ class Worker:
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
         self._rescheduling = asyncio.create_task(self._rescheduler.run(self._stopping), name="rescheduler")
+        self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit
             heard = listen(self._database, DELIVERIES_CHANNEL, lambda _: ring(), ring, self._settings.poll_seconds)
@@ -58,10 +66,9 @@ class Worker:
         self._courier.stop()
         if self._courier_task:
             await self._courier_task
-        if self._beating:
-            await self._beating
-        if self._rescheduling:
-            await self._rescheduling
+        for task in (self._beating, self._sweeping, self._rescheduling):
+            if task:
+                await task
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -81,6 +88,24 @@ class Worker:
         seen = await connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=at))
         if seen.rowcount == 0:
             await connection.execute(worker.insert(), {"id": self.id, "started_at": self._started_at, "seen_at": at})
+
+    async def _sweep(self) -> None:
+        """At its start, and every `sweep_seconds` after the last one ended."""
+        while not self._stopping.is_set():
+            try:
+                done = await sweep(self._database, self._registry, now(), self._settings.public_url, self._stopping)
+                async with self._database.writing() as connection:
+                    await connection.execute(update(worker).where(worker.c.id == self.id).values(swept_at=now()))
+                metrics.LAST_SWEEP.set_to_current_time()
+                for step, count in done.items():
+                    metrics.STEPS.labels(step).inc(count)
+                if any(done.values()):
+                    log.info("swept", **{str(step): count for step, count in done.items()})
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.error("sweep_failed", **describe(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._settings.sweep_seconds)
 
     async def _beat(self) -> None:
         while not self._stopping.is_set():

@@ -54,15 +54,17 @@ LAYERS = (
     "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns schemas schemas_bulk sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
-    "answers_agencies answers_calendar answers_guests answers_proof answers_routing answers_subscriptions",
+    "answers_agencies answers_calendar answers_guests answers_proof answers_routing answers_subscriptions "
+    "answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "repeats timeline",
+    "clocks",
     "delivery",
     "explaining",
     "checks handoffs presenting rights year_notice",
-    "versions",
-    "agencies callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
+    "escalation versions",
+    "agencies board callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
     "rescheduling senders tabling working_days",
     "endpoint_rows",
     "endpoints subscriptions",

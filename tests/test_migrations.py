@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.routing.rows import rule_of_row
 from app.routing.rules import Role
 from app.tables import agency, agency_seat, callback, handoff, metadata, routing_table, rule
 from tests import serving
-from tests.watching import on
+from tests.watching import fetch, on
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_every_constraint_has_a_name_of_the_convention(empty_url: str) -> None:
 
 
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
-_KEY, _REQUEST, _LEAD, _HELPER, _DELIVERY = (new_id() for _ in range(5))
+_KEY, _REQUEST, _LEAD, _HELPER, _STANDS, _NEW, _DELIVERY = (new_id() for _ in range(7))
 _LIMITS = {f"{each}_limit": "WD:1" for each in ("sign_in", "accept", "complete")}
 _LIMITS |= {f"{each}_certainty": "proposed" for each in ("sign_in", "accept", "complete")}
 _RULE = {"version": 1, "need": "help", "area": "360803", "step": 1, "mandatory": True, "note": "", "limit_source": ""}
@@ -154,12 +154,32 @@ FIRST_ROWS: dict[str, list[dict[str, Any]]] = {
         | {"data": {"to": "registered"}, "hash": b"h" * 32, "sealed": None, "handoff_id": None},
         {"request_id": _REQUEST, "sequence": 2, "at": AT, "kind": "handoff.extended", "actor": "agency:office"}
         | {"data": {"due_at": "2026-11-20T08:30:00Z"}, "hash": b"i" * 32, "sealed": None, "handoff_id": _LEAD},
+        *(
+            {
+                "request_id": _REQUEST,
+                "sequence": sequence,
+                "at": at,
+                "kind": f"handoff.{kind}",
+                "actor": "agency:office",
+            }
+            | {"data": {}, "hash": b"h" * 32, "sealed": None, "handoff_id": _STANDS}
+            for sequence, at, kind in (
+                (3, AT, "information_requested"),
+                (4, AT, "extended"),
+                (5, AT + timedelta(days=2), "information_requested"),
+                (6, AT + timedelta(days=3), "resumed"),
+            )
+        ),
     ],
     "handoff": [
         {**_HANDOFF, "id": _LEAD, "agency_code": "office", "role": "lead", "rule_number": 1, "status": "in_progress"}
         | {"complete_due": AT},
         {**_HANDOFF, "id": _HELPER, "agency_code": "resting", "role": "co_handler", "rule_number": 2}
         | {"status": "completed", "outcome": "granted", "closed_at": AT},
+        {**_HANDOFF, "id": _STANDS, "agency_code": "office", "need": "other help", "role": "lead", "rule_number": 1}
+        | {"status": "suspended", "complete_due": AT + timedelta(days=9)},
+        {**_HANDOFF, "id": _NEW, "agency_code": "resting", "need": "other help", "role": "lead", "rule_number": 2}
+        | {"status": "dispatched", "outcome": None, "closed_at": None, "complete_due": AT + timedelta(days=9)},
     ],
     "callback": [
         {**_OF_HANDOFF, "webhook_id": str(each), "type": "handoff.received", "sent_at": AT, "received_at": AT}
@@ -269,6 +289,18 @@ def test_an_upgrade_keeps_every_row(upgraded_url: str) -> None:
     on(upgraded_url, work)
 
 
+def test_an_upgrade_makes_the_sweep_look_at_every_open_handoff(upgraded_url: str) -> None:
+    names = ("next_look_at", "first_due", "suspended_at", "material_requests", "extensions", "promised_due")
+    wanted = select(handoff.c.id, *(handoff.c[name] for name in names))
+    later = AT + timedelta(days=9)
+    assert {row["id"]: tuple(row[name] for name in names) for row in fetch(upgraded_url, wanted)} == {
+        _LEAD: (AT, None, None, 0, 0, None),
+        _HELPER: (None, None, None, 0, 0, None),
+        _STANDS: (AT, None, AT + timedelta(days=2), 2, 1, later),
+        _NEW: (AT, AT, None, 0, 0, later),
+    }
+
+
 def test_an_upgraded_database_is_what_an_empty_one_becomes(upgraded_url: str, backend: str) -> None:
     def shape(connection: Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -285,6 +317,9 @@ def test_an_upgraded_database_is_what_an_empty_one_becomes(upgraded_url: str, ba
                     assert "WITHOUT ROWID" in (await connection.execute(sql, {"name": name})).scalar_one()
                 for name in ("ix_delivery_queue", "ix_delivery_exhausted"):
                     assert "WHERE status = " in (await connection.execute(sql, {"name": name})).scalar_one()
+                for name in ("first_due", "next_look_at"):
+                    index = await connection.execute(sql, {"name": f"ix_handoff_{name}"})
+                    assert f"WHERE {name} IS NOT NULL" in index.scalar_one()
 
     on(upgraded_url, work)
 

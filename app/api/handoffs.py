@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import inbox, reading
+from app import board, inbox, reading
 from app.answers import HandoffDisclosed, HandoffPage
 from app.api.access import Allow, office_of
 from app.api.bodies import answer
@@ -16,7 +16,7 @@ from app.api.documents import ETAG, answers
 from app.api.paging import Paged, page_answer
 from app.inboxes import Waiting
 from app.keys import Key, KeyRole
-from app.lifecycle import HandoffStatus
+from app.lifecycle import Clock, HandoffStatus
 from app.problems import Problem, Text
 
 router = APIRouter(prefix="/v1/handoffs", tags=["handoffs"])
@@ -36,6 +36,10 @@ async def list_handoffs(
     page: Paged,
     status: Annotated[HandoffStatus | None, Query()] = None,
     agency: AgencyCode = None,
+    overdue: Annotated[
+        Literal["any", "sign_in", "acceptance", "completion"] | None,
+        Query(description="Those whose clock runs though its due time is past: of this clock, or of any."),
+    ] = None,
     wait: Annotated[
         int | None, Query(ge=0, le=60, description="Seconds to wait for news; for an agency's own key.")
     ] = None,
@@ -48,11 +52,16 @@ async def list_handoffs(
 ) -> Response:
     """An agency sees what was dispatched to it; coordinators and auditors see all handoffs.
 
-    With `wait`: what the agency was told of (dispatched, supplemented, urged, cancelled) after `after`, the oldest
+    With `wait`: what the agency was told of (dispatched, supplemented, reminded, urged, ...) after `after`, the oldest
     first; if there is nothing, as soon as there is something, or nothing after that many seconds. The `next_cursor`
     of each answer is the `after` of the next call. A handoff that changes again comes again, as it then stands.
+
+    With `overdue`: the longest overdue first; each item's `overdue` says which clocks, and since when.
     """
     office = office_of(request)
+    if overdue is not None:
+        clock = None if overdue == "any" else Clock(overdue)
+        return page_answer(request, await board.overdue(office, key, page, clock, status, agency))
     if wait is None and after is None:
         return page_answer(request, await reading.handoffs(office, key, page, status, agency))
     if key.agency_code is None:

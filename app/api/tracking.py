@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app import reading
-from app.answers import Tracked
+from app.answers_tracking import Tracked
 from app.api.access import office_of
 from app.api.bodies import answer
 from app.api.documents import answers

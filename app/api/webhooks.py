@@ -7,15 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header
 
 from app.messages import (
+    AgencySupervisedMessage,
     CancelledMessage,
     DeliveryNotice,
     DispatchedMessage,
+    DueSoonMessage,
     EndpointNotice,
     HandoffNotice,
     PingMessage,
     ReferenceMessage,
     RequestNotice,
     RescheduledMessage,
+    ResumedMessage,
+    SupervisedMessage,
     SupplementedMessage,
     UrgedMessage,
 )
@@ -82,6 +86,43 @@ def handoff_cancelled(
     webhook_signature: Signature,
 ) -> None:
     """Nothing more is to be done on it."""
+
+
+@router.post("handoff.due_soon", responses=_RESPONSES)
+def handoff_due_soon(
+    body: DueSoonMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """A clock of a handoff of yours ends soon; `clock` says which."""
+
+
+@router.post("handoff.supervised", responses=_RESPONSES)
+def handoff_supervised(
+    body: SupervisedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """You are so late that the office above you and the county are told."""
+
+
+@router.post("handoff.resumed", responses=_RESPONSES)
+def handoff_resumed(
+    body: ResumedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """A suspension has lasted as long as it may: your completion clock runs again."""
+
+
+@router.post("agency.supervised", responses=_RESPONSES)
+def agency_supervised(
+    body: AgencySupervisedMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """An agency below yours is late on a handoff: see to it. It needs no callback."""
 
 
 @router.post("ping", responses=_RESPONSES)

@@ -6,9 +6,12 @@ A notice holds ids, codes, statuses and times: nothing of the person, and nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from app import clocks
 from app.delivery.outbox import enqueue
+from app.identifiers import now
 from app.ledger import Unit
 from app.receivers import notice_types
 from app.registry import Snapshot
@@ -16,11 +19,14 @@ from app.tables import event
 from app.timeline import Case
 
 
-def finish(case: Case, snapshot: Snapshot) -> Unit:
+def finish(case: Case, snapshot: Snapshot, at: datetime | None = None) -> Unit:
     """The unit of work that stores everything that was done to the case, with the notices of its events.
 
-    The only way from a case to its unit, so that nobody who records an event has to think of subscribers.
+    The only way from a case to its unit, so that nobody who records an event has to think of subscribers, nor who
+    changes a handoff of when its clocks are looked at next: what they plan before `at`, or now, is done.
     """
+    for each in case.changed():
+        clocks.set_next_look(each, snapshot, at or now())
     unit = case.finish()
     if snapshot.subscriptions:
         _tell(case, unit, snapshot)
@@ -77,4 +83,6 @@ def _seen(case: Case, happened: Mapping[str, Any], before: str | None, status: s
         "status_before": told.get("from", handoff.status),
         "status": told.get("to", handoff.status),
         "due_at": handoff.complete_due,
+        "clock": told.get("clock"),
+        "clock_due": told.get("due_at") if "clock" in told else None,
     }

@@ -78,6 +78,7 @@ FORMS: dict[Act, Form] = {
         Text("一次性告知所缺的全部材料;办理计时中止。", "All that is missing, told once; the clock stops meanwhile."),
         {
             "materials": Field(Text("所缺材料,每行一项", "What is missing, one to a line"), "lines", must=True),
+            "reason": Field(Text("再次补正的理由", "Why again, if you asked before"), "line"),
             "note": _NOTE,
         },
     ),

@@ -74,6 +74,17 @@ handoff = Table(
     Column("sign_in_due", Instant),
     Column("accept_due", Instant),
     Column("complete_due", Instant),
+    # The completion clock as it was first set, which no suspension and no extension moves.
+    Column("promised_due", Instant),
+    Column("suspended_at", Instant),
+    # From when until when the completion clock stood, since it was last extended.
+    Column("stood", Json),
+    Column("material_requests", SmallInteger, nullable=False, server_default=text("0")),
+    Column("extensions", SmallInteger, nullable=False, server_default=text("0")),
+    # The earliest due time of the clocks that run; it is past: the handoff is overdue. None while none runs.
+    Column("first_due", Instant),
+    # When the sweep has something to do about it next; None when it never will. What was due before it is done.
+    Column("next_look_at", Instant),
     Column("due_provisional", Boolean(create_constraint=False), nullable=False),
     # The completion time that an agency was granted, if one was: the calendar does not move it.
     Column("extended_until", Instant),
@@ -100,6 +111,16 @@ handoff = Table(
     Index(None, "agency_code", "id"),
     Index(None, "agency_code", "told_at", "id"),
     Index(None, "status", "id"),
+    *(
+        Index(
+            f"ix_handoff_{name}",
+            name,
+            "id",
+            postgresql_where=text(f"{name} IS NOT NULL"),
+            sqlite_where=text(f"{name} IS NOT NULL"),
+        )
+        for name in ("first_due", "next_look_at")
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -260,5 +281,6 @@ worker = Table(
     Column("id", Id),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    Column("swept_at", Instant),
     PrimaryKeyConstraint("id"),
 )

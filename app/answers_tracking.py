@@ -1,0 +1,47 @@
+"""What the person sees of their own request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from app.answers import Named, Outbound
+from app.lifecycle import HandoffStatus, RequestStatus
+from app.routing.rules import Role
+
+
+class TrackedStep(Outbound):
+    need: Named
+    agency_name_zh: str
+    agency_name_en: str
+    agency_phone: str | None
+    role: Role
+    status: HandoffStatus
+    outcome: str | None
+    due_at: datetime | None = Field(description="By the agency's clock, which stands while it waits for somebody.")
+    promised_due: datetime | None = Field(description="As it was first told; it never moves.")
+    suspended_until: datetime | None
+    waits_for_you: bool
+    needed_from_you: list[str] = Field(description="What the agency asked for, in its own words.")
+
+
+class TrackedEvent(Outbound):
+    at: datetime
+    text_zh: str
+    text_en: str
+
+
+class Tracked(Outbound):
+    """The person's own view: where it is, who has it, by when; no personal data beyond it."""
+
+    receipt_number: str
+    receipt_number_spoken: str
+    status: RequestStatus
+    status_zh: str
+    status_en: str
+    registered_at: datetime
+    closed_at: datetime | None
+    days_since_registration: int = Field(description="Your own clock, in calendar days; it never stops.")
+    steps: list[TrackedStep]
+    events: list[TrackedEvent]
