@@ -93,7 +93,9 @@ class WorkingCalendar:
                 while not self.is_working(day):
                     day += step
             known = datetime.combine(day, _OPENS, CHINA).astimezone(UTC)
-            if of.astimezone(CHINA).time() == _END_OF_DAY:  # when most limits end; other moments hardly come again
+            if of == datetime.combine(
+                china_day(of), _END_OF_DAY, CHINA
+            ):  # when most limits end; other moments hardly come again
                 self.openings[of, count] = known
         return known
 

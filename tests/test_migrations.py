@@ -280,7 +280,12 @@ def test_an_upgrade_keeps_every_row(upgraded_url: str) -> None:
             assert (table_row["created_by"], table_row["certificate"]) == ("seed", None)
             assert table_row["created_at"].tzinfo is not None
             granted = select(handoff.c.id, handoff.c.extended_until).order_by(handoff.c.role.desc())
-            assert [tuple(each) for each in await connection.execute(granted)] == [(_LEAD, AT), (_HELPER, None)]
+            assert {tuple(each) for each in await connection.execute(granted)} == {
+                (_LEAD, AT),
+                (_HELPER, None),
+                (_STANDS, AT + timedelta(days=9)),
+                (_NEW, None),
+            }
             numbered = (await connection.scalars(select(callback.c.id))).all()
             assert len(set(numbered)) == len(FIRST_ROWS["callback"])
             assert {each.version for each in numbered} == {7}
@@ -294,7 +299,7 @@ def test_an_upgrade_makes_the_sweep_look_at_every_open_handoff(upgraded_url: str
     wanted = select(handoff.c.id, *(handoff.c[name] for name in names))
     later = AT + timedelta(days=9)
     assert {row["id"]: tuple(row[name] for name in names) for row in fetch(upgraded_url, wanted)} == {
-        _LEAD: (AT, None, None, 0, 0, None),
+        _LEAD: (AT, AT, None, 0, 1, AT),
         _HELPER: (None, None, None, 0, 0, None),
         _STANDS: (AT, None, AT + timedelta(days=2), 2, 1, later),
         _NEW: (AT, AT, None, 0, 0, later),

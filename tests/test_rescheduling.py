@@ -192,7 +192,7 @@ def test_a_corrected_day_moves_what_runs_over_it_and_nothing_else(county: County
 def test_an_extension_that_an_agency_was_granted_stays_whatever_the_calendar_says(county: County) -> None:
     receipt = county.ask(ALLOWANCE)
     township = county.handoff(receipt, TOWNSHIP)
-    granted = due(5, holidays=False)
+    granted = due(40, holidays=False)
     county.told(township, "received", "accepted", "extended", approver="王", reason="核查", due_at=granted)
     import_years(county, off := next_weekdays(6))
     look(county)
