@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.deadlines import Due, Limit, LimitKind, due, moved_on
+from app.deadlines import Limit, LimitKind, china_day, due, moved_on
 from app.lifecycle import Clock, HandoffStatus
 from app.registry import Snapshot
 from app.routing.rules import Role, Rule
@@ -63,7 +63,13 @@ def stop(handoff: Handoff, waits_for: str, at: datetime) -> None:
 
 def run_again(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
     """A suspended handoff goes on at `at`: what was left of its completion clock is counted again from then."""
-    if handoff.complete_due is None or handoff.suspended_at is None:
+    if handoff.suspended_at is None:
+        return
+    if waited_for := handoff.suspended_for:
+        days = snapshot.calendar.working_days(china_day(handoff.suspended_at), china_day(at))
+        stood = dict(handoff.stood or {})
+        handoff.stood = {**stood, waited_for: stood.get(waited_for, 0) + days}
+    if handoff.complete_due is None:
         return
     limit = rule_of(handoff, snapshot).complete_limit
     kind = limit.kind if limit else LimitKind.WORKING_DAYS
@@ -77,10 +83,17 @@ def extend(handoff: Handoff, due_at: datetime) -> None:
 
 
 def suspended_until(handoff: Handoff, snapshot: Snapshot) -> datetime | None:
-    """When a suspended handoff goes on by itself; None for one that is not suspended."""
+    """When a suspended handoff goes on by itself; None for one that is not suspended. The limit of each reason is for
+    all its suspensions together: who suspends again gets what is left of it."""
     if handoff.suspended_at is None or handoff.suspended_for is None:
         return None
-    return _longest(handoff.suspended_at, handoff.suspended_for, snapshot).at
+    left = snapshot.pace.suspensions[handoff.suspended_for] - (handoff.stood or {}).get(handoff.suspended_for, 0)
+    return due(handoff.suspended_at, Limit(LimitKind.WORKING_DAYS, max(left, 0)), snapshot.calendar).at
+
+
+def suspended_days(handoff: Handoff) -> int:
+    """For how many working days its completion clock has stood, before the suspension that there may be now."""
+    return sum((handoff.stood or {}).values())
 
 
 def running(handoff: Handoff) -> list[tuple[Clock, datetime]]:
@@ -139,8 +152,3 @@ def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:
         plan.append(Planned(urged_at, clock, Step.URGE))
         plan.append(Planned(opening(due_at, pace.supervise_after), clock, Step.SUPERVISE))
     return plan
-
-
-def _longest(since: datetime, waits_for: str, snapshot: Snapshot) -> Due:
-    limit = Limit(LimitKind.WORKING_DAYS, snapshot.pace.suspensions[waits_for])
-    return due(since, limit, snapshot.calendar)

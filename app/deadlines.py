@@ -84,7 +84,7 @@ class WorkingCalendar:
                 while not self.is_working(day):
                     day += step
             known = datetime.combine(day, _OPENS, CHINA).astimezone(UTC)
-            if of.astimezone(CHINA).time() == _END_OF_DAY:  # when most limits end; other moments hardly come again
+            if of == end_of(china_day(of)):  # when most limits end; other moments hardly come again
                 self.openings[of, count] = known
         return known
 
@@ -101,6 +101,11 @@ class Pace:
 
 def china_day(at: datetime) -> date:
     return at.astimezone(CHINA).date()
+
+
+def end_of(day: date) -> datetime:
+    """Its last second in China, in UTC."""
+    return datetime.combine(day, _END_OF_DAY, CHINA).astimezone(UTC)
 
 
 def due(start: datetime, limit: Limit, calendar: WorkingCalendar) -> Due:
@@ -131,8 +136,7 @@ def _end_of_days(day: date, limit: Limit, calendar: WorkingCalendar) -> Due:
         for _ in range(limit.count):
             day = _next_working_day(day + timedelta(days=1), calendar)
     day = _next_working_day(day, calendar)
-    at = datetime.combine(day, _END_OF_DAY, CHINA).astimezone(UTC)
-    return Due(at, day > calendar.known_until)
+    return Due(end_of(day), day > calendar.known_until)
 
 
 def _next_working_day(day: date, calendar: WorkingCalendar) -> date:

@@ -54,6 +54,7 @@ class Handoff:
     complete_due: datetime | None = None
     promised_due: datetime | None = None
     suspended_at: datetime | None = None
+    stood: Mapping[str, int] | None = None
     material_requests: int = 0
     extensions: int = 0
     first_due: datetime | None = None

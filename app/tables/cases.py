@@ -77,6 +77,8 @@ handoff = Table(
     # The completion clock as it was first set, which no suspension and no extension moves.
     Column("promised_due", Instant),
     Column("suspended_at", Instant),
+    # For how many working days its completion clock has stood, by what was waited for.
+    Column("stood", Json),
     Column("material_requests", SmallInteger, nullable=False, server_default=text("0")),
     Column("extensions", SmallInteger, nullable=False, server_default=text("0")),
     # The earliest due time of the clocks that run; it is past: the handoff is overdue. None while none runs.

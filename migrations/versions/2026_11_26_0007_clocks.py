@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0007"
 down_revision = "0004"
@@ -15,6 +16,7 @@ branch_labels = None
 depends_on = None
 
 _INSTANT = sa.DateTime(timezone=True)
+_JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 _RUN = {
     "complete_due": ("dispatched", "received", "in_progress"),
     "accept_due": ("dispatched", "received"),
@@ -30,6 +32,7 @@ def _count(kind: str) -> str:
 def upgrade() -> None:
     for name in ("promised_due", "suspended_at", "first_due", "next_look_at"):
         op.add_column("handoff", sa.Column(name, _INSTANT, nullable=True))
+    op.add_column("handoff", sa.Column("stood", _JSON, nullable=True))
     for name in ("material_requests", "extensions"):
         op.add_column("handoff", sa.Column(name, sa.SmallInteger(), nullable=False, server_default=sa.text("0")))
     op.add_column("worker", sa.Column("swept_at", _INSTANT, nullable=True))
