@@ -115,6 +115,7 @@ class HandoffSummary(Outbound):
         description="When it was to be completed as first told: no suspension and no extension moves it."
     )
     suspended_until: datetime | None = Field(description="When a suspension ends by itself.")
+    suspended_days: int = Field(description="Working days for which its completion clock has stood.")
     material_requests: int = Field(description="How often the person was asked for materials; once is the rule.")
     extensions: int
     closed_at: datetime | None
@@ -261,6 +262,7 @@ class HandoffStanding(HandoffSeen):
     agency: str
     agency_phone: str | None
     days_since_registration: int = Field(description="Calendar days in China, until the request has ended.")
+    suspended_days: int
     material_requests: int
     extensions: int
     overdue: list[OverdueClock] = Field(description="The clocks that run though their due time is past.")

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.deadlines import Due, Limit, LimitKind, due, moved_on
+from app.deadlines import Due, Limit, LimitKind, china_day, due, moved_on
 from app.lifecycle import Clock, HandoffStatus
 from app.registry import Snapshot
 from app.routing.rules import Role, Rule
@@ -62,11 +62,10 @@ def current(handoff: Handoff, snapshot: Snapshot) -> Clocks:
     if handoff.extended_until is not None:
         complete = Due(handoff.extended_until, False)
     kind = rule.complete_limit.kind if rule.complete_limit else LimitKind.WORKING_DAYS
-    for stopped, again in handoff.stood or ():
-        if complete is not None:
-            complete = moved_on(
-                complete.at, kind, datetime.fromisoformat(stopped), datetime.fromisoformat(again), calendar
-            )
+    for _, stopped, again, moves in handoff.stood or ():
+        if complete is not None and moves:
+            between = datetime.fromisoformat(stopped), datetime.fromisoformat(again)
+            complete = moved_on(complete.at, kind, *between, calendar)
     ends = (complete,) if handoff.extended_until else (sign_in, accept, complete)
     provisional = any(each is not None and each.provisional for each in ends)
     sign_in_due, accept_due, complete_due = (each.at if each else None for each in (sign_in, accept, complete))
@@ -80,23 +79,39 @@ def stop(handoff: Handoff, waits_for: str, at: datetime) -> None:
 
 def run_again(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
     """A suspended handoff goes on at `at`: what was left of its completion clock is counted again from then."""
-    if handoff.suspended_at is not None:
-        handoff.stood = [*(handoff.stood or ()), [handoff.suspended_at.isoformat(), at.isoformat()]]
+    if handoff.suspended_at is not None and handoff.suspended_for is not None:
+        stand = (handoff.suspended_for, handoff.suspended_at.isoformat(), at.isoformat(), True)
+        handoff.stood = [*(handoff.stood or ()), stand]
         handoff.set_clocks(current(handoff, snapshot))
 
 
 def extend(handoff: Handoff, due_at: datetime) -> None:
     """What was granted holds whatever the rule and the calendar say; a later suspension moves it on."""
     handoff.complete_due = handoff.extended_until = due_at
-    handoff.due_provisional, handoff.stood = False, None
+    handoff.due_provisional = False
+    handoff.stood = [(waits_for, stopped, again, False) for waits_for, stopped, again, _ in handoff.stood or ()]
     handoff.extensions += 1
 
 
 def suspended_until(handoff: Handoff, snapshot: Snapshot) -> datetime | None:
-    """When a suspended handoff goes on by itself; None for one that is not suspended."""
+    """When a suspended handoff goes on by itself; None for one that is not suspended. The limit of each reason is for
+    all its suspensions together: who suspends again gets what is left of it."""
     if handoff.suspended_at is None or handoff.suspended_for is None:
         return None
-    return _longest(handoff.suspended_at, handoff.suspended_for, snapshot).at
+    left = snapshot.pace.suspensions[handoff.suspended_for] - suspended_days(handoff, snapshot, handoff.suspended_for)
+    return due(handoff.suspended_at, Limit(LimitKind.WORKING_DAYS, max(left, 0)), snapshot.calendar).at
+
+
+def suspended_days(handoff: Handoff, snapshot: Snapshot, waits_for: str | None = None) -> int:
+    """For how many working days its completion clock has stood, or of these for one reason, before the suspension that
+    there may be now."""
+    return sum(
+        snapshot.calendar.working_days(
+            china_day(datetime.fromisoformat(stopped)), china_day(datetime.fromisoformat(again))
+        )
+        for reason, stopped, again, _ in handoff.stood or ()
+        if waits_for in (None, reason)
+    )
 
 
 def running(handoff: Handoff) -> list[tuple[Clock, datetime]]:
@@ -155,8 +170,3 @@ def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:
         plan.append(Planned(urged_at, clock, Step.URGE))
         plan.append(Planned(opening(due_at, pace.supervise_after), clock, Step.SUPERVISE))
     return plan
-
-
-def _longest(since: datetime, waits_for: str, snapshot: Snapshot) -> Due:
-    limit = Limit(LimitKind.WORKING_DAYS, snapshot.pace.suspensions[waits_for])
-    return due(since, limit, snapshot.calendar)

@@ -93,9 +93,7 @@ class WorkingCalendar:
                 while not self.is_working(day):
                     day += step
             known = datetime.combine(day, _OPENS, CHINA).astimezone(UTC)
-            if of == datetime.combine(
-                china_day(of), _END_OF_DAY, CHINA
-            ):  # when most limits end; other moments hardly come again
+            if of == end_of(china_day(of)):  # when most limits end; other moments hardly come again
                 self.openings[of, count] = known
         return known
 
@@ -112,6 +110,11 @@ class Pace:
 
 def china_day(at: datetime) -> date:
     return at.astimezone(CHINA).date()
+
+
+def end_of(day: date) -> datetime:
+    """Its last second in China, in UTC."""
+    return datetime.combine(day, _END_OF_DAY, CHINA).astimezone(UTC)
 
 
 def due(start: datetime, limit: Limit, calendar: WorkingCalendar) -> Due:
@@ -142,8 +145,7 @@ def _end_of_days(day: date, limit: Limit, calendar: WorkingCalendar) -> Due:
         for _ in range(limit.count):
             day = _next_working_day(day + timedelta(days=1), calendar)
     day = _next_working_day(day, calendar)
-    at = datetime.combine(day, _END_OF_DAY, CHINA).astimezone(UTC)
-    return Due(at, day > calendar.known_until)
+    return Due(end_of(day), day > calendar.known_until)
 
 
 def is_weekday(day: date) -> bool:

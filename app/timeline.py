@@ -64,8 +64,8 @@ class Handoff:
     complete_due: datetime | None = None
     promised_due: datetime | None = None
     suspended_at: datetime | None = None
-    # From when until when the completion clock stood, as ISO 8601, since it was last extended.
-    stood: list[list[str]] | None = None
+    # When its completion clock stood: for what, from, to (ISO 8601), and whether that moves when it is due.
+    stood: list[tuple[str, str, str, bool]] | None = None
     material_requests: int = 0
     extensions: int = 0
     first_due: datetime | None = None

@@ -23,6 +23,10 @@ CHECKS = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "428", "429"]
 
+# What is longer than it may be can be too large as a whole, too: 413.
+[checks.negative_data_rejection]
+expected-statuses = ["4xx"]
+
 [generation]
 with-security-parameters = false
 

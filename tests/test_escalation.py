@@ -188,6 +188,23 @@ def test_a_suspension_ends_when_it_has_lasted_as_long_as_it_may(county: County, 
     assert [each["data"]["reason"] for each in messages(url, TOWNSHIP, "handoff.urged")] == ["completion_overdue"]
 
 
+def test_who_suspends_again_has_what_is_left_of_the_limit(county: County, receipt: Seen, office: Seen) -> None:
+    url = county.running.url
+    county.told(office, "accepted", "suspended", suspended_for="verification")
+    limit = datetime.fromisoformat(county.handoff(receipt, TOWNSHIP)["suspended_until"])
+    sweep_at(url, limit + A_MOMENT)
+    after = county.handoff(receipt, TOWNSHIP)
+    assert after["suspended_days"] == 20
+    county.told(office, "suspended", suspended_for="verification")
+    again = datetime.fromisoformat(county.handoff(receipt, TOWNSHIP)["suspended_until"])
+    assert CALENDAR.working_days(now().date(), again.date()) <= 1, "nothing is left: it ends with the day"
+    sweep_at(url, again + A_MOMENT)
+    assert county.handoff(receipt, TOWNSHIP)["complete_due"] == after["complete_due"]
+    county.told(office, "suspended", suspended_for="court")
+    other = datetime.fromisoformat(county.handoff(receipt, TOWNSHIP)["suspended_until"])
+    assert CALENDAR.working_days(now().date(), other.date()) == 125, "each reason has its own"
+
+
 def test_the_request_stops_waiting_for_the_person_when_a_suspension_ends(
     county: County, receipt: Seen, office: Seen
 ) -> None:

@@ -77,7 +77,7 @@ handoff = Table(
     # The completion clock as it was first set, which no suspension and no extension moves.
     Column("promised_due", Instant),
     Column("suspended_at", Instant),
-    # From when until when the completion clock stood, since it was last extended.
+    # When its completion clock stood: for what, from, to (ISO 8601), and whether that moves when it is due.
     Column("stood", Json),
     Column("material_requests", SmallInteger, nullable=False, server_default=text("0")),
     Column("extensions", SmallInteger, nullable=False, server_default=text("0")),
