@@ -49,6 +49,15 @@ class CancelledMessage(Message):
     data: CancelledData
 
 
+class ExtendedData(HandoffSeen):
+    reason: str
+
+
+class ExtendedMessage(Message):
+    type: Literal["handoff.extended"]
+    data: ExtendedData
+
+
 class UrgedData(HandoffSeen):
     reason: str = Field(description="`coordinator`, or which clock: `sign_in_overdue`, `completion_overdue`, ...")
     note: str | None = Field(description="What the coordinator wrote.")
@@ -82,7 +91,9 @@ class ReferenceData(Outbound):
 class ReferenceMessage(Message):
     """What an agency with the delivery mode `reference` is sent in place of each of the others."""
 
-    type: Literal["handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.cancelled"]
+    type: Literal[
+        "handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.extended", "handoff.cancelled"
+    ]
     data: ReferenceData
 
 
@@ -150,6 +161,9 @@ class HandoffNotice(Message):
         "handoff.completed",
         "handoff.cancelled",
         "handoff.urged",
+        "handoff.disputed",
+        "handoff.ruled",
+        "handoff.reassigned",
     ]
     data: HandoffNoticed
 

@@ -164,11 +164,14 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.information_requested": ("需要补充材料", "More is needed from you"),
     "handoff.suspended": ("暂停,等待核实", "Paused while something is verified"),
     "handoff.resumed": ("继续办理", "Resumed"),
-    "handoff.returned": ("退回,改由其他单位办理", "Passed back, another agency is being found"),
+    "handoff.returned": ("退回,另行确定承办单位", "Passed back, another agency is being found"),
     "handoff.extended": ("办理时限延长", "The time limit was extended"),
     "handoff.completed": ("已办结", "Completed"),
     "handoff.cancelled": ("不再需要办理", "No longer needed"),
     "handoff.urged": ("已催办", "Urged on"),
+    "handoff.disputed": ("由谁办理有争议,由协调员裁定", "It is disputed who handles it; a coordinator is deciding"),
+    "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
+    "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
 }
 
 

@@ -18,14 +18,14 @@ from app.etags import etag
 from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
 from app.keys import Key, KeyRole
-from app.lifecycle import HandoffStatus, allowed
+from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, first_break, from_row, last_event
+from app.timeline import Case, allowed_now, first_break, from_row, last_event
 
 HANDOFFS = select(handoff, help_request.c.receipt_number, help_request.c.division_code).join_from(
     handoff, help_request, handoff.c.request_id == help_request.c.id
@@ -79,7 +79,7 @@ async def requests(office: Office, key: Key, page: PageAsked, status: str | None
         query = query.where(help_request.c.registered_by == key.id)
     if status is not None:
         query = query.where(help_request.c.status == status)
-    rows, next_cursor = await _page(office.database, query, help_request.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, help_request.c.id, page)
     return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
 
 
@@ -146,7 +146,7 @@ async def handoffs(
         query = query.where(handoff.c.dispatched_at.is_not(None))
     if status is not None:
         query = query.where(handoff.c.status == status)
-    rows, next_cursor = await _page(office.database, query, handoff.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, handoff.c.id, page)
     return {
         "items": [listed(dict(row), snapshot, office.settings.public_url) for row in rows],
         "next_cursor": next_cursor,
@@ -172,7 +172,7 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     seen = disclosed_view(case, found, desk)
     if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
         seen["person"] = None
-    return {**seen, "agency": found.agency_code, "allowed": allowed(found.status), "etag": version}
+    return {**seen, "agency": found.agency_code, "allowed": allowed_now(found), "etag": version}
 
 
 async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -189,7 +189,7 @@ async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[s
     async with office.database.reading() as connection:
         if await connection.scalar(select(handoff.c.id).where(handoff.c.id == handoff_id)) is None:
             raise Problem("not_found")
-    rows, next_cursor = await _page(office.database, select(both), both.c.id, page)
+    rows, next_cursor = await page_of(office.database, select(both), both.c.id, page)
     return {"items": [_callback(row) for row in rows], "next_cursor": next_cursor}
 
 
@@ -205,7 +205,7 @@ async def deliveries(
         query = query.where(delivery.c.receiver == agency_code)
     if subscription_id is not None:
         query = query.where(delivery.c.receiver == str(subscription_id))
-    rows, next_cursor = await _page(office.database, query, delivery.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, delivery.c.id, page)
     return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
 
 
@@ -239,7 +239,7 @@ async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict
     query = select(guest_link.c.id, *(guest_link.c[name] for name in names)).where(
         guest_link.c.handoff_id == handoff_id
     )
-    rows, next_cursor = await _page(office.database, query, guest_link.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, guest_link.c.id, page)
     items = [
         {
             "guest_link_id": row["id"],
@@ -273,7 +273,7 @@ async def needs(office: Office) -> dict[str, Any]:
     return {"items": [presenting.need_seen(each, snapshot) for each in snapshot.needs.values()]}
 
 
-async def _page(
+async def page_of(
     database: Database, query: Select[Any], by: ColumnElement[UUID], page: PageAsked
 ) -> tuple[list[Mapping[Any, Any]], str | None]:
     after = page.after_id()

@@ -41,6 +41,7 @@ from app.schemas import (
 )
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
+from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -53,16 +54,21 @@ LAYERS = (
     "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns schemas schemas_bulk sealing",
     "answers schemas_agencies schemas_subscriptions tables",
+    "schemas_coordination",
     "answers_agencies answers_guests answers_proof answers_routing answers_subscriptions",
     "messages",
     "bulk constraints keys ledger migrating office registry",
+    "disputes",
     "repeats timeline",
+    "answers_coordination",
     "delivery",
     "explaining",
-    "checks handoffs presenting rights",
+    "checks handoffs presenting returns rights",
     "versions",
     "agencies callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
     "senders tabling",
+    "board drafting",
+    "coordination",
     "endpoint_rows",
     "endpoints subscriptions",
     "process worker",
@@ -323,6 +329,11 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    RulingIn: {"agency": "a-1", "department": None, "reason": "费用由财政列支", "legal_basis": "三定方案"},
+    ReassignIn: {"agency": None, "department": "school", "reason": "x"},
+    UrgeIn: {"note": "请今日签收"},
+    CancelIn: {"reason": "x", "without_successor": True},
+    ExtendIn: {"due_at": "2027-01-01T00:00:00+08:00", "reason": "x", "approver": "y"},
     GuestLinkIn: {"expires_in_hours": 72},
     PreviewIn: {**CASE, "version": 3},
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},

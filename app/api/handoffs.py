@@ -48,7 +48,7 @@ async def list_handoffs(
 ) -> Response:
     """An agency sees what was dispatched to it; coordinators and auditors see all handoffs.
 
-    With `wait`: what the agency was told of (dispatched, supplemented, urged, cancelled) after `after`, the oldest
+    With `wait`: what the agency was told of (dispatched, supplemented, urged, extended, cancelled) after `after`, the oldest
     first; if there is nothing, as soon as there is something, or nothing after that many seconds. The `next_cursor`
     of each answer is the `after` of the next call. A handoff that changes again comes again, as it then stands.
     """

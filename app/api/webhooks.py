@@ -11,6 +11,7 @@ from app.messages import (
     DeliveryNotice,
     DispatchedMessage,
     EndpointNotice,
+    ExtendedMessage,
     HandoffNotice,
     PingMessage,
     ReferenceMessage,
@@ -60,6 +61,16 @@ def handoff_urged(
     webhook_signature: Signature,
 ) -> None:
     """You are late, or somebody waits for you: report how it stands, or call the coordinator."""
+
+
+@router.post("handoff.extended", responses=_RESPONSES)
+def handoff_extended(
+    body: ExtendedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """A coordinator has moved your time limit: `complete_due` is the new one."""
 
 
 @router.post("handoff.cancelled", responses=_RESPONSES)
