@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli_agencies import agencies_app
+from app.cli_conference import conference_app
 from app.cli_conformance import conformance, samples
 from app.cli_deliveries import deliveries_app
 from app.cli_proof import proof
@@ -44,6 +45,7 @@ app.add_typer(routing_app, name="routing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(deliveries_app, name="deliveries")
+app.add_typer(conference_app, name="conference")
 app.command()(proof)
 app.add_typer(subscriptions_app, name="subscriptions")
 

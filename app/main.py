@@ -23,6 +23,7 @@ from app.api import (
     agencies,
     callbacks,
     catalogue,
+    conference,
     coordination,
     deliveries,
     edge,
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, handoffs, callbacks, coordination, proof, guest_links, answering, tracking),
+        *(requests, handoffs, callbacks, coordination, conference, proof, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, operation),
     ):
         # As they are, without a router in between: it would match every address twice.

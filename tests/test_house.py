@@ -41,7 +41,7 @@ from app.schemas import (
 )
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
-from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -69,6 +69,7 @@ LAYERS = (
     "senders tabling",
     "board drafting",
     "coordination",
+    "conference",
     "endpoint_rows",
     "endpoints subscriptions",
     "process worker",
@@ -78,7 +79,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_conformance cli_deliveries cli_proof cli_subscriptions",
+    "cli_agencies cli_conference cli_conformance cli_deliveries cli_proof cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -329,6 +330,18 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    OutcomesIn: {
+        "outcomes": [
+            {
+                "item": "01a20a17-7366-717f-ae57-1c9154b4ccbf",
+                "decision": "ruling",
+                "agency": "a-1",
+                "legal_basis": "三定方案",
+                "until": "2027-01-01",
+                "note": "x",
+            }
+        ]
+    },
     RulingIn: {"agency": "a-1", "department": None, "reason": "费用由财政列支", "legal_basis": "三定方案"},
     ReassignIn: {"agency": None, "department": "school", "reason": "x"},
     UrgeIn: {"note": "请今日签收"},

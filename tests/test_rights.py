@@ -54,6 +54,8 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
         for act in ("ruling", "reassign", "urge", "cancel", "extend")
     },
     ("GET", "/v1/disputes"): SEE_DISPUTES,
+    ("GET", "/v1/conference"): SEE_DISPUTES,
+    ("POST", "/v1/conference/outcomes"): {KeyRole.COORDINATOR},
     ("POST", "/v1/disputes/{dispute_id}/draft-rule"): {KeyRole.COORDINATOR},
     ("GET", "/v1/handoffs/{handoff_id}/guest-links"): SEE_PROOF,
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {KeyRole.COORDINATOR},
