@@ -169,7 +169,7 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.completed": ("已办结", "Completed"),
     "handoff.cancelled": ("不再需要办理", "No longer needed"),
     "handoff.urged": ("已催办", "Urged on"),
-    "handoff.disputed": ("由谁办理有争议,由协调员裁定", "It is disputed who handles it; a coordinator is deciding"),
+    "handoff.disputed": ("退回后有争议,由协调员裁定由谁办理", "Who handles it is disputed; a coordinator is deciding"),
     "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
     "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
 }

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.delivery.lanes import Priority
 from app.tables import delivery, dispute
-from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, VILLAGE, County, Seen
+from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, VILLAGE, County, Seen, now
 from tests.test_returns import FINANCE, NOT_OURS, told_to
 from tests.versions import TABLES
 from tests.watching import change, fetch, until
@@ -442,28 +442,43 @@ def test_an_act_is_done_once_for_one_key_and_only_on_what_was_seen(
     assert len(own) == 1
 
 
-def test_a_ruling_offers_itself_as_a_draft_of_the_routing_table(county: County, disputed: Seen) -> None:
+def drafted(county: County, dispute_id: str) -> Seen:
+    answer = county.coordinator.post(f"/v1/disputes/{dispute_id}/draft-rule")
+    assert answer.status_code == 201, answer.text
+    made: Seen = answer.json()
+    return made
+
+
+def test_a_ruling_offers_itself_as_a_draft_with_a_rule_more_for_the_county(county: County, disputed: Seen) -> None:
     done = acted(county, county.handoff(disputed, FINANCE), "ruling", agency=HOUSING, **LAW)
     offered = done["draft_rule"]
     assert (offered["department"], offered["instead_of"]) == ("county_housing", "township_gov")
-    path = f"/v1/disputes/{done['dispute_id']}/draft-rule"
-    answer = county.coordinator.post(path)
-    assert answer.status_code == 201, answer.text
-    made = answer.json()
-    (changed,) = made["diff"]["changes"]
+    made = drafted(county, done["dispute_id"])
+    (added,) = made["diff"]["changes"]
     assert (made["diff"]["from"], made["draft"]["state"]) == (offered["version"], "draft")
-    fields = {each["column"]: (each["old"], each["new"]) for each in changed["fields"]}
-    if changed["kind"] == "changed":
-        assert changed["old_number"] == offered["rule"]
-        assert fields["department"] == ("township_gov", "county_housing")
-        assert fields["legal_basis"][1] == LAW["legal_basis"]
+    assert (added["kind"], "青原区" in added["sentence_zh"]) == ("added", True), "the province's rule stays as it is"
     assert LAW["reason"] not in str(made), "a reason may name somebody, a table must not"
-    assert county.coordinator.post(path).json() == made, "the same ruling is the same draft"
+    assert drafted(county, done["dispute_id"]) == made, "the same ruling is the same draft"
     version = made["draft"]["version"]
+    rows = county.coordinator.get(f"{TABLES}/{version}").json()["rows"]
+    (row,) = [each for each in rows if each["number"] == str(added["new_number"])]
+    assert (row["area"], row["department"], row["legal_basis"]) == ("360803", "county_housing", LAW["legal_basis"])
+    assert LAW["reason"] not in str(rows)
     body = {"division_code": "360803101", "needs": [{"code": "temp_aid_fast"}], "version": version}
-    preview = county.coordinator.post("/v1/routing/preview", json=body).json()
-    assert "360803-housing" in str(preview)
-    assert county.coordinator.post(f"{TABLES}/{version}/check").status_code == 200
+    (need,) = county.coordinator.post("/v1/routing/preview", json=body).json()["needs"]
+    assert [each["agency"] for each in need["handoffs"] if each["role"] == "lead"] == [HOUSING]
+
+
+def test_of_a_co_handlers_ruling_the_rule_itself_is_drafted(county: County) -> None:
+    receipt = county.ask("undetermined")
+    helper = county.handoff(receipt, CIVIL_AFFAIRS)
+    county.told(helper, "returned", reason_code="needs_joint", legal_basis="x", suggested_department="county_housing")
+    done = acted(county, helper, "ruling", agency=HOUSING, **LAW)
+    (changed,) = drafted(county, done["dispute_id"])["diff"]["changes"]
+    assert (changed["kind"], changed["old_number"]) == ("changed", done["draft_rule"]["rule"])
+    fields = {each["column"]: (each["old"], each["new"]) for each in changed["fields"]}
+    assert fields["department"] == ("county_civil_affairs", "county_housing")
+    assert fields["legal_basis"][1] == LAW["legal_basis"]
 
 
 def test_a_ruling_that_the_table_agrees_with_has_nothing_to_draft(county: County, disputed: Seen) -> None:
@@ -474,6 +489,45 @@ def test_a_ruling_that_the_table_agrees_with_has_nothing_to_draft(county: County
     assert done["draft_rule"] is None
     refused(county.coordinator.post(path), 409, "nothing_to_draft")
     refused(county.coordinator.post(f"/v1/disputes/{uuid4()}/draft-rule"), 404, "not_found")
+
+
+def test_returns_in_a_bulk_open_a_dispute_each(county: County) -> None:
+    handoffs = [county.handoff(county.ask("undetermined"), CIVIL_AFFAIRS) for _ in range(2)]
+    said = {"reason_code": "duplicate", "legal_basis": "x"}
+    bulk = [
+        {
+            "id": each["handoff_id"],
+            "type": "handoff.returned",
+            "timestamp": now(),
+            "data": {**said, "handoff_id": each["handoff_id"]},
+        }
+        for each in handoffs
+    ]
+    client = county.running.client("agency", CIVIL_AFFAIRS)
+    items = client.post("/v1/callbacks", json={"callbacks": bulk}).json()["items"]
+    assert [each["answer"]["request_status"] for each in items] == ["disputed", "disputed"]
+    assert [each["said"][0]["handoff_id"] for each in disputes(county)] == [
+        each["handoff_id"] for each in reversed(handoffs)
+    ]
+
+
+def test_a_subscriber_is_told_of_the_dispute_and_of_the_ruling(county: County) -> None:
+    types = ["handoff.disputed", "handoff.ruled", "handoff.reassigned"]
+    body = {"name": "board", "endpoint": "http://127.0.0.1:9/board", "types": types}
+    subscribed = county.coordinator.post("/v1/subscriptions", json=body)
+    assert subscribed.status_code == 201, subscribed.text
+    receipt = county.ask("temp_aid_fast")
+    lead = county.handoff(receipt, TOWNSHIP)
+    county.told(lead, "returned", reason_code="duplicate", legal_basis="x")
+    acted(county, lead, "ruling", agency=TOWNSHIP, **LAW)
+    acted(county, lead, "reassign", agency=FINANCE, reason="x")
+    told = [data for type_ in types for data in told_to(county, subscribed.json()["subscription_id"], type_)]
+    assert [(each["status_before"], each["status"]) for each in told] == [
+        ("returned", "returned"),
+        ("returned", "dispatched"),
+        ("dispatched", "cancelled"),
+    ]
+    assert LAW["reason"] not in str(told)
 
 
 def test_the_person_is_told_in_both_languages_what_the_coordinator_did(county: County, disputed: Seen) -> None:
