@@ -19,19 +19,20 @@ from app.checks import unknown_code
 from app.constraints import problem_of
 from app.db import is_unavailable
 from app.delivery.notices import finish
-from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory, pass_on
+from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
-from app.lifecycle import Act, allowed, target
+from app.lifecycle import Act, target
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
+from app.returns import pass_on
 from app.routing.rules import Role
 from app.schemas import CallbackIn
 from app.sealing import seal_bytes
 from app.senders import Sender, clock
 from app.tables import callback, callback_body, event, handoff
-from app.timeline import Case, Handoff, last_events, load_all
+from app.timeline import Case, Handoff, allowed_now, last_events, load_all
 from app.wire import to_json
 
 _KEEP_ONCE = {
@@ -64,7 +65,7 @@ async def apply_all(office: Office, callbacks: Sequence[Callback], body: bytes) 
 
     One that happened before the last applied one is recorded and not applied. The others are not held up by one that
     is refused: `not_found` for another agency's handoff, `validation_failed`, `precondition_failed`,
-    `move_not_allowed`, `co_handlers_open`, `idempotency_conflict`. Then nothing of it is kept, and the same message
+    `move_not_allowed`, `co_handlers_open`, `bound_by_ruling`, `idempotency_conflict`. Then nothing of it is kept, and the same message
     may be sent again once the way is free. What the database refuses is halved until the one that it refuses is alone.
     """
     try:
@@ -162,7 +163,7 @@ def _answer(heard: _Heard, given: Callback, desk: Desk, digest: bytes, tolerance
             "reason": "older_than_last_applied" if late else None,
             "status": moved.status,
             "request_status": case.status,
-            "allowed": allowed(moved.status),
+            "allowed": allowed_now(moved),
             "etag": etags.etag(heard.seen.get(handoff_id, 0)),
         }
     )
@@ -194,7 +195,7 @@ def _must_match(if_match: str | None, current: str, case: Case, moved: Handoff) 
         raise Problem(
             "precondition_failed",
             headers={"ETag": current},
-            extra={"current": stands, "allowed": allowed(moved.status)},
+            extra={"current": stands, "allowed": allowed_now(moved)},
         )
 
 
@@ -216,14 +217,21 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: byte
                 f"转办单现在是 {moved.status},不能 {said.type};允许的操作见 allowed。",
                 f"The handoff is {moved.status}; {said.type} is not allowed now. The moves that are: see `allowed`.",
             ),
-            extra={"allowed": allowed(moved.status)},
+            extra={"allowed": allowed_now(moved)},
         )
     if act is Act.COMPLETED and moved.role is Role.LEAD and (waiting_for := open_mandatory(case, moved)):
         raise Problem(
             "co_handlers_open",
-            extra={"waiting_for": [str(each.id) for each in waiting_for], "allowed": allowed(moved.status)},
+            extra={"waiting_for": [str(each.id) for each in waiting_for], "allowed": allowed_now(moved)},
         )
     _check_materials(case, moved, said, desk.snapshot)
+    if act is Act.RETURNED and moved.bound_at is not None:
+        text = Text(
+            f"{moved.bound_by} 已于 {clock(moved.bound_at)} 裁定由贵单位办理;裁定之后不能再退回,请办理或致电协调员。",
+            f"{moved.bound_by} ruled at {clock(moved.bound_at)} that it is yours. There is no return after a ruling: "
+            "handle it, or call the coordinator.",
+        )
+        raise Problem("bound_by_ruling", text, extra={"allowed": allowed_now(moved)})
     # A clock that runs ahead must not make the agency's next, rightly stamped callback look old.
     moved.last_callback_at = min(said.timestamp, desk.at)
     if act is Act.INFORMATION_REQUESTED:

@@ -17,6 +17,7 @@ import typer
 
 from app.cli_agencies import agencies_app
 from app.cli_calendar import calendar_app
+from app.cli_conference import conference_app
 from app.cli_conformance import conformance, samples
 from app.cli_deliveries import deliveries_app
 from app.cli_proof import proof
@@ -46,6 +47,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(calendar_app, name="calendar")
 app.add_typer(deliveries_app, name="deliveries")
+app.add_typer(conference_app, name="conference")
 app.command()(proof)
 app.add_typer(subscriptions_app, name="subscriptions")
 

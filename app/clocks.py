@@ -48,6 +48,7 @@ def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
 def start(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
     """It is dispatched: each clock for which its rule has a limit runs."""
     handoff.dispatched_at = handoff.next_look_at = at
+    handoff.extended_until = handoff.stood = None  # of an earlier time, if it is given out again
     handoff.set_clocks(current(handoff, snapshot))
     handoff.promised_due = handoff.complete_due
 

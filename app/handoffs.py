@@ -1,4 +1,4 @@
-"""Handoffs (转办单): opened from a decision, dispatched step by step, joined, returned, cancelled.
+"""Handoffs (转办单): opened from a decision, dispatched step by step, joined, urged, cancelled.
 
 Every function changes a `Case` in memory and enqueues what its agencies are told; nothing is stored here.
 """
@@ -88,11 +88,18 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
                 dispatch(case, each, desk)
 
 
-def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
-    """Start a handoff's clocks and tell its agency."""
+def dispatch(
+    case: Case,
+    handoff: Handoff,
+    desk: Desk,
+    act: Act = Act.DISPATCHED,
+    data: Mapping[str, Any] | None = None,
+    note: Any = None,
+) -> None:
+    """Start a handoff's clocks and tell its agency; `data` and `note` join the event of the act."""
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     clocks.start(handoff, desk.at, desk.snapshot)
-    case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
+    case.advance(handoff, act, desk.at, desk.actor, data={"agency": agency.code, **(data or {})}, note=note)
     tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
 
 
@@ -237,45 +244,28 @@ def close_leftovers(case: Case, lead: Handoff, desk: Desk) -> None:
             case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
 
 
-def pass_on(case: Case, returned: Handoff, suggested_department: str | None, desk: Desk) -> None:
-    """A returned handoff goes to the department that the return names, once; else it waits for a coordinator.
-
-    Nobody gets the same need twice, so a return can't be thrown back and forth.
-    """
-    if suggested_department is None:
-        return
-    agency = desk.snapshot.directory.resolve(suggested_department, case.request["division_code"])
-    had_it = {each.agency_code for each in case.of_need(returned.need)}
-    passed_before = any(each.replaced_by is not None for each in case.of_need(returned.need))
-    if agency is None or agency.code in had_it or passed_before:
-        return
-    replacement = Handoff(
-        id=new_id(),
-        request_id=case.id,
-        need=returned.need,
-        agency_code=agency.code,
-        role=returned.role,
-        step=returned.step,
-        mandatory=returned.mandatory,
-        routing_version=returned.routing_version,
-        rule_number=returned.rule_number,
-        opened_at=desk.at,
-    )
-    returned.replaced_by = replacement.id
-    case.touch(returned)
-    case.open_more(replacement)
-    dispatch(case, replacement, desk)
-
-
 def cancel_open(case: Case, reason: str, desk: Desk) -> None:
     """Cancel everything open and tell the agencies that had been sent it."""
     for each in case.handoffs:
         if each.is_open:
-            was_sent = each.status is not HandoffStatus.WAITING
-            each.reason = reason
-            case.advance(each, Act.CANCELLED, desk.at, desk.actor, data={"reason": reason})
-            if was_sent:
-                tell(case, each, "handoff.cancelled", desk, reason=reason)
+            cancel(case, each, reason, desk)
+
+
+def cancel(
+    case: Case,
+    handoff: Handoff,
+    reason: str,
+    desk: Desk,
+    act: Act = Act.CANCELLED,
+    data: Mapping[str, Any] | None = None,
+    note: Any = None,
+) -> None:
+    """End a handoff for a reason of the contract; its agency is told if it has it. `data`, `note`: as in `dispatch`."""
+    has_it = handoff.is_open and handoff.status is not HandoffStatus.WAITING
+    handoff.reason = reason
+    case.advance(handoff, act, desk.at, desk.actor, data={"reason": reason, **(data or {})}, note=note)
+    if has_it:
+        tell(case, handoff, "handoff.cancelled", desk, reason=reason)
 
 
 def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:

@@ -1,7 +1,7 @@
 """The one table of moves: which callback or act takes a handoff from which status to which; pure.
 
 waiting 待转办 -> dispatched 已转办 -> received 签收 -> in_progress 办理中 <-> suspended 中止计时 -> completed 办结
-returned 退回 and cancelled 撤销 end a handoff too.
+returned 退回 and cancelled 撤销 end a handoff too, unless a coordinator gives it out again.
 """
 
 from __future__ import annotations
@@ -45,6 +45,14 @@ class Act(StrEnum):
     EXTENDED = "extended"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+    REASSIGNED = "reassigned"  # to another agency, by the coordinator
+    RULED = "ruled"  # to this agency, by the coordinator
+
+
+class DisputeState(StrEnum):
+    OPEN = "open"  # a coordinator must rule
+    RULED = "ruled"  # open -> whose it is, or that nobody has to do it
+    WITHDRAWN = "withdrawn"  # open -> the person took the request back
 
 
 class Clock(StrEnum):
@@ -56,30 +64,32 @@ class Clock(StrEnum):
 
 
 H = HandoffStatus
+_BY_COORDINATOR = {Act.CANCELLED: H.CANCELLED, Act.REASSIGNED: H.CANCELLED, Act.RULED: H.DISPATCHED}
 MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
-    H.WAITING: {Act.DISPATCHED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},
+    H.WAITING: {Act.DISPATCHED: H.DISPATCHED, **_BY_COORDINATOR},
     H.DISPATCHED: {
         Act.RECEIVED: H.RECEIVED,
         Act.ACCEPTED: H.IN_PROGRESS,
         Act.RETURNED: H.RETURNED,
-        Act.CANCELLED: H.CANCELLED,
+        **_BY_COORDINATOR,
     },
-    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, Act.CANCELLED: H.CANCELLED},
+    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
     H.IN_PROGRESS: {
         Act.INFORMATION_REQUESTED: H.SUSPENDED,
         Act.SUSPENDED: H.SUSPENDED,
         Act.EXTENDED: H.IN_PROGRESS,
         Act.RETURNED: H.RETURNED,
         Act.COMPLETED: H.COMPLETED,
-        Act.CANCELLED: H.CANCELLED,
+        **_BY_COORDINATOR,
     },
-    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, Act.CANCELLED: H.CANCELLED},
+    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
     H.COMPLETED: {},
-    H.RETURNED: {},
-    H.CANCELLED: {},
+    # A ruling, or a reassignment back, gives the same handoff out again: an agency has one for each need.
+    H.RETURNED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},
+    H.CANCELLED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED},
 }
-AGENCY_ACTS = frozenset(Act) - {Act.DISPATCHED, Act.CANCELLED}
-ENDED = frozenset(status for status, moves in MOVES.items() if not moves)
+AGENCY_ACTS = frozenset(Act) - {Act.DISPATCHED, *_BY_COORDINATOR}
+ENDED = frozenset({H.COMPLETED, H.RETURNED, H.CANCELLED})
 SIGNED_FOR = frozenset({H.RECEIVED, H.IN_PROGRESS, H.SUSPENDED, H.COMPLETED})
 
 

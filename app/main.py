@@ -23,6 +23,8 @@ from app.api import (
     agencies,
     callbacks,
     catalogue,
+    conference,
+    coordination,
     deliveries,
     edge,
     guest_links,
@@ -46,6 +48,7 @@ from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn,
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
+from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -58,6 +61,7 @@ _TAGS = [
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
+    ("coordination", "What a coordinator does: rules, reassigns, urges, cancels, extends; disputes; the conference."),
     ("callbacks", "What an agency reports about a handoff."),
     ("proof", "Who had what, when, and what proves it."),
     ("messages out", "What One Window sends to agencies and subscribers; see `webhooks`."),
@@ -77,6 +81,7 @@ _READ_BY_HAND = (
     GuestLinkIn,
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
+    *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
 
 
@@ -98,7 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest first
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, handoffs, callbacks, proof, guest_links, answering, tracking),
+        *(requests, handoffs, callbacks, coordination, conference, proof, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):
         # As they are, without a router in between: it would match every address twice.

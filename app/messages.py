@@ -49,6 +49,15 @@ class CancelledMessage(Message):
     data: CancelledData
 
 
+class ExtendedData(HandoffSeen):
+    reason: str
+
+
+class ExtendedMessage(Message):
+    type: Literal["handoff.extended"]
+    data: ExtendedData
+
+
 class UrgedData(HandoffSeen):
     reason: str = Field(description="`coordinator`, or which clock: `sign_in_overdue`, `completion_overdue`, ...")
     note: str | None = Field(description="What the coordinator wrote.")
@@ -141,6 +150,7 @@ class ReferenceMessage(Message):
         "handoff.supplemented",
         "handoff.due_soon",
         "handoff.urged",
+        "handoff.extended",
         "handoff.supervised",
         "handoff.rescheduled",
         "handoff.resumed",
@@ -218,6 +228,9 @@ class HandoffNotice(Message):
         "handoff.due_soon",
         "handoff.urged",
         "handoff.supervised",
+        "handoff.disputed",
+        "handoff.ruled",
+        "handoff.reassigned",
     ]
     data: HandoffNoticed
 

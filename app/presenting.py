@@ -191,7 +191,7 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.information_requested": ("需要补充材料", "More is needed from you"),
     "handoff.suspended": ("暂停,等待核实", "Paused while something is verified"),
     "handoff.resumed": ("继续办理", "Resumed"),
-    "handoff.returned": ("退回,改由其他单位办理", "Passed back, another agency is being found"),
+    "handoff.returned": ("退回,另行确定承办单位", "Passed back, another agency is being found"),
     "handoff.extended": ("办理时限延长", "The time limit was extended"),
     "handoff.rescheduled": (
         "办理时限已按公布的工作日重新计算",
@@ -202,6 +202,9 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.due_soon": ("期限将至,已提醒", "Reminded that its time limit comes near"),
     "handoff.urged": ("已催办", "Urged on"),
     "handoff.supervised": ("逾期未办,已督办", "Late; its superior and the county were told"),
+    "handoff.disputed": ("退回后有争议,由协调员裁定由谁办理", "Who handles it is disputed; a coordinator is deciding"),
+    "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
+    "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
 }
 
 

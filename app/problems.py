@@ -137,6 +137,37 @@ KINDS: dict[str, Kind] = {
         Text("协办尚未办结,牵头单位不能办结", "The lead can't complete while a mandatory co-handler is open"),
         Text("请等所列协办单位办结后再回告。", "Report again when the co-handlers listed in `waiting_for` are done."),
     ),
+    "bound_by_ruling": Kind(
+        409,
+        Text("协调员已经裁定由贵单位办理", "A coordinator has ruled that it is yours"),
+        Text("裁定之后不能再退回。", "There is no return after a ruling: handle it, or call the coordinator."),
+    ),
+    "already_ruled": Kind(
+        409,
+        Text("此争议已经裁定", "This has been ruled already"),
+        Text("裁定具有约束力,不再更改。", "A ruling binds and is not made twice; the detail says whose it is."),
+    ),
+    "act_not_allowed": Kind(
+        409,
+        Text("转办单的现状不允许这样做", "The handoff as it stands does not allow this"),
+        Text("可以做的见 allowed。", "What a coordinator can do with it now is listed in `allowed`."),
+    ),
+    "lead_needed": Kind(
+        409,
+        Text("牵头单位不能没有接手者就撤销", "A lead is not cancelled without somebody in its place"),
+        Text(
+            "请改派,或写明 without_successor 为 true:此需求就此停止,其余单位一并撤销。",
+            "Reassign it; or say `without_successor`: true, and the need stops, its other agencies with it.",
+        ),
+    ),
+    "nothing_to_draft": Kind(
+        409,
+        Text("此裁定没有可以写进分办规则的内容", "This ruling holds nothing for the routing table"),
+        Text(
+            "裁定与现行规则一致,或所依规则已经不在现行表中。",
+            "It says what the table says, or the rule that sent it is no longer in the table in force.",
+        ),
+    ),
     "already_closed": Kind(
         409,
         Text("此求助事项已经结束", "This help request has ended"),
@@ -202,6 +233,11 @@ KINDS: dict[str, Kind] = {
         422,
         Text("表格有误,未导入任何内容", "The sheet is wrong; nothing was imported"),
         Text("请按 errors 逐处改正后重新导入。", "Mend each place that `errors` names, then import again."),
+    ),
+    "outcomes_refused": Kind(
+        422,
+        Text("会议结果有误,没有执行任何一项", "The outcomes are wrong; none of them was applied"),
+        Text("请按 errors 逐处改正后重新提交。", "Mend each place that `errors` names, then send all of it again."),
     ),
     "table_not_draft": Kind(
         409,

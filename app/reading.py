@@ -19,14 +19,14 @@ from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
 from app.identifiers import now
 from app.keys import Key, KeyRole
-from app.lifecycle import HandoffStatus, allowed
+from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, first_break, from_row, last_event
+from app.timeline import Case, allowed_now, first_break, from_row, last_event
 
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
@@ -81,7 +81,7 @@ async def requests(office: Office, key: Key, page: PageAsked, status: str | None
         query = query.where(help_request.c.registered_by == key.holder)
     if status is not None:
         query = query.where(help_request.c.status == status)
-    rows, next_cursor = await _page(office.database, query, help_request.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, help_request.c.id, page)
     return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
 
 
@@ -148,7 +148,7 @@ async def handoffs(
         query = query.where(handoff.c.dispatched_at.is_not(None))
     if status is not None:
         query = query.where(handoff.c.status == status)
-    rows, next_cursor = await _page(office.database, query, handoff.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, handoff.c.id, page)
     return {
         "items": [listed(dict(row), snapshot, office.settings.public_url) for row in rows],
         "next_cursor": next_cursor,
@@ -175,7 +175,7 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
         seen["person"] = None
     stands = presenting.standing(found, case.request, snapshot, desk.at)
-    return {**seen, **stands, "allowed": allowed(found.status), "etag": version}
+    return {**seen, **stands, "allowed": allowed_now(found), "etag": version}
 
 
 async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -192,7 +192,7 @@ async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[s
     async with office.database.reading() as connection:
         if await connection.scalar(select(handoff.c.id).where(handoff.c.id == handoff_id)) is None:
             raise Problem("not_found")
-    rows, next_cursor = await _page(office.database, select(both), both.c.id, page)
+    rows, next_cursor = await page_of(office.database, select(both), both.c.id, page)
     return {"items": [_callback(row) for row in rows], "next_cursor": next_cursor}
 
 
@@ -208,7 +208,7 @@ async def deliveries(
         query = query.where(delivery.c.receiver == agency_code)
     if subscription_id is not None:
         query = query.where(delivery.c.receiver == str(subscription_id))
-    rows, next_cursor = await _page(office.database, query, delivery.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, delivery.c.id, page)
     return {"items": [_delivery(row, snapshot) for row in rows], "next_cursor": next_cursor}
 
 
@@ -242,7 +242,7 @@ async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict
     query = select(guest_link.c.id, *(guest_link.c[name] for name in names)).where(
         guest_link.c.handoff_id == handoff_id
     )
-    rows, next_cursor = await _page(office.database, query, guest_link.c.id, page)
+    rows, next_cursor = await page_of(office.database, query, guest_link.c.id, page)
     items = [
         {
             "guest_link_id": row["id"],
@@ -276,7 +276,7 @@ async def needs(office: Office) -> dict[str, Any]:
     return {"items": [presenting.need_seen(each, snapshot) for each in snapshot.needs.values()]}
 
 
-async def _page(
+async def page_of(
     database: Database, query: Select[Any], by: ColumnElement[UUID], page: PageAsked
 ) -> tuple[list[Mapping[Any, Any]], str | None]:
     after = page.after_id()

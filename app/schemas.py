@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.lifecycle import AGENCY_ACTS
@@ -301,6 +301,18 @@ CallbackType = StrEnum(  # type: ignore[misc]
 )
 
 
+def _ground(code: object) -> object:
+    if code == "materials_missing":
+        raise PydanticCustomError("materials_missing_is_no_ground", "ask with handoff.information_requested")
+    return code
+
+
+ReturnReason = Annotated[
+    Literal["not_my_duty", "wrong_area", "duplicate", "recognised_elsewhere", "applicant_withdrew", "needs_joint"],
+    BeforeValidator(_ground),
+]
+
+
 class CallbackData(BaseModel):
     """Which fields a callback needs depends on its type; fields that we do not know are ignored."""
 
@@ -313,7 +325,7 @@ class CallbackData(BaseModel):
     materials: list[Line] | None = Field(None, max_length=40, description="All that is missing, in one list.")
     suspended_for: Literal["applicant", "verification", "court"] | None = None
     reason: Line | None = None
-    reason_code: Literal["not_my_duty", "wrong_area", "duplicate", "recognised_elsewhere", "needs_joint"] | None = None
+    reason_code: ReturnReason | None = None
     legal_basis: Line | None = None
     suggested_department: Code | None = None
     approver: Line | None = None
@@ -323,10 +335,12 @@ class CallbackData(BaseModel):
 REQUIRED: dict[str, tuple[str, ...]] = {
     "handoff.information_requested": ("materials",),
     "handoff.suspended": ("suspended_for",),
-    "handoff.returned": ("reason_code", "legal_basis", "suggested_department"),
+    "handoff.returned": ("reason_code", "legal_basis"),
     "handoff.extended": ("approver", "reason", "due_at"),
     "handoff.completed": ("outcome",),
 }
+# Whose duty it is then, or who has to join; of the others nobody else is to have it, or only its area is wrong.
+NAMES_DEPARTMENT = frozenset({"not_my_duty", "needs_joint"})
 
 
 class CallbackIn(BaseModel):
@@ -351,7 +365,10 @@ class CallbackIn(BaseModel):
 
     @model_validator(mode="after")
     def _has_what_its_type_needs(self) -> Self:
-        missing = [name for name in REQUIRED.get(self.type, ()) if not getattr(self.data, name)]
+        required = REQUIRED.get(self.type, ())
+        if self.type == "handoff.returned" and self.data.reason_code in NAMES_DEPARTMENT:
+            required += ("suggested_department",)
+        missing = [name for name in required if not getattr(self.data, name)]
         if missing:
             raise PydanticCustomError(
                 "callback_fields_missing",

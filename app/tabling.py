@@ -40,7 +40,7 @@ async def import_sheet(office: Office, by: str, content: bytes, source: str = "s
     try:
         rules = await asyncio.to_thread(read_table, content, known(snapshot))
     except SheetError as error:
-        raise Problem("sheet_refused", errors=[_fault(each) for each in error.faults]) from None
+        raise Problem("sheet_refused", errors=[field_error(each) for each in error.faults]) from None
     return (await keep_draft(office, by, rules, source)).summary()
 
 
@@ -131,6 +131,6 @@ async def _load(office: Office, number: int) -> Version:
         return await versions.load(connection, number)
 
 
-def _fault(fault: Fault) -> FieldError:
+def field_error(fault: Fault) -> FieldError:
     pointer = "/".join(["", *(str(each) for each in (fault.sheet, fault.row, fault.column) if each)])
     return FieldError(pointer, "sheet_fault", Text(fault.text("zh"), fault.text("en")))

@@ -18,8 +18,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.disputes import Dispute, open_disputes
 from app.ledger import Unit
-from app.lifecycle import ENDED, Act, HandoffStatus, RequestStatus, Standing, request_status, target
+from app.lifecycle import ENDED, Act, HandoffStatus, RequestStatus, Standing, allowed, request_status, target
 from app.problems import Problem, Text
 from app.routing.rules import Role
 from app.sealing import seal, unseal
@@ -76,6 +77,8 @@ class Handoff:
     closed_at: datetime | None = None
     told: str | None = None
     told_at: datetime | None = None
+    bound_by: str | None = None
+    bound_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +95,12 @@ class Handoff:
         return dict(zip(_HANDOFF_FIELDS, _handoff_values(self), strict=True))
 
 
+def allowed_now(found: Handoff) -> list[str]:
+    """The callback types that its agency may send: no return after a ruling."""
+    returned = f"handoff.{Act.RETURNED}"
+    return [each for each in allowed(found.status) if each != returned or found.bound_at is None]
+
+
 _HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
 _handoff_values = attrgetter(*_HANDOFF_FIELDS)
 _FIXED = ("id", "request_id", "need", "agency_code", "role", "step", "mandatory", "routing_version", "opened_at")
@@ -100,6 +109,8 @@ _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_
 _UPDATE_HANDOFF = (
     update(handoff).where(handoff.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVING})
 )
+_PART = ("role", "step", "mandatory", "routing_version", "rule_number")
+_UPDATE_PART = update(handoff).where(handoff.c.id == bindparam("b_id")).values({n: bindparam(n) for n in _PART})
 _UPDATE_REQUEST = (
     update(help_request)
     .where(help_request.c.id == bindparam("b_id"))
@@ -115,12 +126,14 @@ _STATUSES = {str(status): status for status in RequestStatus}
 
 @dataclass(slots=True)
 class Case:
-    """One request while a unit of work changes it. `request` holds the columns of `help_request`."""
+    """One request while a unit of work changes it. `request` holds the columns of `help_request`, `disputes` those
+    that are open, by need."""
 
     request: dict[str, Any]
     handoffs: list[Handoff]
     is_new: bool
     unit: Unit = field(default_factory=Unit)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
     _person: dict[str, Any] | None = None
     _changed: set[UUID] = field(default_factory=set)
 
@@ -203,8 +216,7 @@ class Case:
             raise ValueError(f"{act} does not move a handoff that is {moved.status}")
         moves = {"from": moved.status, "to": status, **(data or {})}
         moved.status = status
-        if status in ENDED:
-            moved.closed_at = at
+        moved.closed_at = at if status in ENDED else None
         if status is not HandoffStatus.SUSPENDED:
             moved.suspended_for = moved.suspended_at = None
         self.touch(moved)
@@ -212,6 +224,9 @@ class Case:
 
     def withdraw(self, at: datetime, actor: str, reason: str | None) -> None:
         """The person took the request back; its open handoffs must have been cancelled."""
+        for each in self.disputes.values():
+            each.withdraw(self.unit)
+        self.disputes.clear()
         self._become(RequestStatus.WITHDRAWN, at, actor, note={"reason": reason} if reason else None)
 
     def settle(self, at: datetime, actor: str) -> None:
@@ -268,6 +283,12 @@ class Case:
         self._changed.clear()
         return unit
 
+    def take_part(self, taker: Handoff, part: Handoff) -> None:
+        """Let a handoff that is already stored play another one's part in its need."""
+        for name in _PART:
+            setattr(taker, name, getattr(part, name))
+        self.unit.update(_UPDATE_PART, {"b_id": taker.id, **{name: getattr(part, name) for name in _PART}})
+
     def open_more(self, opened: Handoff) -> None:
         """Add a handoff to a request that is already stored (the old one's replacement)."""
         self.handoffs.append(opened)
@@ -291,6 +312,10 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
     handoffs = select(handoff).where(handoff.c.request_id.in_(cases)).order_by(handoff.c.step, handoff.c.id)
     for each in (await connection.execute(handoffs)).mappings():
         cases[each["request_id"]].handoffs.append(from_row(each))
+    disputed = [case.id for case in cases.values() if case.status is RequestStatus.DISPUTED]
+    if disputed:
+        for dispute in await open_disputes(connection, disputed):
+            cases[dispute.request_id].disputes[dispute.need] = dispute
     return cases
 
 

@@ -42,6 +42,7 @@ from app.schemas import (
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
+from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -54,18 +55,24 @@ LAYERS = (
     "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns schemas schemas_bulk sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
+    "schemas_coordination",
     "answers_agencies answers_calendar answers_guests answers_proof answers_routing answers_subscriptions "
     "answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office registry",
+    "disputes",
     "repeats timeline",
     "clocks",
+    "answers_coordination",
     "delivery",
     "explaining",
-    "checks handoffs presenting rights year_notice",
+    "checks handoffs presenting returns rights year_notice",
     "escalation versions",
     "agencies board callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
     "rescheduling senders tabling working_days",
+    "docket drafting",
+    "coordination",
+    "conference",
     "endpoint_rows",
     "endpoints subscriptions",
     "process worker",
@@ -75,7 +82,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conformance cli_deliveries cli_proof cli_subscriptions",
+    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_proof cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -326,6 +333,23 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    OutcomesIn: {
+        "outcomes": [
+            {
+                "item": "01a20a17-7366-717f-ae57-1c9154b4ccbf",
+                "decision": "ruling",
+                "agency": "a-1",
+                "legal_basis": "三定方案",
+                "until": "2027-01-01",
+                "note": "x",
+            }
+        ]
+    },
+    RulingIn: {"agency": "a-1", "department": None, "reason": "费用由财政列支", "legal_basis": "三定方案"},
+    ReassignIn: {"agency": None, "department": "school", "reason": "x"},
+    UrgeIn: {"note": "请今日签收"},
+    CancelIn: {"reason": "x", "without_successor": True},
+    ExtendIn: {"due_at": "2027-01-01T00:00:00+08:00", "reason": "x", "approver": "y"},
     GuestLinkIn: {"expires_in_hours": 72},
     PreviewIn: {**CASE, "version": 3},
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},

@@ -44,7 +44,23 @@ in_progress  cancelled              -> cancelled
 suspended    resumed                -> in_progress
 suspended    returned               -> returned
 suspended    cancelled              -> cancelled
+waiting      reassigned             -> cancelled
+dispatched   reassigned             -> cancelled
+received     reassigned             -> cancelled
+in_progress  reassigned             -> cancelled
+suspended    reassigned             -> cancelled
+waiting      ruled                  -> dispatched
+dispatched   ruled                  -> dispatched
+received     ruled                  -> dispatched
+in_progress  ruled                  -> dispatched
+suspended    ruled                  -> dispatched
+returned     ruled                  -> dispatched
+returned     dispatched             -> dispatched
+returned     cancelled              -> cancelled
+cancelled    ruled                  -> dispatched
+cancelled    dispatched             -> dispatched
 """
+COORDINATORS = {"dispatched", "cancelled", "reassigned", "ruled"}
 MOVES = {(status, act): after for status, act, _, after in (line.split() for line in TABLE.strip().splitlines())}
 ENDS = ("completed", "returned", "cancelled")
 OPEN = tuple(status for status in HandoffStatus if status not in ENDS)
@@ -72,11 +88,12 @@ def test_an_act_moves_a_handoff_as_the_table_says_or_not_at_all(status: HandoffS
     assert target(status, act) == MOVES.get((status, act))
 
 
-def test_what_has_ended_has_no_moves() -> None:
+def test_what_has_ended_is_moved_by_a_coordinator_alone_and_what_is_completed_by_nobody() -> None:
     assert set(ENDS) == ENDED
     for status in ENDED:
-        assert [act for act in Act if target(status, act)] == []
+        assert {act for act in Act if target(status, act)} <= COORDINATORS
         assert allowed(status) == []
+    assert [act for act in Act if target(HandoffStatus.COMPLETED, act)] == []
 
 
 def test_every_status_but_the_first_is_reached_and_every_open_one_can_end() -> None:
@@ -91,12 +108,12 @@ def test_every_status_but_the_first_is_reached_and_every_open_one_can_end() -> N
 
 @pytest.mark.parametrize("status", HandoffStatus)
 def test_only_what_an_agency_may_report_is_offered_to_it(status: HandoffStatus) -> None:
-    of_agency = {act for (before, act) in MOVES if before == status} - {"dispatched", "cancelled"}
+    of_agency = {act for (before, act) in MOVES if before == status} - COORDINATORS
     assert sorted(allowed(status)) == sorted(f"handoff.{act}" for act in of_agency)
 
 
-def test_sending_and_cancelling_are_not_the_agencys_acts() -> None:
-    assert set(Act) - AGENCY_ACTS == {"dispatched", "cancelled"}
+def test_sending_cancelling_and_ruling_are_not_the_agencys_acts() -> None:
+    assert set(Act) - AGENCY_ACTS == COORDINATORS
 
 
 def test_a_request_that_nobody_handles_is_registered() -> None:

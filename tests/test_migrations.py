@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Table, TableClause, column, inspect, select, text
+from sqlalchemy import Connection, Executable, Table, TableClause, column, inspect, select, text, update
 from sqlalchemy import table as table_clause
 from sqlalchemy.exc import IntegrityError
 
@@ -20,7 +20,7 @@ from app.identifiers import new_id
 from app.migrating import _config, is_at_head, migrate
 from app.routing.rows import rule_of_row
 from app.routing.rules import Role
-from app.tables import agency, agency_seat, callback, handoff, metadata, routing_table, rule
+from app.tables import agency, agency_seat, callback, dispute, handoff, help_request, metadata, routing_table, rule
 from tests import serving
 from tests.watching import fetch, on
 
@@ -238,9 +238,8 @@ def in_order(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: [row[column.name] for column in table.primary_key])
 
 
-@pytest.fixture
-def upgraded_url(empty_url: str) -> str:
-    """A database that was at revision 0001 with a request, and is at the newest one now."""
+def upgraded(url: str, *between: Executable) -> None:
+    """Bring an empty database to revision 0001 with a request, change it, and bring it to the newest revision."""
 
     def to_the_first(connection: Connection) -> None:
         config = _config()
@@ -254,10 +253,25 @@ def upgraded_url(empty_url: str) -> str:
             for name, rows in FIRST_ROWS.items():
                 for row in rows:
                     await connection.execute(_at_the_first(name, row).insert().values(row))
+            for statement in between:
+                await connection.execute(statement)
         await migrate(database)
 
-    on(empty_url, work)
+    on(url, work)
+
+
+@pytest.fixture
+def upgraded_url(empty_url: str) -> str:
+    upgraded(empty_url)
     return empty_url
+
+
+def test_what_was_returned_and_passed_on_to_nobody_can_be_ruled_after_an_upgrade(empty_url: str) -> None:
+    returned = update(handoff).where(handoff.c.id == _LEAD).values(status="returned", closed_at=AT)
+    upgraded(empty_url, returned, update(help_request).values(status="disputed"))
+    (opened,) = fetch(empty_url, select(dispute))
+    assert (opened["id"], opened["request_id"], opened["need"]) == (_LEAD, _REQUEST, "help")
+    assert (opened["handoffs"], opened["state"], opened["opened_at"]) == ([str(_LEAD)], "open", AT)
 
 
 def test_an_upgrade_keeps_every_row(upgraded_url: str) -> None:

@@ -36,6 +36,7 @@ SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
+SEE_DISPUTES = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): {KeyRole.INTAKE},
     ("GET", "/v1/requests"): SEE_REQUESTS,
@@ -50,6 +51,14 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/handoffs/{handoff_id}/callbacks"): SEE_PROOF,
     ("GET", "/v1/handoffs/{handoff_id}/proof"): SEE_PROOF,
     ("POST", "/v1/callbacks"): {KeyRole.AGENCY},
+    **{
+        ("POST", f"/v1/handoffs/{{handoff_id}}/{act}"): {KeyRole.COORDINATOR}
+        for act in ("ruling", "reassign", "urge", "cancel", "extend")
+    },
+    ("GET", "/v1/disputes"): SEE_DISPUTES,
+    ("GET", "/v1/conference"): SEE_DISPUTES,
+    ("POST", "/v1/conference/outcomes"): {KeyRole.COORDINATOR},
+    ("POST", "/v1/disputes/{dispute_id}/draft-rule"): {KeyRole.COORDINATOR},
     ("GET", "/v1/handoffs/{handoff_id}/guest-links"): SEE_PROOF,
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {KeyRole.COORDINATOR},
     ("DELETE", "/v1/guest-links/{guest_link_id}"): {KeyRole.COORDINATOR},

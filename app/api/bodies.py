@@ -198,6 +198,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "implausible_time": ("年份应在 1900 到 2200 之间。", "The year must be between 1900 and 2200."),
     "uuid_type": ("应为 UUID。", "This must be a UUID."),
     "uuid_parsing": ("应为 UUID。", "This must be a UUID."),
+    "materials_missing_is_no_ground": (
+        "材料不全不能退回;请发 handoff.information_requested,一次告知所缺的全部材料。",
+        "Missing materials are no ground for a return: send handoff.information_requested and say all that is missing.",
+    ),
+    "agency_or_department": ("请给 agency 或 department 之一。", "Give either `agency` or `department`."),
+    "outcome_fields_missing": ("{decision} 需要 {field}。", "{decision} needs {field}."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
     "bool_type": ("应为 true 或 false。", "Write true or false."),
     "certificate_without_key": ("客户端证书与私钥须一并给出。", "Give a certificate together with its key."),

@@ -13,6 +13,7 @@ from app.messages import (
     DispatchedMessage,
     DueSoonMessage,
     EndpointNotice,
+    ExtendedMessage,
     HandoffNotice,
     PingMessage,
     ReferenceMessage,
@@ -76,6 +77,16 @@ def handoff_rescheduled(
 ) -> None:
     """The calendar of working days was changed, and with it when this is due. Times that were provisional and have
     turned out right are not told."""
+
+
+@router.post("handoff.extended", responses=_RESPONSES)
+def handoff_extended(
+    body: ExtendedMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """A coordinator has moved your time limit: `complete_due` is the new one."""
 
 
 @router.post("handoff.cancelled", responses=_RESPONSES)

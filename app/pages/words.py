@@ -55,6 +55,7 @@ _REASONS = {
     "wrong_area": Text("不在本辖区", "Not our area"),
     "duplicate": Text("重复转办", "A duplicate"),
     "recognised_elsewhere": Text("他处已认定", "Recognised elsewhere already"),
+    "applicant_withdrew": Text("申请人已撤回", "The applicant has withdrawn"),
     "needs_joint": Text("需联合办理", "Needs several agencies together"),
 }
 _WAITS_FOR = {
@@ -112,11 +113,14 @@ FORMS: dict[Act, Form] = {
     ),
     Act.RETURNED: Form(
         Text("退回", "Return it"),
-        Text("不应由我单位办理;须写明依据和应办部门。", "It is not for us; say on what basis, and whose it is."),
+        Text(
+            "不应由我单位办理;须写明依据,职责不符的还须写明应办部门。材料不全不能退回。",
+            "It is not for us; say on what basis, and, if it is another's duty or needs another, whose.",
+        ),
         {
             "reason_code": Field(Text("退回原因", "Reason"), _REASONS, must=True),
             "legal_basis": Field(Text("依据", "Legal basis"), "line", must=True),
-            "suggested_department": Field(Text("应办部门", "Whose duty it is"), "department", must=True),
+            "suggested_department": Field(Text("应办部门", "Whose duty it is"), "department"),
             "note": _NOTE,
         },
     ),

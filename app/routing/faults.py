@@ -85,7 +85,7 @@ class Faults:
         self._sheet = sheet
         self._of_all: list[Fault] = []
         self._of_cells: list[Fault] = []
-        self._found = 0
+        self.found = 0
 
     def add(self, error: CellError, row: int | None, column: str | None = None, letter: str | None = None) -> None:
         self._keep(self._of_cells, error, row, column, letter)
@@ -97,7 +97,7 @@ class Faults:
     def _keep(
         self, kept: list[Fault], error: CellError, row: int | None, column: str | None, letter: str | None
     ) -> None:
-        self._found += 1
+        self.found += 1
         if len(kept) < MOST_FAULTS:
             zh, en = error.zh, error.en
             if meant := error.suggestion():
@@ -107,7 +107,7 @@ class Faults:
     def check(self) -> None:
         """Raises SheetError if there is any."""
         told = (self._of_all + self._of_cells)[:MOST_FAULTS]
-        if more := self._found - len(told):
+        if more := self.found - len(told):
             told.append(
                 Fault(self._sheet, None, None, f"另有 {more} 处错误未列出。", f"{more} more faults are not listed")
             )

@@ -66,8 +66,8 @@ def write_xlsx(rules: Iterable[Rule], words: SheetWords | None = None, language:
     _lay_out(sheet, len(listed), language)
     for drop_down in _drop_downs(words, language):
         sheet.data_validations.append(drop_down)
-    sheet.append([_heading_cell(sheet, heading.of(language), heading.comment(language)) for heading in HEADINGS])
-    writer = _Writer(sheet)
+    sheet.append([heading_cell(sheet, heading.of(language), heading.comment(language)) for heading in HEADINGS])
+    writer = Writer(sheet)
     for rule in listed:
         writer.append(_written(rule, language))
     _write_codes(book.create_sheet(pick(_CODES, language)), words, language)
@@ -87,7 +87,7 @@ def _lay_out(sheet: Any, rows: int, language: Language) -> None:
             column.number_format = _TEXT
 
 
-def _heading_cell(sheet: Any, text: str, comment: str = "") -> Any:
+def heading_cell(sheet: Any, text: str, comment: str = "") -> Any:
     cell = WriteOnlyCell(sheet, text)
     cell.font, cell.fill = Font(bold=True), PatternFill("solid", fgColor="DDE8F3")
     cell.alignment = Alignment(vertical="center", wrap_text=True)
@@ -96,7 +96,7 @@ def _heading_cell(sheet: Any, text: str, comment: str = "") -> Any:
     return cell
 
 
-class _Writer:
+class Writer:
     """Appends rows. A cell is written as it is handed over, so the same two serve every row: styling is what takes long."""
 
     def __init__(self, sheet: Any) -> None:
@@ -174,8 +174,8 @@ def _write_codes(sheet: Any, words: SheetWords, language: Language) -> None:
     sheet.freeze_panes = "A2"
     for index, width in enumerate(_CODE_WIDTHS):
         sheet.column_dimensions[letter_of(index)].width = width
-    sheet.append([_heading_cell(sheet, pick(heading, language)) for heading in _CODE_HEADINGS])
-    writer = _Writer(sheet)
+    sheet.append([heading_cell(sheet, pick(heading, language)) for heading in _CODE_HEADINGS])
+    writer = Writer(sheet)
     for kind, names in _sections(words):
         for code, (zh, en) in names.items():
             writer.append((pick(_KINDS[kind], language), code, zh, en))

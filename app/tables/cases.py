@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from app.columns import Digest, Id, Instant, Json
-from app.lifecycle import HandoffStatus, RequestStatus
+from app.lifecycle import DisputeState, HandoffStatus, RequestStatus
 from app.routing.rules import Role
 from app.tables.naming import metadata, one_of
 
@@ -93,6 +93,9 @@ handoff = Table(
     # What its agency was last told of, and when: the order of an inbox that is waited on.
     Column("told", String(24)),
     Column("told_at", Instant),
+    # Who ruled that it is this agency's, and when: it can't be returned any more.
+    Column("bound_by", String(100)),
+    Column("bound_at", Instant),
     PrimaryKeyConstraint("id"),
     ForeignKeyConstraint(["routing_version", "rule_number"], ["rule.version", "rule.number"]),
     UniqueConstraint("request_id", "need", "agency_code"),
@@ -122,6 +125,38 @@ handoff = Table(
         for name in ("first_due", "next_look_at")
     ),
     sqlite_with_rowid=False,
+)
+
+# Agencies that differ on whose duty a need is, until a coordinator rules.
+dispute = Table(
+    "dispute",
+    metadata,
+    Column("id", Id),
+    Column("request_id", Id, ForeignKey("help_request.id"), nullable=False),
+    Column("need", String(64), nullable=False),
+    # The ids of those that were returned.
+    Column("handoffs", Json, nullable=False),
+    Column("why", String(20), nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("state", String(12), nullable=False),
+    # The ruling; no agency where nobody has to do it. Its words are sealed: they may name somebody.
+    Column("agency_code", String(64), ForeignKey("agency.code")),
+    Column("ruled_on", Id, ForeignKey("handoff.id")),
+    Column("ruled_by", String(100)),
+    Column("ruled_at", Instant),
+    Column("sealed", LargeBinary),
+    PrimaryKeyConstraint("id"),
+    one_of("state", DisputeState),
+    CheckConstraint("(state = 'ruled') = (ruled_at IS NOT NULL)", name="ruled_at"),
+    Index(
+        "uq_dispute_open",
+        "request_id",
+        "need",
+        unique=True,
+        postgresql_where=text("state = 'open'"),
+        sqlite_where=text("state = 'open'"),
+    ),
+    Index(None, "state", "id"),
 )
 
 event = Table(

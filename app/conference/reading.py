@@ -1,0 +1,30 @@
+"""Outcomes as they come in, with the place of each field."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from app import tabling
+from app.conference import sheet
+from app.conference.outcomes import Line, refused
+from app.office import Office
+from app.routing.faults import SheetError
+from app.schemas_coordination import OutcomesIn
+
+
+def of_json(asked: OutcomesIn) -> list[Line]:
+    return [Line(each, partial(_pointer, position)) for position, each in enumerate(asked.outcomes)]
+
+
+async def of_sheet(office: Office, content: bytes) -> list[Line]:
+    """Raises `outcomes_refused` with every fault."""
+    agencies = (await office.registry.current()).directory.agencies.values()
+    try:
+        return await asyncio.to_thread(sheet.read, content, list(agencies))
+    except SheetError as error:
+        raise refused([tabling.field_error(each) for each in error.faults]) from None
+
+
+def _pointer(position: int, name: str) -> str:
+    return f"/outcomes/{position}/{name}"
