@@ -346,7 +346,8 @@ def test_a_subscriber_of_a_private_authority_is_shown_our_certificate_which_is_w
     assert ca.headers["etag"] != before.headers["etag"]
     assert "BEGIN" not in before.text + ca.text
     pinged = county.coordinator.post(f"{path_of(made)}/ping").json()
-    assert (pinged["delivered"], pinged["fault"], pinged["tls"]) == (False, "tls", None)
+    assert (pinged["delivered"], pinged["tls"]) == (False, None)
+    assert pinged["fault"] in ("tls", "broken_answer"), "in TLS 1.3 it may hang up before its refusal is heard"
     assert changed(county, made, tls=None).json()["tls"] is None
 
 
@@ -494,7 +495,7 @@ def test_a_subscription_of_another_process_is_told_within_the_refresh_time(
 
 def test_every_kind_of_event_is_told_but_what_the_county_does_with_its_own_deliveries() -> None:
     kinds = {f"handoff.{act}" for act in Act} | {"request.registered", "request.supplemented", "delivery.exhausted"}
-    kinds |= {"handoff.due_soon", "handoff.urged", "handoff.supervised", "handoff.rescheduled"}
+    kinds |= {"handoff.due_soon", "handoff.urged", "handoff.supervised", "handoff.rescheduled", "handoff.disputed"}
     moves = {"from": "routed", "to": "closed"}
     told = {type_ for kind in kinds for type_ in notice_types(kind, {})}
     told |= {type_ for status in RequestStatus for type_ in notice_types(f"request.{status}", moves)}
