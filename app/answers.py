@@ -61,9 +61,7 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     code: str
-    errors: list[FieldProblem] | None = Field(
-        None, max_length=MOST_ERRORS, description="At most 50; `detail` says how many more there are."
-    )
+    errors: list[FieldProblem] | None = Field(None, max_length=MOST_ERRORS, description="50 at most: see `detail`.")
     allowed: list[str] | None = None
     waiting_for: list[UUID] | None = None
     current: HandoffStands | None = Field(None, description="With `precondition_failed`: the handoff as it is now.")
@@ -241,7 +239,15 @@ class HandoffSeen(Outbound):
     callback_url: str | None
 
 
-class HandoffDisclosed(HandoffSeen):
+class Situation(Outbound):
+    emergency: str | None = Field(None, description="Its kind; left out, with the others, where it is none.")
+    situation: str | None = None
+    place: str | None = None
+    people: int | None = None
+    position: dict[str, float] | None = Field(None, description="`latitude` and `longitude`.")
+
+
+class HandoffDisclosed(HandoffSeen, Situation):
     agency: str
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")

@@ -18,6 +18,7 @@ import typer
 from app.cli_agencies import agencies_app
 from app.cli_conformance import conformance, samples
 from app.cli_deliveries import deliveries_app
+from app.cli_emergencies import emergencies_app
 from app.cli_proof import proof
 from app.cli_routing import routing_app
 from app.cli_subscriptions import subscriptions_app
@@ -45,6 +46,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(deliveries_app, name="deliveries")
 app.command()(proof)
+app.add_typer(emergencies_app, name="emergencies")
 app.add_typer(subscriptions_app, name="subscriptions")
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+from app.aid import Terms
 from app.deadlines import Due, Limit, due
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
@@ -18,13 +20,15 @@ from app.identifiers import new_id
 from app.lifecycle import Act, HandoffStatus
 from app.receivers import DeliveryMode
 from app.registry import Snapshot
-from app.routing.decide import RoutingDecision
+from app.routing.decide import Assignment, RoutingDecision
 from app.routing.directory import Agency
-from app.routing.rules import Role, Rule
+from app.routing.rules import Role, Rule, local_day
+from app.tables import emergency_watch
 from app.timeline import Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
     *("sign_in_due", "accept_due", "complete_due", "due_provisional", "callback_path", "callback_url"),
@@ -45,22 +49,25 @@ def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> None:
     """One handoff per agency and need; each need's first step is dispatched, the later ones wait."""
     for need in decision.needs:
         for each in need.assignments:
-            case.handoffs.append(
-                Handoff(
-                    id=new_id(),
-                    request_id=case.id,
-                    need=need.need,
-                    agency_code=each.agency.code,
-                    role=each.role,
-                    step=each.step,
-                    mandatory=each.mandatory,
-                    routing_version=decision.version,
-                    rule_number=each.rule.number,
-                    opened_at=desk.at,
-                )
-            )
+            case.handoffs.append(assigned(case, need.need, each, decision.version, desk))
     for need in decision.needs:
         dispatch_ready(case, need.need, desk)
+
+
+def assigned(case: Case, need: str, found: Assignment, version: int, desk: Desk) -> Handoff:
+    """The handoff, not yet sent, of an agency that a routing table's version found."""
+    return Handoff(
+        id=new_id(),
+        request_id=case.id,
+        need=need,
+        agency_code=found.agency.code,
+        role=found.role,
+        step=found.step,
+        mandatory=found.mandatory,
+        routing_version=version,
+        rule_number=found.rule.number,
+        opened_at=desk.at,
+    )
 
 
 def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
@@ -68,8 +75,14 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
     nobody has to answer is not waited for.
 
     A mandatory co-handler's step that ended in `not_granted` stops the need: what waits is cancelled with the
-    reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more.
+    reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more. In an emergency no
+    step waits for another.
     """
+    if case.is_emergency:
+        for each in case.of_need(need):
+            if each.status is HandoffStatus.WAITING:
+                dispatch(case, each, desk)
+        return
     while waiting := [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]:
         step = min(each.step for each in waiting)
         earlier = [
@@ -95,8 +108,27 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
     clocks = [_clock(limit, desk) for limit in limits]
     handoff.sign_in_due, handoff.accept_due, handoff.complete_due = (clock.at if clock else None for clock in clocks)
     handoff.due_provisional = any(clock is not None and clock.provisional for clock in clocks)
+    if case.is_emergency:
+        minutes = _terms(case, desk).sign_in_minutes
+        handoff.sign_in_due = min(desk.at + timedelta(minutes=minutes), handoff.sign_in_due or _NEVER)
     case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
-    tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+    if case.is_emergency:
+        tell_emergency(case, handoff, desk)
+    else:
+        tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+
+
+def tell_emergency(case: Case, handoff: Handoff, desk: Desk) -> None:
+    """Tell an agency of an emergency, and wait for it to sign in, if it has not and owes an answer."""
+    delivery_id = tell(case, handoff, "emergency.dispatched", desk, disclosed=True)
+    is_waited_for = handoff.status is HandoffStatus.DISPATCHED and handoff.role is not Role.INFORMED
+    due_at = desk.at + timedelta(minutes=_terms(case, desk).sign_in_minutes) if is_waited_for else None
+    row = {"handoff_id": handoff.id, "delivery_id": delivery_id, "due_at": due_at, "position": 0}
+    case.unit.insert(emergency_watch, {**row, "called": None, "phone": None})
+
+
+def _terms(case: Case, desk: Desk) -> Terms:
+    return desk.snapshot.aid.terms_of(case.request["division_code"], local_day(desk.at))
 
 
 def tell(
@@ -108,22 +140,22 @@ def tell(
     disclosed: bool = False,
     priority: Priority = Priority.ORDINARY,
     **more: Any,
-) -> None:
-    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all.
+) -> UUID | None:
+    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all: its id.
 
-    One that is told by reference gets ids and clocks, whatever `more` the message would hold.
+    Of an emergency everything goes in the overtaking lane. One that is told by reference gets ids and clocks, whatever `more` the message would hold.
     """
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     handoff.told, handoff.told_at = type_, desk.at
     case.touch(handoff)
     case.unit.woken.add(agency.code)
     if not agency.is_told:
-        return
+        return None
     if agency.delivery_mode is DeliveryMode.REFERENCE:
         data = reference(case.request, handoff, desk)
     else:
         data = {**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more}
-    enqueue(
+    return enqueue(
         case.unit,
         type=type_,
         receiver=agency.code,
@@ -131,7 +163,7 @@ def tell(
         handoff_id=handoff.id,
         data=data,
         at=desk.at,
-        priority=priority,
+        priority=Priority.EMERGENCY if case.is_emergency else priority,
     )
 
 
@@ -197,6 +229,19 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
         ],
         "discloses": list(discloses),
         "person": disclose(case.person, handoff.need, discloses),
+        **(situation(case) if case.is_emergency else {}),
+    }
+
+
+def situation(case: Case) -> dict[str, Any]:
+    """What happened and where: who is to help at once is told it whatever else its rule opens."""
+    told = case.person.get("emergency", {})
+    return {
+        "emergency": case.request["emergency"],
+        "situation": told.get("what"),
+        "place": told.get("where"),
+        "people": told.get("people"),
+        "position": told.get("position"),
     }
 
 
@@ -243,22 +288,29 @@ def pass_on(case: Case, returned: Handoff, suggested_department: str | None, des
     passed_before = any(each.replaced_by is not None for each in case.of_need(returned.need))
     if agency is None or agency.code in had_it or passed_before:
         return
-    replacement = Handoff(
-        id=new_id(),
-        request_id=case.id,
-        need=returned.need,
-        agency_code=agency.code,
-        role=returned.role,
-        step=returned.step,
-        mandatory=returned.mandatory,
-        routing_version=returned.routing_version,
-        rule_number=returned.rule_number,
-        opened_at=desk.at,
-    )
+    replacement = beside(returned, agency, desk)
     returned.replaced_by = replacement.id
     case.touch(returned)
     case.open_more(replacement)
     dispatch(case, replacement, desk)
+
+
+def beside(
+    other: Handoff, agency: Agency, desk: Desk, role: Role | None = None, mandatory: bool | None = None
+) -> Handoff:
+    """Another agency's handoff of the same need, by the same rule; in the same role unless one is given."""
+    return Handoff(
+        id=new_id(),
+        request_id=other.request_id,
+        need=other.need,
+        agency_code=agency.code,
+        role=other.role if role is None else role,
+        step=other.step,
+        mandatory=other.mandatory if mandatory is None else mandatory,
+        routing_version=other.routing_version,
+        rule_number=other.rule_number,
+        opened_at=desk.at,
+    )
 
 
 def cancel_open(case: Case, reason: str, desk: Desk) -> None:

@@ -82,6 +82,7 @@ class Ledger:
         self._group = group
         self._observe = observe_group or (lambda size: None)
         self._waiting: deque[tuple[Unit, asyncio.Future[None]]] = deque()
+        self._urgent: deque[tuple[Unit, asyncio.Future[None]]] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
         self._writers: list[asyncio.Task[None]] = []
@@ -97,8 +98,8 @@ class Ledger:
         await asyncio.gather(*self._writers)
         self._bulk.close()
 
-    async def write(self, unit: Unit) -> None:
-        """Returns when the unit is on disk.
+    async def write(self, unit: Unit, *, urgent: bool = False) -> None:
+        """Returns when the unit is on disk. What is urgent goes before all that waits, in a group of its own.
 
         Raises the database's error if it refused the unit (IntegrityError for a broken constraint), the
         `unavailable` problem if the database is away. A waiter cancelled before its group was formed writes nothing.
@@ -106,13 +107,13 @@ class Ledger:
         if self._stopping or not self._writers:
             raise unavailable()
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((unit, written))
+        (self._urgent if urgent else self._waiting).append((unit, written))
         self._arrived.set()
         await written
 
     async def _run(self) -> None:
         while True:
-            while not self._waiting:
+            while not self._waiting and not self._urgent:
                 if self._stopping:
                     return
                 self._arrived.clear()
@@ -123,8 +124,9 @@ class Ledger:
 
     def _take(self) -> list[tuple[Unit, asyncio.Future[None]]]:
         group: list[tuple[Unit, asyncio.Future[None]]] = []
-        while self._waiting and len(group) < self._group:
-            unit, written = self._waiting.popleft()
+        waiting = self._urgent or self._waiting
+        while waiting and len(group) < self._group:
+            unit, written = waiting.popleft()
             if not written.done():  # else its waiter was cancelled
                 group.append((unit, written))
         return group

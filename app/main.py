@@ -23,8 +23,10 @@ from app.api import (
     agencies,
     callbacks,
     catalogue,
+    county_aid,
     deliveries,
     edge,
+    emergencies,
     guest_links,
     handoffs,
     operation,
@@ -44,6 +46,7 @@ from app.process import start_when_possible
 from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
+from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -54,6 +57,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
     ("callbacks", "What an agency reports about a handoff."),
@@ -72,6 +76,7 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
+    *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
 )
 
@@ -91,10 +96,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.office = office
-    app.router.routes.extend(requests.intake_router.routes)  # the busiest first
+    app.router.routes.extend(emergencies.alarm_router.routes)
+    app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, handoffs, callbacks, proof, guest_links, answering, tracking),
+        *(requests, emergencies, county_aid, handoffs, callbacks, proof, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, operation),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -169,6 +169,9 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.completed": ("已办结", "Completed"),
     "handoff.cancelled": ("不再需要办理", "No longer needed"),
     "handoff.urged": ("已催办", "Urged on"),
+    "emergency.lifted": ("已转为急难,优先办理", "Made an emergency: it is acted on first"),
+    "emergency.escalated": ("尚未签收,已联系下一级值守", "Has not signed in; the next on duty is called"),
+    "debt.settled": ("一项急难事项已落实", "Something owed in the emergency was settled"),
 }
 
 

@@ -52,6 +52,8 @@ class NoticeType(StrEnum):
     HANDOFF_COMPLETED = "handoff.completed"
     HANDOFF_CANCELLED = "handoff.cancelled"
     HANDOFF_URGED = "handoff.urged"
+    EMERGENCY_LIFTED = "emergency.lifted"
+    EMERGENCY_ESCALATED = "emergency.escalated"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
     ENDPOINT_FAILING = "endpoint.failing"
     ENDPOINT_SUSPENDED = "endpoint.suspended"

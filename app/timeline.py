@@ -19,11 +19,11 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger import Unit
-from app.lifecycle import ENDED, Act, HandoffStatus, RequestStatus, Standing, request_status, target
+from app.lifecycle import ENDED, SIGNED_FOR, Act, HandoffStatus, RequestStatus, Standing, request_status, target
 from app.problems import Problem, Text
 from app.routing.rules import Role
 from app.sealing import seal, unseal
-from app.tables import event, handoff, help_request
+from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
 GENESIS = bytes(32)
@@ -70,6 +70,7 @@ _HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
 _handoff_values = attrgetter(*_HANDOFF_FIELDS)
 _FIXED = ("id", "request_id", "need", "agency_code", "role", "step", "mandatory", "routing_version", "opened_at")
 _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
+_HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
 
 _UPDATE_HANDOFF = (
     update(handoff).where(handoff.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVING})
@@ -77,7 +78,13 @@ _UPDATE_HANDOFF = (
 _UPDATE_REQUEST = (
     update(help_request)
     .where(help_request.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in ("status", "closed_at", "events", "head")})
+    .values({name: bindparam(f"b_{name}") for name in _HEAD})
+)
+# What the person took back is owed no more.
+_FORGO = (
+    update(debt)
+    .where(debt.c.request_id == bindparam("b_request_id"), debt.c.settled_at.is_(None))
+    .values(settled_at=bindparam("b_at"), settled_by=bindparam("b_actor"), outcome="withdrawn")
 )
 
 
@@ -112,14 +119,24 @@ class Case:
 
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
         """What was added is a part of the request from now on: every later step is told of it."""
-        supplements = [*self.person.get("supplements", ()), {"at": at, **supplement}]
-        self._person = from_json(to_json({**self.person, "supplements": supplements}))
+        self._amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
+
+    def add_situation(self, situation: dict[str, Any]) -> None:
+        """What happened and where, of a request that has become an emergency."""
+        self._amend({"emergency": situation})
+
+    def _amend(self, parts: dict[str, Any]) -> None:
+        self._person = from_json(to_json({**self.person, **parts}))
         self.request["sealed"] = seal(self._person)
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
 
     @property
     def status(self) -> RequestStatus:
         return _STATUSES[self.request["status"]]
+
+    @property
+    def is_emergency(self) -> bool:
+        return self.request["emergency"] is not None
 
     @property
     def has_ended(self) -> bool:
@@ -181,11 +198,16 @@ class Case:
             moved.closed_at = at
         if status is not HandoffStatus.SUSPENDED:
             moved.suspended_for = None
+        if status in SIGNED_FOR and self.is_emergency:
+            self.unit.woken.add(signing_bell(self.id))
         self.touch(moved)
         self.record(f"handoff.{act}", at, actor, handoff_id=moved.id, data=moves, note=note)
 
     def withdraw(self, at: datetime, actor: str, reason: str | None) -> None:
         """The person took the request back; its open handoffs must have been cancelled."""
+        if self.request["debts"]:
+            self.unit.update(_FORGO, {"b_request_id": self.id, "b_at": at, "b_actor": actor})
+            self.request["debts"] = 0
         self._become(RequestStatus.WITHDRAWN, at, actor, note={"reason": reason} if reason else None)
 
     def settle(self, at: datetime, actor: str) -> None:
@@ -203,6 +225,7 @@ class Case:
                 if each.role is not Role.INFORMED
             ),
             unled=any(each["need"] not in led for each in self.request["decision"]["needs"]),
+            owed=self.request["debts"] > 0,
         )
         if derived is not self.status:
             self._become(derived, at, actor)
@@ -234,7 +257,7 @@ class Case:
                 if each.id in self._changed:
                     row = each.row()
                     unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
-            names = ("id", "status", "closed_at", "events", "head")
+            names = ("id", *_HEAD)
             unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
         self._changed.clear()
         return unit
@@ -244,6 +267,11 @@ class Case:
         self.handoffs.append(opened)
         self.unit.insert(handoff, opened.row())
         self.touch(opened)
+
+
+def signing_bell(request_id: UUID) -> str:
+    """What is rung, beside the inboxes, when an agency signs for its part of an emergency."""
+    return f"signed:{request_id.hex}"
 
 
 async def load(connection: AsyncConnection, request_id: UUID) -> Case:
@@ -267,9 +295,8 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:
     """Requests without their handoffs and people, for adding events alone; locked, in one order, as by `load`."""
-    names = ("id", "status", "closed_at", "events", "head")
     locked = (
-        select(*(help_request.c[name] for name in names))
+        select(*(help_request.c[name] for name in ("id", *_HEAD)))
         .where(help_request.c.id.in_(request_ids))
         .order_by(help_request.c.id)
         .with_for_update()

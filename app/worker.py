@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.chain import keep_following
 from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
@@ -32,16 +33,20 @@ class Worker:
         self._started_at = now()
         self._settings = settings
         self._database = database
+        self._registry = registry
         self._courier = Courier(self.id, settings, database, ledger, registry)
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         await self._begin()
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
+        following = keep_following(self._database, self._registry, self._settings.public_url, self._stopping)
+        self._following = asyncio.create_task(following, name="chain")
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit
             heard = listen(self._database, DELIVERIES_CHANNEL, lambda _: ring(), ring, self._settings.poll_seconds)
@@ -54,8 +59,9 @@ class Worker:
         self._courier.stop()
         if self._courier_task:
             await self._courier_task
-        if self._beating:
-            await self._beating
+        for task in (self._beating, self._following):
+            if task:
+                await task
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

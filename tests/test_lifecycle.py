@@ -62,7 +62,15 @@ def standing(status: str, waits_for_applicant: bool = False, replaced: bool = Fa
 def a_case() -> Case:
     """A request with one handoff that waits."""
     handoff = Handoff(UUID(int=2), REQUEST, "legal_aid", "360803-justice", Role.LEAD, 1, True, 1, 117, AT)
-    request = {"id": REQUEST, "status": "registered", "events": 0, "head": GENESIS, "closed_at": None}
+    request = {
+        "id": REQUEST,
+        "status": "registered",
+        "events": 0,
+        "head": GENESIS,
+        "emergency": None,
+        "debts": 0,
+        "closed_at": None,
+    }
     request["decision"] = {"version": 1, "needs": [{"need": "legal_aid"}]}
     return Case(request=request, handoffs=[handoff], is_new=True)
 

@@ -74,5 +74,6 @@ def test_every_operation_has_a_summary_a_tag_in_order_and_declares_its_errors() 
 
 def test_every_message_out_is_described() -> None:
     messages = {"handoff.dispatched", "handoff.supplemented", "handoff.urged", "handoff.cancelled", "ping"}
-    notices = {"notice.request", "notice.handoff", "notice.delivery", "notice.endpoint"}
+    messages |= {"emergency.dispatched"}
+    notices = {"notice.request", "notice.handoff", "notice.delivery", "notice.emergency", "notice.endpoint"}
     assert set(DOCUMENT["webhooks"]) == messages | notices

@@ -119,7 +119,15 @@ def test_the_lead_is_reached_though_nobody_answers_who_need_not(need: str) -> No
     table = RoutingTable(1, AT, RULES)
     agencies = [Agency(**{k: v for k, v in row.items() if k != "created_at"}) for row in seed.county_agencies(COUNTY)]
     snapshot = Snapshot(1, {}, {}, {}, {}, {1: table}, Directory.of(agencies), WorkingCalendar({}, AT.date()), {})
-    request = {"id": UUID(int=1), "status": "registered", "events": 0, "head": GENESIS, "division_code": f"{COUNTY}101"}
+    request = {
+        "id": UUID(int=1),
+        "status": "registered",
+        "events": 0,
+        "head": GENESIS,
+        "emergency": None,
+        "debts": 0,
+        "division_code": f"{COUNTY}101",
+    }
     case, desk = Case(request=request, handoffs=[], is_new=True), Desk(snapshot, AT, "tests")
     open_from(case, decide(Facts(f"{COUNTY}101", (need,)), table, snapshot.directory, AT), desk)
     (lead,) = [each for each in case.handoffs if each.role is Role.LEAD]

@@ -30,19 +30,34 @@ from app.tables.county import (
     subscription,
     working_day,
 )
+from app.tables.emergencies import (
+    aid_ceiling,
+    aid_mark,
+    debt,
+    duty_contact,
+    emergency_terms,
+    emergency_watch,
+    living_standard,
+)
 from app.tables.naming import metadata
 
 __all__ = [
     "agency",
     "agency_seat",
+    "aid_ceiling",
+    "aid_mark",
     "api_key",
     "callback",
     "callback_body",
     "callback_refused",
+    "debt",
     "delivery",
     "delivery_attempt",
     "department",
     "division",
+    "duty_contact",
+    "emergency_terms",
+    "emergency_watch",
     "endpoint_secret",
     "endpoint_state",
     "endpoint_trouble",
@@ -51,6 +66,7 @@ __all__ = [
     "handoff",
     "help_request",
     "idempotency",
+    "living_standard",
     "material",
     "metadata",
     "need",
