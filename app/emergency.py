@@ -45,6 +45,7 @@ from app.timeline import GENESIS, Case, load, signing_bell
 from app.wire import from_json, to_json
 
 _COORDINATOR = "county_coordination_mechanism"
+_COUNTY_DIGITS = 6
 _SIGNED = ("handoff.received", "handoff.accepted")
 log = structlog.get_logger()
 
@@ -221,6 +222,8 @@ def _read(asked: EmergencyIn, desk: Desk, table: RoutingTable) -> _Seen:
             f"There is no such division; it was taken in for {name} ({place}): check the place by telephone.",
         )
         warnings.append(FieldError("/division_code", "unknown_division", text))
+    if len(place) < _COUNTY_DIGITS:
+        warnings.append(FieldError("/where", "which_county", _WHICH_COUNTY))
     kind = Kind.UNDETERMINED
     if asked.kind in set(Kind):
         kind = Kind(asked.kind)
@@ -250,6 +253,10 @@ def _read(asked: EmergencyIn, desk: Desk, table: RoutingTable) -> _Seen:
     return _Seen(kind, place, person, warnings)
 
 
+_WHICH_COUNTY = Text(
+    "还不知道是哪个县,没有通知任何县的单位;请马上问清并另报 division_code。",
+    "The county is not known, so none of its agencies were told: ask now, and send it again with its division_code.",
+)
 _UNKNOWN_NEED = Text("没有这个需求代码,已略过。", "There is no such need; it was passed over.")
 _UNKNOWN_KIND = Text(
     "没有这种急难情形,已按说不清处理。", "There is no such kind; it is acted on as one that nobody can tell yet."
@@ -347,6 +354,7 @@ async def _first_to_sign_in(office: Office, request_id: UUID, seconds: float) ->
                 await asyncio.wait_for(call.rung.wait(), left)
 
 
+@again_if_outdated
 async def _signed_in(office: Office, request_id: UUID) -> dict[str, Any] | None:
     first = select(event.c.at, handoff.c.id, handoff.c.agency_code)
     first = first.join_from(event, handoff, event.c.handoff_id == handoff.c.id)

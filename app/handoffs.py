@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.aid import Terms
 from app.deadlines import Due, Limit, due
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
@@ -28,7 +27,6 @@ from app.timeline import Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
-_NEVER = datetime.max.replace(tzinfo=UTC)
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
     *("sign_in_due", "accept_due", "complete_due", "due_provisional", "callback_path", "callback_url"),
@@ -108,9 +106,6 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
     clocks = [_clock(limit, desk) for limit in limits]
     handoff.sign_in_due, handoff.accept_due, handoff.complete_due = (clock.at if clock else None for clock in clocks)
     handoff.due_provisional = any(clock is not None and clock.provisional for clock in clocks)
-    if case.is_emergency:
-        minutes = _terms(case, desk).sign_in_minutes
-        handoff.sign_in_due = min(desk.at + timedelta(minutes=minutes), handoff.sign_in_due or _NEVER)
     case.advance(handoff, Act.DISPATCHED, desk.at, desk.actor, data={"agency": agency.code})
     if case.is_emergency:
         tell_emergency(case, handoff, desk)
@@ -120,15 +115,15 @@ def dispatch(case: Case, handoff: Handoff, desk: Desk) -> None:
 
 def tell_emergency(case: Case, handoff: Handoff, desk: Desk) -> None:
     """Tell an agency of an emergency, and wait for it to sign in, if it has not and owes an answer."""
+    terms = desk.snapshot.aid.terms_of(case.request["division_code"], local_day(desk.at))
+    soon = desk.at + timedelta(minutes=terms.sign_in_minutes)
+    has_to_sign = handoff.status is HandoffStatus.DISPATCHED
+    if has_to_sign:
+        handoff.sign_in_due = min(soon, handoff.sign_in_due or soon)
     delivery_id = tell(case, handoff, "emergency.dispatched", desk, disclosed=True)
-    is_waited_for = handoff.status is HandoffStatus.DISPATCHED and handoff.role is not Role.INFORMED
-    due_at = desk.at + timedelta(minutes=_terms(case, desk).sign_in_minutes) if is_waited_for else None
+    due_at = soon if has_to_sign and handoff.role is not Role.INFORMED else None
     row = {"handoff_id": handoff.id, "delivery_id": delivery_id, "due_at": due_at, "position": 0}
     case.unit.insert(emergency_watch, {**row, "called": None, "phone": None})
-
-
-def _terms(case: Case, desk: Desk) -> Terms:
-    return desk.snapshot.aid.terms_of(case.request["division_code"], local_day(desk.at))
 
 
 def tell(

@@ -157,7 +157,7 @@ def test_an_agency_whose_machine_fails_once_is_red_until_it_signs_in(
     receiver.always(TOWNSHIP, Answer(500))
     county = County(run_service(embedded_worker=True), receiver.secrets)
     receipt = alarm(county)
-    until(lambda: part(county, receipt)["why"] == "not_delivered", within=5, what="red")
+    until(lambda: part(county, receipt)["why"] == "not_delivered", what="red")
     seen = board(county, receipt)
     assert (seen["red"], part(county, receipt)["phone"]) == (True, "0796-0000046")
     until(lambda: part(county, receipt, CIVIL_AFFAIRS)["reached_at"], what="the other's message")

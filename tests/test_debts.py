@@ -231,6 +231,8 @@ def test_a_request_that_shows_danger_keeps_its_number_and_is_told_before_all_els
     assert (lifted["receipt_number"], lifted["kind"]) == (receipt["receipt_number"], "hunger")
     handoffs = county.request(receipt)["handoffs"]
     assert {h["status"] for h in handoffs} == {"dispatched"}, "what waited is sent"
+    within = {datetime.fromisoformat(h["sign_in_due"]) - now() < timedelta(minutes=10) for h in handoffs}
+    assert within == {True}, "what had a working day has minutes now"
     assert {h["agency"] for h in handoffs if h["need"] == "temp_aid_fast"} == {TOWNSHIP, CIVIL_AFFAIRS, VILLAGE}
     urgent = select(delivery.c.type, delivery.c.handoff_id).where(delivery.c.priority == int(Priority.EMERGENCY))
     rows = fetch(county.running.url, urgent)

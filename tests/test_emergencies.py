@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.delivery.lanes import Priority
 from app.identifiers import now
-from app.tables import aid_mark, delivery, event, help_request
+from app.tables import agency, aid_mark, delivery, event, help_request, revision
 from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
 from tests.receivers import Receiver
 from tests.running import Running
-from tests.watching import count, fetch, until
+from tests.watching import change, count, fetch, until
 
 FIRE = {"what": "房屋失火,一家三口今晚无处住", "where": "值夏镇老街", "division_code": "360803101", "kind": "fire"}
 COORDINATOR = "360803-coordination-mechanism"
@@ -75,6 +75,18 @@ def test_what_is_unknown_or_wrong_is_a_warning_and_never_a_refusal(
     receipt = alarm(county, **changes)
     assert (receipt["division_code"], codes(receipt)) == (place, warned)
     assert receipt["status"] == "routed"
+
+
+def test_where_the_service_is_of_many_counties_a_described_place_is_asked_about_and_stored(county: County) -> None:
+    moved = update(agency).where(agency.c.code == "360803-school").values(division_code="360802")
+    change(county.running.url, moved, update(revision).values(value=revision.c.value + 1))
+    body = {"what": "有人晕倒", "where": "东门桥下"}
+
+    def told() -> Seen:
+        receipt: Seen = county.window.post("/v1/emergencies", json=body).raise_for_status().json()
+        return receipt if receipt["division_code"] == "3608" else {}
+
+    assert codes(until(told, what="the new directory")) == {("/where", "which_county")}
 
 
 def test_no_place_at_all_is_said_in_a_sentence(county: County) -> None:
