@@ -55,7 +55,9 @@ def measure(kind: str, url: str, waiting: int, calls: int) -> dict[str, Any]:
         p50, p99 = figures[name]["p50_ms"], figures[name]["p99_ms"]
         met = "met" if p99 <= target else "MISSED"
         print(f"{kind}: {name:<10} p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   target {target} ms: {met}", flush=True)
-    print(f"{kind}: meanwhile {figures['intake']['rate']:.0f} requests/s were taken in", flush=True)
+    intake = figures["intake"]
+    ordinary = f"p50 {intake['p50_ms']:.1f} ms, p99 {intake['p99_ms']:.1f} ms"
+    print(f"{kind}: meanwhile {intake['rate']:.0f} ordinary requests/s were taken in: {ordinary}", flush=True)
     return figures
 
 
