@@ -61,9 +61,7 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     code: str
-    errors: list[FieldProblem] | None = Field(
-        None, max_length=MOST_ERRORS, description="At most 50; `detail` says how many more there are."
-    )
+    errors: list[FieldProblem] | None = Field(None, max_length=MOST_ERRORS, description="50 at most: see `detail`.")
     allowed: list[str] | None = None
     waiting_for: list[UUID] | None = None
     current: HandoffStands | None = Field(None, description="With `precondition_failed`: the handoff as it is now.")
@@ -253,6 +251,14 @@ class HandoffSeen(Outbound):
     callback_url: str | None
 
 
+class Situation(Outbound):
+    emergency: str | None = Field(None, description="Its kind; left out, with the others, where it is none.")
+    situation: str | None = None
+    place: str | None = None
+    people: int | None = None
+    position: dict[str, float] | None = Field(None, description="`latitude` and `longitude`.")
+
+
 class OverdueClock(Outbound):
     clock: Clock
     since: datetime
@@ -268,7 +274,7 @@ class HandoffStanding(HandoffSeen):
     overdue: list[OverdueClock] = Field(description="The clocks that run though their due time is past.")
 
 
-class HandoffDisclosed(HandoffStanding):
+class HandoffDisclosed(HandoffStanding, Situation):
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")

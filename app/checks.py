@@ -52,7 +52,7 @@ def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldE
     return [
         *code_errors(asked.division_code, asked.needs, snapshot),
         *fact_errors(asked.facts, asked.needs, today),
-        *(error for pointer, person in people_of(asked) for error in _person_errors(pointer, person, today)),
+        *(error for pointer, person in people_of(asked) for error in person_errors(pointer, person, today)),
         *_consent_errors(asked, at),
     ]
 
@@ -131,7 +131,8 @@ def fact_errors(facts: Facts, needs: Sequence[NeedIn], today: date) -> Iterator[
             yield FieldError(f"{pointer}/disaster_date", "disaster_date_in_future", _DISASTER_LATER)
 
 
-def _person_errors(pointer: str, person: Identified, today: date) -> Iterator[FieldError]:
+def person_errors(pointer: str, person: Identified, today: date) -> Iterator[FieldError]:
+    """Numbers and dates that can't be right."""
     if person.id_number and person.id_type in _CHINESE_ID_TYPES:
         fault = resident_id_fault(normalise_resident_id(person.id_number), today)
         if fault:

@@ -48,7 +48,7 @@ def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
 def start(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
     """It is dispatched: each clock for which its rule has a limit runs."""
     handoff.dispatched_at = handoff.next_look_at = at
-    handoff.extended_until = handoff.stood = None  # of an earlier time, if it is given out again
+    handoff.extended_until = handoff.stood = handoff.sign_in_by = None  # of an earlier time, if it is given out again
     handoff.set_clocks(current(handoff, snapshot))
     handoff.promised_due = handoff.complete_due
 
@@ -60,6 +60,8 @@ def current(handoff: Handoff, snapshot: Snapshot) -> Clocks:
     rule, calendar = rule_of(handoff, snapshot), snapshot.calendar
     limits = (rule.sign_in_limit, rule.accept_limit, rule.complete_limit)
     sign_in, accept, complete = (due(handoff.dispatched_at, each, calendar) if each else None for each in limits)
+    if handoff.sign_in_by is not None and (sign_in is None or handoff.sign_in_by < sign_in.at):
+        sign_in = Due(handoff.sign_in_by, False)
     if handoff.extended_until is not None:
         complete = Due(handoff.extended_until, False)
     kind = rule.complete_limit.kind if rule.complete_limit else LimitKind.WORKING_DAYS
@@ -71,6 +73,12 @@ def current(handoff: Handoff, snapshot: Snapshot) -> Clocks:
     provisional = any(each is not None and each.provisional for each in ends)
     sign_in_due, accept_due, complete_due = (each.at if each else None for each in (sign_in, accept, complete))
     return Clocks(sign_in_due, accept_due, complete_due, provisional)
+
+
+def hasten(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
+    """It must be signed for by `at`, though its rule may give more time: it is an emergency."""
+    handoff.sign_in_by = at
+    handoff.set_clocks(current(handoff, snapshot))
 
 
 def stop(handoff: Handoff, waits_for: str, at: datetime) -> None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
 
 from app import clocks
 from app.clocks import rule_of
@@ -19,9 +22,10 @@ from app.identifiers import new_id
 from app.lifecycle import Act, HandoffStatus
 from app.receivers import DeliveryMode
 from app.registry import Snapshot
-from app.routing.decide import RoutingDecision
+from app.routing.decide import Assignment, RoutingDecision
 from app.routing.directory import Agency
-from app.routing.rules import Role
+from app.routing.rules import Role, local_day
+from app.tables import emergency_watch
 from app.timeline import DUES, Case, Handoff
 
 SYSTEM = "system"
@@ -31,6 +35,12 @@ _REFERENCE = (
     *("sign_in_due", "accept_due", "complete_due", "due_provisional", "promised_due", "suspended_until"),
     *("registered_at", "callback_path", "callback_url"),
 )
+
+_WATCH_AGAIN = text(
+    "INSERT INTO emergency_watch (handoff_id, delivery_id, due_at, position) "
+    "VALUES (:handoff_id, :delivery_id, :due_at, 0) ON CONFLICT (handoff_id) DO UPDATE "
+    "SET delivery_id = excluded.delivery_id, due_at = excluded.due_at, position = 0, called = NULL, phone = NULL"
+).bindparams(*(bindparam(name, type_=emergency_watch.c[name].type) for name in ("handoff_id", "delivery_id", "due_at")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +57,25 @@ def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> None:
     """One handoff per agency and need; each need's first step is dispatched, the later ones wait."""
     for need in decision.needs:
         for each in need.assignments:
-            case.handoffs.append(
-                Handoff(
-                    id=new_id(),
-                    request_id=case.id,
-                    need=need.need,
-                    agency_code=each.agency.code,
-                    role=each.role,
-                    step=each.step,
-                    mandatory=each.mandatory,
-                    routing_version=decision.version,
-                    rule_number=each.rule.number,
-                    opened_at=desk.at,
-                )
-            )
+            case.handoffs.append(assigned(case, need.need, each, decision.version, desk))
     for need in decision.needs:
         dispatch_ready(case, need.need, desk)
+
+
+def assigned(case: Case, need: str, found: Assignment, version: int, desk: Desk) -> Handoff:
+    """The handoff, not yet sent, of an agency that a routing table's version found."""
+    return Handoff(
+        id=new_id(),
+        request_id=case.id,
+        need=need,
+        agency_code=found.agency.code,
+        role=found.role,
+        step=found.step,
+        mandatory=found.mandatory,
+        routing_version=version,
+        rule_number=found.rule.number,
+        opened_at=desk.at,
+    )
 
 
 def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
@@ -70,8 +83,14 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
     nobody has to answer is not waited for.
 
     A mandatory co-handler's step that ended in `not_granted` stops the need: what waits is cancelled with the
-    reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more.
+    reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more. In an emergency no
+    step waits for another.
     """
+    if case.is_emergency:
+        for each in case.of_need(need):
+            if each.status is HandoffStatus.WAITING:
+                dispatch(case, each, desk)
+        return
     while waiting := [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]:
         step = min(each.step for each in waiting)
         earlier = [
@@ -98,9 +117,30 @@ def dispatch(
 ) -> None:
     """Start a handoff's clocks and tell its agency; `data` and `note` join the event of the act."""
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
+    again = handoff.dispatched_at is not None
     clocks.start(handoff, desk.at, desk.snapshot)
     case.advance(handoff, act, desk.at, desk.actor, data={"agency": agency.code, **(data or {})}, note=note)
-    tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+    if case.is_emergency:
+        tell_emergency(case, handoff, desk, again=again)
+    else:
+        tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+
+
+def tell_emergency(case: Case, handoff: Handoff, desk: Desk, *, again: bool = False) -> None:
+    """Tell an agency of an emergency, and wait for it to sign in, if it has not and owes an answer; `again` where it may
+    have been told of it before."""
+    terms = desk.snapshot.aid.terms_of(case.request["division_code"], local_day(desk.at))
+    soon = desk.at + timedelta(minutes=terms.sign_in_minutes)
+    has_to_sign = handoff.status is HandoffStatus.DISPATCHED
+    if has_to_sign:
+        clocks.hasten(handoff, soon, desk.snapshot)
+    delivery_id = tell(case, handoff, "emergency.dispatched", desk, disclosed=True)
+    due_at = soon if has_to_sign and handoff.role is not Role.INFORMED else None
+    row = {"handoff_id": handoff.id, "delivery_id": delivery_id, "due_at": due_at}
+    if again:
+        case.unit.update(_WATCH_AGAIN, row)
+    else:
+        case.unit.insert(emergency_watch, {**row, "position": 0, "called": None, "phone": None})
 
 
 def tell(
@@ -112,22 +152,22 @@ def tell(
     disclosed: bool = False,
     priority: Priority = Priority.ORDINARY,
     **more: Any,
-) -> None:
-    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all.
+) -> UUID | None:
+    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all: its id.
 
-    One that is told by reference gets ids and clocks, whatever `more` the message would hold.
+    Of an emergency everything goes in the overtaking lane. One that is told by reference gets ids and clocks, whatever `more` the message would hold.
     """
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     handoff.told, handoff.told_at = type_, desk.at
     case.touch(handoff)
     case.unit.woken.add(agency.code)
     if not agency.is_told:
-        return
+        return None
     if agency.delivery_mode is DeliveryMode.REFERENCE:
         data = reference(case.request, handoff, desk)
     else:
         data = {**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more}
-    enqueue(
+    return enqueue(
         case.unit,
         type=type_,
         receiver=agency.code,
@@ -135,7 +175,7 @@ def tell(
         handoff_id=handoff.id,
         data=data,
         at=desk.at,
-        priority=priority,
+        priority=Priority.EMERGENCY if case.is_emergency else priority,
     )
 
 
@@ -210,6 +250,19 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
         ],
         "discloses": list(discloses),
         "person": disclose(case.person, handoff.need, discloses),
+        **(situation(case) if case.is_emergency else {}),
+    }
+
+
+def situation(case: Case) -> dict[str, Any]:
+    """What happened and where: who is to help at once is told it whatever else its rule opens."""
+    told = case.person.get("emergency", {})
+    return {
+        "emergency": case.request["emergency"],
+        "situation": told.get("what"),
+        "place": told.get("where"),
+        "people": told.get("people"),
+        "position": told.get("position"),
     }
 
 
@@ -242,6 +295,24 @@ def close_leftovers(case: Case, lead: Handoff, desk: Desk) -> None:
         if each.status is HandoffStatus.WAITING:
             each.reason = "lead_completed"
             case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
+
+
+def beside(
+    other: Handoff, agency: Agency, desk: Desk, role: Role | None = None, mandatory: bool | None = None
+) -> Handoff:
+    """Another agency's handoff of the same need, by the same rule; in the same role unless one is given."""
+    return Handoff(
+        id=new_id(),
+        request_id=other.request_id,
+        need=other.need,
+        agency_code=agency.code,
+        role=other.role if role is None else role,
+        step=other.step,
+        mandatory=other.mandatory if mandatory is None else mandatory,
+        routing_version=other.routing_version,
+        rule_number=other.rule_number,
+        opened_at=desk.at,
+    )
 
 
 def cancel_open(case: Case, reason: str, desk: Desk) -> None:

@@ -12,6 +12,7 @@ from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, open_from, resume, tell_supplement
+from app.hashchain import GENESIS
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import Unit, write_units
@@ -26,10 +27,10 @@ from app.routing.rules import RoutingTable, in_force, local_day
 from app.schemas import RequestIn, SupplementIn, WithdrawIn, plain
 from app.sealing import seal
 from app.tables import idempotency
-from app.timeline import GENESIS, Case, load
+from app.timeline import Case, load
 from app.wire import to_json
 
-_RECEIPT_TRIES = 5
+RECEIPT_TRIES = 5
 log = structlog.get_logger()
 
 
@@ -38,18 +39,18 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
 
     Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
     """
-    desk = await _desk(office, key)
+    desk = await desk_of(office, key)
     errors = checks.errors_of(asked, desk.snapshot, desk.at)
     if errors:
         raise invalid(*errors)
-    for _ in range(_RECEIPT_TRIES):
+    for _ in range(RECEIPT_TRIES):
         answer, unit = _register(office, key, asked, repeat, desk)
         try:
             await office.ledger.write(unit)
         except IntegrityError as error:
             broken = constraint_of(error)
             # The key was used before, or at this very moment by another call.
-            if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_answer(office, repeat)):
+            if repeat and broken == IDEMPOTENCY_KEY and (first := await first_receipt(office, repeat)):
                 return first
             if broken != RECEIPT_NUMBER:  # else the number was taken: draw another
                 raise
@@ -86,6 +87,8 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
             "events": 0,
             "head": GENESIS,
             "sealed": seal(person),
+            "emergency": None,
+            "debts": 0,
         },
         handoffs=[],
         is_new=True,
@@ -98,7 +101,7 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
     unit = finish(case, snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(request_id, at, answer))
-    return _with_token(answer, token), unit
+    return with_token(answer, token), unit
 
 
 def _receipt(
@@ -121,16 +124,16 @@ def _receipt(
     }
 
 
-async def _first_answer(office: Office, repeat: Repeat) -> bytes | None:
+async def first_receipt(office: Office, repeat: Repeat) -> bytes | None:
     """The answer that this key got the first time; the token is derived anew, it is not stored."""
     async with office.database.reading() as connection:
         row = await first_answer(connection, repeat)
     if row is None:
         return None
-    return _with_token(row.answer, tracking_token(office.secret, row.request_id))
+    return with_token(row.answer, tracking_token(office.secret, row.request_id))
 
 
-def _with_token(answer: bytes, token: str) -> bytes:
+def with_token(answer: bytes, token: str) -> bytes:
     """The answer is one JSON object; the token is put in last, and is never stored with it."""
     return answer[:-1] + b',"tracking_token":"' + token.encode() + b'"}'
 
@@ -141,7 +144,7 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
 
     Answers with a `RequestView`, JSON. Raises `not_found`, `already_closed`.
     """
-    desk = await _desk(office, key)
+    desk = await desk_of(office, key)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
         rights.must_reach(key, case.request)
@@ -164,7 +167,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
     Answers with a `RequestView`, JSON. Raises `validation_failed`, `not_found`, `already_closed`,
     `not_waiting_for_applicant`, `idempotency_conflict`.
     """
-    desk = await _desk(office, key)
+    desk = await desk_of(office, key)
     _check_materials(asked, desk)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
@@ -206,5 +209,5 @@ def _check_materials(asked: SupplementIn, desk: Desk) -> None:
         raise invalid(*unknown)
 
 
-async def _desk(office: Office, key: Key) -> Desk:
+async def desk_of(office: Office, key: Key) -> Desk:
     return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)

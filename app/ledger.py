@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Table, TextClause, Update, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,7 @@ from app.db import WOKEN, Database, is_unavailable
 from app.inboxes import CHANNEL, payload_of
 from app.problems import unavailable
 
+_Line: TypeAlias = "deque[tuple[Unit, asyncio.Future[None]]]"
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
@@ -81,24 +82,31 @@ class Ledger:
         self._bulk = bulk_for(database)
         self._group = group
         self._observe = observe_group or (lambda size: None)
-        self._waiting: deque[tuple[Unit, asyncio.Future[None]]] = deque()
+        self._waiting: _Line = deque()
+        self._urgent: _Line = deque()
         self._arrived = asyncio.Event()
+        self._urgent_arrived = asyncio.Event()
         self._stopping = False
         self._writers: list[asyncio.Task[None]] = []
+        self._urgent_writer: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         writers = 1 if self._database.is_sqlite else 2
-        self._writers = [asyncio.create_task(self._run(), name=f"ledger-{n}") for n in range(writers)]
+        ordinary = (self._run(self._waiting, self._arrived) for _ in range(writers))
+        self._writers = [asyncio.create_task(each, name=f"ledger-{n}") for n, each in enumerate(ordinary)]
+        # A writer of its own waits for no group: it is next at the database.
+        self._urgent_writer = asyncio.create_task(self._run(self._urgent, self._urgent_arrived), name="ledger-urgent")
 
     async def stop(self) -> None:
         """Write all that waits, then end; later writes are refused as unavailable."""
         self._stopping = True
         self._arrived.set()
-        await asyncio.gather(*self._writers)
+        self._urgent_arrived.set()
+        await asyncio.gather(*self._writers, *filter(None, [self._urgent_writer]))
         self._bulk.close()
 
-    async def write(self, unit: Unit) -> None:
-        """Returns when the unit is on disk.
+    async def write(self, unit: Unit, *, urgent: bool = False) -> None:
+        """Returns when the unit is on disk. What is urgent waits for none of what does, and is a group of its own.
 
         Raises the database's error if it refused the unit (IntegrityError for a broken constraint), the
         `unavailable` problem if the database is away. A waiter cancelled before its group was formed writes nothing.
@@ -106,25 +114,25 @@ class Ledger:
         if self._stopping or not self._writers:
             raise unavailable()
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((unit, written))
-        self._arrived.set()
+        (self._urgent if urgent else self._waiting).append((unit, written))
+        (self._urgent_arrived if urgent else self._arrived).set()
         await written
 
-    async def _run(self) -> None:
+    async def _run(self, waiting: _Line, arrived: asyncio.Event) -> None:
         while True:
-            while not self._waiting:
+            while not waiting:
                 if self._stopping:
                     return
-                self._arrived.clear()
-                await self._arrived.wait()
-            group = self._take()
+                arrived.clear()
+                await arrived.wait()
+            group = self._take(waiting)
             if group:
                 await self._commit(group)
 
-    def _take(self) -> list[tuple[Unit, asyncio.Future[None]]]:
+    def _take(self, waiting: _Line) -> list[tuple[Unit, asyncio.Future[None]]]:
         group: list[tuple[Unit, asyncio.Future[None]]] = []
-        while self._waiting and len(group) < self._group:
-            unit, written = self._waiting.popleft()
+        while waiting and len(group) < self._group:
+            unit, written = waiting.popleft()
             if not written.done():  # else its waiter was cancelled
                 group.append((unit, written))
         return group

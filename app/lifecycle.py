@@ -112,9 +112,10 @@ class Standing:
     replaced: bool
 
 
-def request_status(handoffs: Iterable[Standing], unled: bool = False) -> RequestStatus:
+def request_status(handoffs: Iterable[Standing], unled: bool = False, owed: bool = False) -> RequestStatus:
     """The status of a request that has these handoffs and was not withdrawn; `unled` when there is a need whose result
-    nobody answers for: it is not routed before somebody does, and never closed."""
+    nobody answers for: it is not routed before somebody does, and never closed; `owed` while something is owed that no
+    handoff stands for: it is not closed before."""
     nobody, ended, waits, signed_for = True, True, False, False
     for each in handoffs:
         if each.status is H.RETURNED and not each.replaced:
@@ -126,7 +127,7 @@ def request_status(handoffs: Iterable[Standing], unled: bool = False) -> Request
     if nobody or (ended and unled):
         return RequestStatus.REGISTERED
     if ended:
-        return RequestStatus.CLOSED
+        return RequestStatus.IN_PROGRESS if owed else RequestStatus.CLOSED
     if waits:
         return RequestStatus.AWAITING_APPLICANT
     if signed_for:

@@ -25,8 +25,10 @@ from app.api import (
     catalogue,
     conference,
     coordination,
+    county_aid,
     deliveries,
     edge,
+    emergencies,
     guest_links,
     handoffs,
     operation,
@@ -49,6 +51,7 @@ from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -59,6 +62,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
     ("coordination", "What a coordinator does: rules, reassigns, urges, cancels, extends; disputes; the conference."),
@@ -79,6 +83,7 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
+    *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
@@ -100,10 +105,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.office = office
-    app.router.routes.extend(requests.intake_router.routes)  # the busiest first
+    app.router.routes.extend(emergencies.alarm_router.routes)
+    app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, handoffs, callbacks, coordination, conference, proof, guest_links, answering, tracking),
+        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
+        *(guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.answers import HandoffSeen, Named, Outbound, Partner
+from app.answers import HandoffSeen, Named, Outbound, Partner, Situation
 from app.lifecycle import Clock, HandoffStatus, RequestStatus
 from app.routing.rules import Role
 
@@ -29,6 +29,15 @@ class DispatchedData(HandoffSeen):
 class DispatchedMessage(Message):
     type: Literal["handoff.dispatched"]
     data: DispatchedData
+
+
+class EmergencyData(DispatchedData, Situation):
+    """`situation` and `place` are told to every agency of an emergency."""
+
+
+class EmergencyMessage(Message):
+    type: Literal["emergency.dispatched"]
+    data: EmergencyData
 
 
 class SupplementedData(HandoffSeen):
@@ -155,6 +164,7 @@ class ReferenceMessage(Message):
         "handoff.rescheduled",
         "handoff.resumed",
         "handoff.cancelled",
+        "emergency.dispatched",
     ]
     data: ReferenceData
 
@@ -191,7 +201,12 @@ class RequestNoticed(Noticed):
 
 class RequestNotice(Message):
     type: Literal[
-        "request.registered", "request.supplemented", "request.status_changed", "request.closed", "request.withdrawn"
+        "request.registered",
+        "request.supplemented",
+        "request.status_changed",
+        "request.closed",
+        "request.withdrawn",
+        "emergency.lifted",
     ]
     data: RequestNoticed
 
@@ -243,6 +258,18 @@ class DeliveryNoticed(OfHandoff):
 class DeliveryNotice(Message):
     type: Literal["delivery.exhausted"]
     data: DeliveryNoticed
+
+
+class EscalationNoticed(OfHandoff):
+    called: Literal["duty", "higher", "coordinator"]
+    office: str
+    phone: str | None
+    reason: Literal["not_signed_in"]
+
+
+class EscalationNotice(Message):
+    type: Literal["emergency.escalated"]
+    data: EscalationNoticed
 
 
 class EndpointNoticed(Outbound):

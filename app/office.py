@@ -15,6 +15,7 @@ from app.keys import KeyRing
 from app.ledger import Ledger
 from app.registry import OutdatedSnapshotError, Registry
 from app.turns import Turns
+from app.way import RightOfWay
 
 Asked = ParamSpec("Asked")
 Answered = TypeVar("Answered")
@@ -29,6 +30,7 @@ class Office:
     registry: Registry
     keys: KeyRing
     pings: Turns = field(default_factory=Turns)
+    way: RightOfWay = field(default_factory=RightOfWay)
 
     @classmethod
     def of(cls, settings: Settings, secret: bytes | None = None) -> Office:

@@ -205,6 +205,9 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.disputed": ("退回后有争议,由协调员裁定由谁办理", "Who handles it is disputed; a coordinator is deciding"),
     "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
     "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
+    "emergency.lifted": ("已转为急难,优先办理", "Made an emergency: it is acted on first"),
+    "emergency.escalated": ("尚未签收,已联系下一级值守", "Has not signed in; the next on duty is called"),
+    "debt.settled": ("一项急难事项已落实", "Something owed in the emergency was settled"),
 }
 
 

@@ -229,6 +229,11 @@ KINDS: dict[str, Kind] = {
         Text("已有此名称的订阅", "There is a subscription with this name"),
         Text("请换一个名称,或用 PATCH 修改已有的。", "Choose another name, or change that subscription with PATCH."),
     ),
+    "debt_settled": Kind(
+        409,
+        Text("此项应补事项已按另一结果了结", "This debt was settled already, and otherwise"),
+        Text("先前所记不变;请用 GET /v1/debts 查看。", "What was recorded stays; GET /v1/debts shows it."),
+    ),
     "sheet_refused": Kind(
         422,
         Text("表格有误,未导入任何内容", "The sheet is wrong; nothing was imported"),

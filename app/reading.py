@@ -17,6 +17,7 @@ from app.db import Database
 from app.etags import etag
 from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
+from app.hashchain import first_break
 from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus
@@ -26,7 +27,7 @@ from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, allowed_now, first_break, from_row, last_event
+from app.timeline import Case, allowed_now, from_row, last_event
 
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(

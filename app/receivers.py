@@ -58,6 +58,8 @@ class NoticeType(StrEnum):
     HANDOFF_DISPUTED = "handoff.disputed"
     HANDOFF_RULED = "handoff.ruled"
     HANDOFF_REASSIGNED = "handoff.reassigned"
+    EMERGENCY_LIFTED = "emergency.lifted"
+    EMERGENCY_ESCALATED = "emergency.escalated"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
     ENDPOINT_FAILING = "endpoint.failing"
     ENDPOINT_SUSPENDED = "endpoint.suspended"

@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aid import AidRules, Ceiling, CeilingKind, DutyContact, Standard, Terms
 from app.db import Database, is_unavailable
-from app.deadlines import Pace, WorkingCalendar
+from app.deadlines import Limit, Pace, WorkingCalendar, parse_limit
 from app.logs import describe
 from app.receivers import DeliveryMode, Receiver, SigningSecret, Subscription, Tls
 from app.routing.decide import forget
@@ -29,9 +31,13 @@ from app.routing.rules import RoutingTable
 from app.sealing import unseal
 from app.tables import (
     agency,
+    aid_ceiling,
     department,
     division,
+    duty_contact,
+    emergency_terms,
     endpoint_secret,
+    living_standard,
     material,
     need,
     revision,
@@ -96,6 +102,8 @@ class Snapshot:
     calendar: WorkingCalendar
     subscriptions: Mapping[str, Subscription]
     pace: Pace = Pace()  # noqa: RUF009
+    aid: AidRules = field(default_factory=AidRules)
+    duties: Mapping[str, tuple[DutyContact, ...]] = field(default_factory=dict)
 
     def receiver(self, code: str) -> Receiver | None:
         """An agency by its code, or a subscription by its id."""
@@ -187,7 +195,41 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
         directory=replace(directory, agencies=Known(directory.agencies)),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
         subscriptions={each.code: each for each in _subscriptions(await rows(subscription), secrets)},
+        aid=AidRules(
+            tuple(terms_of_row(row) for row in await rows(emergency_terms)),
+            tuple(ceiling_of_row(row) for row in await rows(aid_ceiling)),
+            tuple(standard_of_row(row) for row in await rows(living_standard)),
+        ),
+        duties=_duties(await rows(duty_contact)),
     )
+
+
+def terms_of_row(row: Mapping[str, Any]) -> Terms:
+    return Terms(
+        **{**row, **{name: _limit(text) for name, text in row.items() if name.endswith(("_limit", "_target"))}}
+    )
+
+
+def ceiling_of_row(row: Mapping[str, Any]) -> Ceiling:
+    return Ceiling(**{**row, "kind": CeilingKind(row["kind"]), "amount": Decimal(row["amount"])})
+
+
+def standard_of_row(row: Mapping[str, Any]) -> Standard:
+    return Standard(**{**row, "urban": Decimal(row["urban"]), "rural": Decimal(row["rural"])})
+
+
+def _limit(text: str) -> Limit:
+    limit = parse_limit(text)
+    assert limit is not None, "the columns are never empty"
+    return limit
+
+
+def _duties(rows: list[dict[str, Any]]) -> dict[str, tuple[DutyContact, ...]]:
+    held: dict[str, tuple[DutyContact, ...]] = {}
+    for row in sorted(rows, key=lambda each: each["position"]):
+        code = row.pop("agency_code")
+        held[code] = (*held.get(code, ()), DutyContact(**row))
+    return held
 
 
 async def load_table(connection: AsyncConnection, version: int, effective_from: datetime) -> RoutingTable:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.disputes import Dispute, Why
-from app.handoffs import Desk, dispatch
-from app.identifiers import new_id
+from app.handoffs import Desk, beside, dispatch
 from app.lifecycle import Act, HandoffStatus
 from app.routing.directory import Agency
 from app.routing.rules import Role
@@ -67,18 +66,7 @@ def give(
     given out again; `part` may be that very one. A new one whose step is not reached does not start."""
     mine = own(case, part.need, agency)
     if mine is None:
-        mine = Handoff(
-            id=new_id(),
-            request_id=case.id,
-            need=part.need,
-            agency_code=agency.code,
-            role=part.role,
-            step=part.step,
-            mandatory=part.mandatory,
-            routing_version=part.routing_version,
-            rule_number=part.rule_number,
-            opened_at=desk.at,
-        )
+        mine = beside(part, agency, desk)
         case.open_more(mine)
     elif mine is not part:
         case.take_part(mine, part)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 class KeyRole(StrEnum):
     INTAKE = "intake"
+    EMERGENCY = "emergency"  # may tell of an emergency, and nothing else
     AGENCY = "agency"
     COORDINATOR = "coordinator"
     ADMIN = "admin"

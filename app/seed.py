@@ -25,8 +25,11 @@ from app.routing.sheets import read_rules
 from app.tables import (
     agency,
     agency_seat,
+    aid_ceiling,
     department,
     division,
+    emergency_terms,
+    living_standard,
     material,
     need,
     revision,
@@ -43,6 +46,48 @@ BY_HAND = "agencies-360803.csv"
 # Who was responsible before the reform of 2018-19, who after it, and who is now.
 TABLES = ("routing-2017.csv", "routing-2019.csv", "routing.csv")
 _BATCH = 2000
+_PROVINCE, _XUNWU = "36", "360734"
+_FROM_THE_FIRST = {"division_code": _PROVINCE, "valid_from": date(2017, 1, 1)}
+# Examples for a county to write its own beside: those of `source` proposed are no law.
+AID_RULES: dict[Table, list[dict[str, Any]]] = {
+    emergency_terms: [
+        {
+            **_FROM_THE_FIRST,
+            "sign_in_minutes": 10,
+            "aid_target": "H:24",
+            "aid_limit": "CD:3",
+            "explanation_limit": "WD:3",
+            "papers_limit": "WD:10",
+            "source": "proposed; CD:3: 民政部 财政部 2026-01",
+        }
+    ],
+    aid_ceiling: [
+        {**_FROM_THE_FIRST, "kind": "yuan", "amount": "1000", "source": "Jiangxi 2017: a household and time"},
+        {
+            "division_code": _PROVINCE,
+            "valid_from": date(2026, 1, 1),
+            "kind": "months",
+            "amount": "1",
+            "source": "民政部 财政部 2026-01: a month of the local allowance",
+        },
+    ],
+    living_standard: [
+        {
+            "division_code": _PROVINCE,
+            "valid_from": date(2024, 12, 31),
+            "urban": "798.10",
+            "rural": "593.90",
+            "source": "example: the national average at the end of 2024",
+        },
+        {
+            "division_code": _XUNWU,
+            "valid_from": date(2023, 1, 1),
+            "urban": "825",
+            "rural": "600",
+            "source": "Xunwu 2023",
+        },
+    ],
+}
 Tell = Callable[[str, int], None]
 
 
@@ -64,6 +109,8 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
     await _fill(connection, working_day, _working_days(), tell)
     if await connection.scalar(select(func.count()).select_from(routing_table)) == 0:
         await _publish(connection, routing_tables(), tell)
+    for table, rows in AID_RULES.items():
+        await _fill(connection, table, iter(rows), tell)
     of_revision = await registry.moved(connection)
     if county is not None:
         agencies = list(county_agencies(county))

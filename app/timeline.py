@@ -7,8 +7,7 @@ unit is written; on PostgreSQL the request's row is locked from `load` on, on SQ
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
@@ -19,15 +18,25 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.disputes import Dispute, open_disputes
+from app.hashchain import event_hash
 from app.ledger import Unit
-from app.lifecycle import ENDED, Act, HandoffStatus, RequestStatus, Standing, allowed, request_status, target
+from app.lifecycle import (
+    ENDED,
+    SIGNED_FOR,
+    Act,
+    HandoffStatus,
+    RequestStatus,
+    Standing,
+    allowed,
+    request_status,
+    target,
+)
 from app.problems import Problem, Text
 from app.routing.rules import Role
 from app.sealing import seal, unseal
-from app.tables import event, handoff, help_request
+from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
-GENESIS = bytes(32)
 DUES = ("sign_in_due", "accept_due", "complete_due")
 
 
@@ -77,6 +86,8 @@ class Handoff:
     closed_at: datetime | None = None
     told: str | None = None
     told_at: datetime | None = None
+    # By when it must be signed for in an emergency, though its rule may give more time.
+    sign_in_by: datetime | None = None
     bound_by: str | None = None
     bound_at: datetime | None = None
 
@@ -105,6 +116,7 @@ _HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
 _handoff_values = attrgetter(*_HANDOFF_FIELDS)
 _FIXED = ("id", "request_id", "need", "agency_code", "role", "step", "mandatory", "routing_version", "opened_at")
 _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
+_HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
 
 _UPDATE_HANDOFF = (
     update(handoff).where(handoff.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVING})
@@ -114,7 +126,13 @@ _UPDATE_PART = update(handoff).where(handoff.c.id == bindparam("b_id")).values({
 _UPDATE_REQUEST = (
     update(help_request)
     .where(help_request.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in ("status", "closed_at", "events", "head")})
+    .values({name: bindparam(f"b_{name}") for name in _HEAD})
+)
+# What the person took back is owed no more.
+_FORGO = (
+    update(debt)
+    .where(debt.c.request_id == bindparam("b_request_id"), debt.c.settled_at.is_(None))
+    .values(settled_at=bindparam("b_at"), settled_by=bindparam("b_actor"), outcome="withdrawn")
 )
 
 
@@ -151,14 +169,24 @@ class Case:
 
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
         """What was added is a part of the request from now on: every later step is told of it."""
-        supplements = [*self.person.get("supplements", ()), {"at": at, **supplement}]
-        self._person = from_json(to_json({**self.person, "supplements": supplements}))
+        self._amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
+
+    def add_situation(self, situation: dict[str, Any]) -> None:
+        """What happened and where, of a request that has become an emergency."""
+        self._amend({"emergency": situation})
+
+    def _amend(self, parts: dict[str, Any]) -> None:
+        self._person = from_json(to_json({**self.person, **parts}))
         self.request["sealed"] = seal(self._person)
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
 
     @property
     def status(self) -> RequestStatus:
         return _STATUSES[self.request["status"]]
+
+    @property
+    def is_emergency(self) -> bool:
+        return self.request["emergency"] is not None
 
     @property
     def has_ended(self) -> bool:
@@ -219,6 +247,8 @@ class Case:
         moved.closed_at = at if status in ENDED else None
         if status is not HandoffStatus.SUSPENDED:
             moved.suspended_for = moved.suspended_at = None
+        if status in SIGNED_FOR and self.is_emergency:
+            self.unit.woken.add(signing_bell(self.id))
         self.touch(moved)
         self.record(f"handoff.{act}", at, actor, handoff_id=moved.id, data=moves, note=note)
 
@@ -227,6 +257,9 @@ class Case:
         for each in self.disputes.values():
             each.withdraw(self.unit)
         self.disputes.clear()
+        if self.request["debts"]:
+            self.unit.update(_FORGO, {"b_request_id": self.id, "b_at": at, "b_actor": actor})
+            self.request["debts"] = 0
         self._become(RequestStatus.WITHDRAWN, at, actor, note={"reason": reason} if reason else None)
 
     def settle(self, at: datetime, actor: str) -> None:
@@ -244,6 +277,7 @@ class Case:
                 if each.role is not Role.INFORMED
             ),
             unled=any(each["need"] not in led for each in self.request["decision"]["needs"]),
+            owed=self.request["debts"] > 0,
         )
         if derived is not self.status:
             self._become(derived, at, actor)
@@ -278,7 +312,7 @@ class Case:
             for each in self.changed():
                 row = each.row()
                 unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
-            names = ("id", "status", "closed_at", "events", "head")
+            names = ("id", *_HEAD)
             unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
         self._changed.clear()
         return unit
@@ -294,6 +328,11 @@ class Case:
         self.handoffs.append(opened)
         self.unit.insert(handoff, opened.row())
         self.touch(opened)
+
+
+def signing_bell(request_id: UUID) -> str:
+    """What is rung, beside the inboxes, when an agency signs for its part of an emergency."""
+    return f"signed:{request_id.hex}"
 
 
 async def load(connection: AsyncConnection, request_id: UUID) -> Case:
@@ -321,9 +360,8 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:
     """Requests without their handoffs and people, for adding events alone; locked, in one order, as by `load`."""
-    names = ("id", "status", "closed_at", "events", "head")
     locked = (
-        select(*(help_request.c[name] for name in names))
+        select(*(help_request.c[name] for name in ("id", *_HEAD)))
         .where(help_request.c.id.in_(request_ids))
         .order_by(help_request.c.id)
         .with_for_update()
@@ -347,34 +385,3 @@ async def last_events(connection: AsyncConnection, requests: Mapping[UUID, UUID]
 
 def from_row(row: Mapping[Any, Any]) -> Handoff:
     return Handoff(**{**row, "role": Role(row["role"]), "status": HandoffStatus(row["status"])})
-
-
-def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
-    """SHA-256 over the previous hash and the event's canonical JSON: the data's keys sorted, UTC milliseconds, the
-    sealed part by its digest."""
-    at: datetime = entry["at"]
-    sealed: bytes | None = entry["sealed"]
-    canonical = to_json(
-        [
-            entry["request_id"],
-            entry["sequence"],
-            round(at.timestamp() * 1000),
-            entry["kind"],
-            entry["actor"],
-            entry["handoff_id"],
-            sorted(entry["data"].items()),
-            hashlib.sha256(sealed).hexdigest() if sealed is not None else None,
-        ]
-    )
-    return hashlib.sha256(previous + canonical).digest()
-
-
-def first_break(entries: Iterable[Mapping[str, Any]], head: bytes) -> int | None:
-    """The sequence of the first event (in order) at which the chain is broken; one past the last when the
-    request's head names another; None when it holds."""
-    previous, expected = GENESIS, 1
-    for entry in entries:
-        if entry["sequence"] != expected or event_hash(previous, entry) != entry["hash"]:
-            return expected
-        previous, expected = entry["hash"], expected + 1
-    return None if previous == head else expected

@@ -14,6 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import metrics
+from app.chain import keep_following
 from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
@@ -46,6 +47,7 @@ class Worker:
         self._courier_task: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
@@ -54,6 +56,8 @@ class Worker:
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
         self._rescheduling = asyncio.create_task(self._rescheduler.run(self._stopping), name="rescheduler")
         self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
+        following = keep_following(self._database, self._registry, self._settings.public_url, self._stopping)
+        self._following = asyncio.create_task(following, name="chain")
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit
             heard = listen(self._database, DELIVERIES_CHANNEL, lambda _: ring(), ring, self._settings.poll_seconds)
@@ -66,7 +70,7 @@ class Worker:
         self._courier.stop()
         if self._courier_task:
             await self._courier_task
-        for task in (self._beating, self._sweeping, self._rescheduling):
+        for task in (self._beating, self._sweeping, self._rescheduling, self._following):
             if task:
                 await task
         for task in self._tasks:

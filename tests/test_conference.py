@@ -52,7 +52,8 @@ def late(county: County) -> Seen:
         acted(county, lead, "urge", note=note)
     past = datetime.now(UTC) - timedelta(days=3)
     change(
-        county.running.url, update(handoff).where(handoff.c.id == UUID(lead["handoff_id"])).values(complete_due=past, first_due=past)
+        county.running.url,
+        update(handoff).where(handoff.c.id == UUID(lead["handoff_id"])).values(complete_due=past, first_due=past),
     )
     return receipt
 

@@ -40,6 +40,7 @@ checks.negative_data_rejection.expected-statuses = ["2xx", "4xx"]
 def _keys_by_tag(url: str) -> str:
     roles = {
         "requests": (KeyRole.INTAKE, None),
+        "emergencies": (KeyRole.COORDINATOR, None),
         "handoffs": (KeyRole.AGENCY, AGENCY),
         "agencies": (KeyRole.ADMIN, None),
         "callbacks": (KeyRole.AGENCY, AGENCY),
@@ -57,6 +58,10 @@ def _keys_by_tag(url: str) -> str:
 include-name = "GET /v1/handoffs"
 parameters = {{ wait = 0 }}
 headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.AGENCY, AGENCY)}" }}
+
+[[operations]]
+include-name = "POST /v1/emergencies"
+headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.INTAKE)}", Prefer = "wait=0" }}
 """
     return inbox + "\n".join(
         f'[[operations]]\ninclude-tag = "{tag}"\n'

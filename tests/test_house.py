@@ -43,6 +43,7 @@ from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -51,13 +52,13 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs metrics problems refusals roles wire",
-    "deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
-    "columns schemas schemas_bulk sealing",
+    "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
+    "aid dangers deadlines disclosure etags hashchain identity lifecycle province receipts receivers routing signing turns",
+    "columns schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_guests answers_proof answers_routing answers_subscriptions "
-    "answers_tracking",
+    "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
+    "answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "disputes",
@@ -68,12 +69,11 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks guests inbox intake operation previewing proof reading refused_callbacks replay seed "
-    "rescheduling senders tabling working_days",
-    "docket drafting",
-    "coordination",
-    "conference",
-    "endpoint_rows",
+    "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
+    "replay rescheduling seed senders tabling working_days",
+    "debts docket drafting",
+    "coordination emergency emergency_board",
+    "conference endpoint_rows",
     "endpoints subscriptions",
     "process worker",
     "api",
@@ -82,7 +82,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_proof cli_subscriptions",
+    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -357,6 +357,43 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     RequestIn: a_request_in_full(),
     SubscriptionChange: {**SUBSCRIPTION, "active": True},
     SubscriptionIn: SUBSCRIPTION,
+    AidRulesIn: {
+        "terms": [
+            {
+                "division_code": "36",
+                "valid_from": "2026-01-01",
+                "sign_in_minutes": 10,
+                "source": "x",
+                "aid_target": "H:24",
+                "aid_limit": "CD:3",
+                "explanation_limit": "WD:3",
+                "papers_limit": "WD:10",
+            }
+        ],
+        "ceilings": [
+            {"division_code": "36", "valid_from": "2026-01-01", "kind": "yuan", "amount": "1000", "source": "x"}
+        ],
+        "standards": [
+            {"division_code": "36", "valid_from": "2026-01-01", "urban": "825", "rural": "600", "source": "x"}
+        ],
+    },
+    DutyListIn: {"contacts": [{"office": "值班室", "phone": "110", "name": "王", "hours": "夜间"}]},
+    EmergencyIn: {
+        "what": "断粮",
+        "where": "值夏镇",
+        "division_code": "360803101",
+        "kind": "hunger",
+        "channel": "hotline",
+        "needs": ["temp_aid_fast"],
+        "applicant": {"name": "张"},
+        "helper": {"name": "李"},
+        "people": 2,
+        "caller_phone": "110",
+        "position": {"latitude": 27.1, "longitude": 115.0},
+        "facts": {"household_size": 2},
+    },
+    LiftIn: {"facts": ["no_food"], "what": "断粮", "where": "值夏镇"},
+    SettleIn: {"outcome": "done", "amount_yuan": "1000", "with_what": "被褥"},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WorkingDayIn: {"working": False, "source": "通知"},
     WorkingYearIn: {"year": 2027, "source": "通知", "days": [{"day": "2027-01-01", "working": False}]},

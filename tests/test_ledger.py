@@ -212,6 +212,30 @@ def test_a_waiter_that_was_cancelled_in_its_group_harms_no_other(database_url: s
     run(database_url, use)
 
 
+def test_what_is_urgent_goes_before_all_that_waits_in_a_group_of_its_own(database_url: str) -> None:
+    groups: list[int] = []
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        done: list[str] = []
+
+        async def write(name: str, *, urgent: bool = False) -> None:
+            await ledger.write(a_unit(), urgent=urgent)
+            done.append(name)
+
+        async with held_back(database_url):
+            busy = await both_writers_busy(ledger)
+            ordinary = [asyncio.create_task(write("ordinary")) for _ in range(8)]
+            await queued(ledger, 8)
+            emergency = asyncio.create_task(write("urgent", urgent=True))
+            await asyncio.sleep(0)
+        await asyncio.gather(*busy, *ordinary, emergency)
+        waiting_behind = done.index("urgent")
+        assert waiting_behind <= 4 * (len(ledger._writers) - 1), "the other writer may have taken one group meanwhile"
+        assert 1 in groups[len(busy) :]
+
+    run(database_url, use, group=4, observe_group=groups.append)
+
+
 def test_stopping_writes_all_that_waits_and_refuses_what_comes_after(database_url: str) -> None:
     units = [a_unit() for _ in range(100)]
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.hashchain import GENESIS, first_break
 from app.lifecycle import (
     AGENCY_ACTS,
     ENDED,
@@ -22,7 +23,7 @@ from app.lifecycle import (
     target,
 )
 from app.routing.rules import Role
-from app.timeline import GENESIS, Case, Handoff, first_break
+from app.timeline import Case, Handoff
 
 # design.md: waiting -> dispatched -> received -> in_progress <-> suspended -> completed; returned; cancelled.
 TABLE = """
@@ -78,7 +79,15 @@ def standing(status: str, waits_for_applicant: bool = False, replaced: bool = Fa
 def a_case() -> Case:
     """A request with one handoff that waits."""
     handoff = Handoff(UUID(int=2), REQUEST, "legal_aid", "360803-justice", Role.LEAD, 1, True, 1, 117, AT)
-    request = {"id": REQUEST, "status": "registered", "events": 0, "head": GENESIS, "closed_at": None}
+    request = {
+        "id": REQUEST,
+        "status": "registered",
+        "events": 0,
+        "head": GENESIS,
+        "emergency": None,
+        "debts": 0,
+        "closed_at": None,
+    }
     request["decision"] = {"version": 1, "needs": [{"need": "legal_aid"}]}
     return Case(request=request, handoffs=[handoff], is_new=True)
 

@@ -75,7 +75,6 @@ def test_every_operation_has_a_summary_a_tag_in_order_and_declares_its_errors() 
 def test_every_message_out_is_described() -> None:
     handoff = {"dispatched", "supplemented", "urged", "rescheduled", "cancelled", "due_soon", "supervised", "resumed"}
     handoff |= {"extended"}
-    notices = {"notice.request", "notice.handoff", "notice.delivery", "notice.endpoint"}
-    assert (
-        set(DOCUMENT["webhooks"]) == {f"handoff.{each}" for each in handoff} | {"ping", "agency.supervised"} | notices
-    )
+    notices = {"notice.request", "notice.handoff", "notice.delivery", "notice.emergency", "notice.endpoint"}
+    others = {"ping", "agency.supervised", "emergency.dispatched"}
+    assert set(DOCUMENT["webhooks"]) == {f"handoff.{each}" for each in handoff} | others | notices

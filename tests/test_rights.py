@@ -37,6 +37,7 @@ EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_DISPUTES = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
+ACT_IN_EMERGENCIES = {KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): {KeyRole.INTAKE},
     ("GET", "/v1/requests"): SEE_REQUESTS,
@@ -45,6 +46,15 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/requests/{request_id}/decision"): SEE_REQUESTS,
     ("POST", "/v1/requests/{request_id}/supplements"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
     ("POST", "/v1/requests/{request_id}/withdraw"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
+    ("POST", "/v1/emergencies"): {KeyRole.INTAKE, KeyRole.EMERGENCY},
+    ("GET", "/v1/emergencies/board"): {KeyRole.COORDINATOR, KeyRole.AUDITOR},
+    ("POST", "/v1/requests/{request_id}/emergency"): ACT_IN_EMERGENCIES,
+    ("GET", "/v1/debts"): {*ACT_IN_EMERGENCIES, KeyRole.AUDITOR},
+    ("POST", "/v1/requests/{request_id}/debts/{kind}/settle"): ACT_IN_EMERGENCIES,
+    ("GET", "/v1/aid-rules"): SEE_AGENCIES,
+    ("PATCH", "/v1/aid-rules"): EDIT_AGENCIES,
+    ("GET", "/v1/agencies/{code}/duty-list"): SEE_AGENCIES,
+    ("PUT", "/v1/agencies/{code}/duty-list"): EDIT_AGENCIES,
     ("GET", "/v1/handoffs"): SEE_HANDOFFS,
     ("GET", "/v1/handoffs/{handoff_id}"): SEE_HANDOFFS,
     ("POST", "/v1/handoffs/{handoff_id}/callbacks"): {KeyRole.AGENCY},
@@ -103,7 +113,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/health/ready"): ANYONE,
     ("GET", "/metrics"): SEE_DELIVERIES,
 }
-SAMPLES = {"token": "A" * 27, "code": "not_found", "version": "1", "day": "2026-12-01"}
+SAMPLES = {"kind": "aid", "token": "A" * 27, "code": "not_found", "version": "1", "day": "2026-12-01"}
 
 
 def make_ended_key(url: str, *, revoked: bool) -> str:

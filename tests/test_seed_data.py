@@ -14,6 +14,7 @@ import pytest
 from app import seed
 from app.deadlines import WorkingCalendar, parse_limit
 from app.handoffs import Desk, dispatch_ready, open_from
+from app.hashchain import GENESIS
 from app.lifecycle import Act, HandoffStatus
 from app.registry import Snapshot
 from app.routing.decide import decide
@@ -21,7 +22,7 @@ from app.routing.directory import Agency, Directory
 from app.routing.facts import Facts
 from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule
 from app.routing.sheets import read_rules
-from app.timeline import GENESIS, Case
+from app.timeline import Case
 
 Row = dict[str, str]
 COUNTY, AT = "360803", datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -119,7 +120,15 @@ def test_the_lead_is_reached_though_nobody_answers_who_need_not(need: str) -> No
     table = RoutingTable(1, AT, RULES)
     agencies = [Agency(**{k: v for k, v in row.items() if k != "created_at"}) for row in seed.county_agencies(COUNTY)]
     snapshot = Snapshot(1, {}, {}, {}, {}, {1: table}, Directory.of(agencies), WorkingCalendar({}, AT.date()), {})
-    request = {"id": UUID(int=1), "status": "registered", "events": 0, "head": GENESIS, "division_code": f"{COUNTY}101"}
+    request = {
+        "id": UUID(int=1),
+        "status": "registered",
+        "events": 0,
+        "head": GENESIS,
+        "emergency": None,
+        "debts": 0,
+        "division_code": f"{COUNTY}101",
+    }
     case, desk = Case(request=request, handoffs=[], is_new=True), Desk(snapshot, AT, "tests")
     open_from(case, decide(Facts(f"{COUNTY}101", (need,)), table, snapshot.directory, AT), desk)
     (lead,) = [each for each in case.handoffs if each.role is Role.LEAD]

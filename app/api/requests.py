@@ -41,6 +41,7 @@ Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
 async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
     body = await read_bytes(request)
+    await office_of(request).way.given()
     asked = parse(RequestIn, body)
     repeat = repeat_of(request, key, body)
     return answer(await intake.accept(office_of(request), key, asked, repeat), 201)

@@ -12,7 +12,9 @@ from app.messages import (
     DeliveryNotice,
     DispatchedMessage,
     DueSoonMessage,
+    EmergencyMessage,
     EndpointNotice,
+    EscalationNotice,
     ExtendedMessage,
     HandoffNotice,
     PingMessage,
@@ -46,6 +48,17 @@ def handoff_dispatched(
     webhook_signature: Signature,
 ) -> None:
     """A handoff is yours: its clocks run from now. `person` holds what the rule discloses to you."""
+
+
+@router.post("emergency.dispatched", responses=_RESPONSES)
+def emergency_dispatched(
+    body: EmergencyMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """An emergency: act first, and sign in within minutes, or your duty list is called. It comes before all else, and in
+    place of `handoff.dispatched`; a handoff that you have already may become one."""
 
 
 @router.post("handoff.supplemented", responses=_RESPONSES)
@@ -161,6 +174,13 @@ def notice_of_delivery(
     body: DeliveryNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
 ) -> None:
     """To a subscriber: an agency could not be reached for three days, and does not know of a handoff."""
+
+
+@router.post("notice.emergency", responses=_RESPONSES)
+def notice_of_emergency(
+    body: EscalationNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
+) -> None:
+    """To a subscriber: an agency has not signed in to an emergency in time, and who is to be called now."""
 
 
 @router.post("notice.endpoint", responses=_RESPONSES)

@@ -1,7 +1,7 @@
 """A message of every type that an agency may get, invented people only; and the signed sample set, fixed to the byte,
 with a notice of every form that a subscriber may get.
 
-What the OpenAPI document shows as an example is the sample; a type that is announced and not sent yet has one here.
+What the OpenAPI document shows as an example is the sample.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ SECRET = "whsec_b25lLXdpbmRvdyBzYW1wbGUgc2VjcmV0LCBwdWJsaWM="  # noqa: S105 - pu
 NEXT_SECRET = "whsec_b25lLXdpbmRvdyBuZXh0IHNhbXBsZSwgcHVibGljISE="  # noqa: S105
 _SENT_AT = datetime(2026, 11, 23, 21, 10, tzinfo=UTC)
 _ID = "01a20a3d-3e41-7219-9528-bb21953447{:02x}"
-_OWN_TO_DISPATCHED = ("partners", "discloses", "person")
 
 
 def messages() -> dict[str, dict[str, Any]]:
-    """By type, the announced ones last."""
+    """By type, that of an emergency last."""
     examples = _examples()
     own = {name: each for name, each in examples.items() if name.endswith("Message") and name != "ReferenceMessage"}
     told = {each["type"]: each for each in own.values()}
-    sent = {kind: told[kind] for kind in (DISPATCHED, SUPPLEMENTED, CANCELLED)} | told
-    return {**sent, **{kind: each for kind, each in _announced(told[DISPATCHED]).items() if kind not in told}}
+    emergency = told.pop(EMERGENCY)
+    return {kind: told[kind] for kind in (DISPATCHED, SUPPLEMENTED, CANCELLED)} | told | {EMERGENCY: emergency}
 
 
 def notices() -> list[dict[str, Any]]:
@@ -90,18 +89,3 @@ def _signed(secrets: list[str], webhook_id: str, message: dict[str, Any], **more
     headers = {"content-type": "application/json", **signing.sign(secrets, webhook_id, _SENT_AT, body)}
     content = {"secret": SECRET, **more, "headers": headers, "body": body.decode()}
     return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
-
-
-def _announced(dispatched: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    seen = {name: value for name, value in dispatched["data"].items() if name not in _OWN_TO_DISPATCHED}
-    urged = {**seen, "status": "in_progress", "reason": "completion_overdue", "note": "请在期限前办结"}
-    need = {
-        "code": "temp_aid_fast",
-        "name_zh": "急难型临时救助·小额快救",
-        "name_en": "Emergency temporary aid: small sum, fast track",
-    }
-    emergency = {**seen, "need": need, "role": "lead", "situation": "房屋失火,一家三口今晚无处住。"}
-    return {
-        URGED: {"type": URGED, "timestamp": "2026-11-23T21:08:36Z", "data": urged},
-        EMERGENCY: {"type": EMERGENCY, "timestamp": "2026-11-23T21:08:35Z", "data": emergency},
-    }

@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from app import clocks
+from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
 from app.identifiers import now
 from app.ledger import Unit
-from app.receivers import notice_types
+from app.receivers import NoticeType, notice_types
 from app.registry import Snapshot
 from app.tables import event
 from app.timeline import Case
+
+_URGENT = frozenset({NoticeType.EMERGENCY_LIFTED, NoticeType.EMERGENCY_ESCALATED})
 
 
 def finish(case: Case, snapshot: Snapshot, at: datetime | None = None) -> Unit:
@@ -53,6 +56,7 @@ def _tell(case: Case, unit: Unit, snapshot: Snapshot) -> None:
                         handoff_id=None,
                         data=data,
                         at=happened["at"],
+                        priority=Priority.EMERGENCY if type_ in _URGENT else Priority.ORDINARY,
                     )
 
 
@@ -74,6 +78,9 @@ def _seen(case: Case, happened: Mapping[str, Any], before: str | None, status: s
         return needs, {**of_request, "needs": needs, "status_before": before, "status": status}
     handoff = case.handoff(happened["handoff_id"])
     of_handoff = {**of_request, "handoff_id": handoff.id, "need": handoff.need, "agency": handoff.agency_code}
+    if "called" in told:
+        called = {name: told[name] for name in ("called", "office", "phone", "reason")}
+        return [handoff.need], {**of_handoff, **called}
     if "delivery" in told:
         return [handoff.need], {**of_handoff, "delivery_id": told["delivery"], "attempts": told["attempts"]}
     return [handoff.need], {

@@ -77,13 +77,14 @@ def enqueue(
     data: dict[str, Any],
     at: datetime,
     priority: Priority = Priority.ORDINARY,
-) -> None:
-    """Add a message to a unit of work. Its bytes are fixed here, for every attempt."""
+) -> UUID:
+    """Add a message to a unit of work; its id. Its bytes are fixed here, for every attempt."""
+    delivery_id = new_id()
     body = to_json({"type": type, "timestamp": at, "data": data})
     unit.insert(
         delivery,
         {
-            "id": new_id(),
+            "id": delivery_id,
             "receiver": receiver,
             "request_id": request_id,
             "handoff_id": handoff_id,
@@ -101,6 +102,7 @@ def enqueue(
         },
     )
     unit.rings = True
+    return delivery_id
 
 
 # 2xx is the truth whoever heard it; a failure is only for the worker that still holds the claim to say.

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from app import signing
+from app.hashchain import first_break
 from app.proof import words
 from app.proof.records import Records, Row
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
-from app.timeline import first_break
 
 Entry = dict[str, Any]
 Fault = dict[str, str]

@@ -10,6 +10,7 @@ from app.receivers import DeliveryMode, SigningSecret, Tls
 
 # Statistical codes: province 2 digits, prefecture 4, county 6, township 9.
 _LEVELS = (9, 6, 4, 2)
+_COUNTY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,15 @@ class Directory:
     def _offices(self) -> frozenset[tuple[str, str]]:
         """Where each department has an agency, active or not."""
         return frozenset((agency.department, agency.division_code) for agency in self.agencies.values())
+
+    @cached_property
+    def place(self) -> str:
+        """The smallest division that holds the agencies of all its counties and townships: where the service is."""
+        counties = {
+            each.division_code[:_COUNTY] for each in self.agencies.values() if len(each.division_code) >= _COUNTY
+        }
+        shared = ({county[:digits] for county in counties} for digits in _LEVELS[1:])
+        return next((places.pop() for places in shared if len(places) == 1), "")
 
     def resolve(self, department: str, division_code: str) -> Agency | None:
         """The active agency of `department` whose jurisdiction is nearest above `division_code`, or None."""

@@ -44,12 +44,21 @@ help_request = Table(
     Column("events", Integer, nullable=False),
     Column("head", Digest, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # Its kind, if it is acted on as an emergency; and how much of what is owed then is still open.
+    Column("emergency", String(16)),
+    Column("debts", SmallInteger, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("receipt_number"),
     UniqueConstraint("tracking_hash"),
     one_of("status", RequestStatus),
     Index(None, "registered_by", "id"),
     Index(None, "status", "id"),
+    Index(
+        "ix_help_request_open_emergency",
+        "id",
+        postgresql_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
+        sqlite_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
+    ),
 )
 
 handoff = Table(
@@ -72,6 +81,8 @@ handoff = Table(
     Column("opened_at", Instant, nullable=False),
     Column("dispatched_at", Instant),
     Column("sign_in_due", Instant),
+    # In an emergency, though its rule may give more time.
+    Column("sign_in_by", Instant),
     Column("accept_due", Instant),
     Column("complete_due", Instant),
     # The completion clock as it was first set, which no suspension and no extension moves.

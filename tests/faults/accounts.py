@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.hashchain import first_break
 from app.tables import callback, delivery, delivery_attempt, event, handoff, help_request
-from app.timeline import first_break
 from tests.faults.load import Load
 from tests.faults.sink import Received, Sink
 from tests.watching import fetch

@@ -1,0 +1,97 @@
+"""What the county sets for emergencies: duty lists, times, ceilings, allowances; dated, and in force everywhere at
+once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Table, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import registry
+from app.checks import unknown_division
+from app.office import Office
+from app.problems import FieldError, Problem, invalid
+from app.schemas_emergencies import AidRulesIn, DutyListIn
+from app.tables import agency, aid_ceiling, division, duty_contact, emergency_terms, living_standard
+
+_TABLES: Mapping[str, Table] = {"terms": emergency_terms, "ceilings": aid_ceiling, "standards": living_standard}
+
+
+async def aid_rules(office: Office) -> dict[str, Any]:
+    """`AidRules`: every row, by division and day."""
+    async with office.database.reading_as_one() as connection:
+        return {name: await _rows(connection, table) for name, table in _TABLES.items()}
+
+
+async def set_aid_rules(office: Office, asked: AidRulesIn) -> dict[str, Any]:
+    """Add rows, in place of those of the same division and day; `AidRules`. Raises `validation_failed`."""
+    given = {name: [_row(each) for each in getattr(asked, name)] for name in _TABLES}
+    async with office.database.writing() as connection:
+        await registry.held(connection)
+        known = set((await connection.execute(select(division.c.code))).scalars())
+        if faults := list(_unknown(given, known)):
+            raise invalid(*faults)
+        for name, table in _TABLES.items():
+            for row in given[name]:
+                same = (table.c.division_code == row["division_code"]) & (table.c.valid_from == row["valid_from"])
+                await connection.execute(delete(table).where(same))
+                await connection.execute(table.insert(), row)
+        await registry.moved(connection)
+        kept = {name: await _rows(connection, table) for name, table in _TABLES.items()}
+    await office.registry.refresh()
+    return kept
+
+
+def _row(given: Any) -> dict[str, Any]:
+    row: dict[str, Any] = given.model_dump()
+    return row
+
+
+def _unknown(given: Mapping[str, list[dict[str, Any]]], known: set[str]) -> Iterable[FieldError]:
+    for name, rows in given.items():
+        for position, row in enumerate(rows):
+            if row["division_code"] not in known:
+                yield unknown_division(f"/{name}/{position}/division_code", row["division_code"])
+
+
+async def _rows(connection: AsyncConnection, table: Table) -> list[dict[str, Any]]:
+    ordered = select(table).order_by(table.c.division_code, table.c.valid_from)
+    return [_named(row) for row in (await connection.execute(ordered)).mappings()]
+
+
+def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """As JSON has it: `valid_from` is a date, which the wire knows as text."""
+    return {str(name): value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+
+
+async def duty_list(office: Office, agency_code: str) -> dict[str, Any]:
+    """`DutyList`, in the order in which they are called. Raises `not_found`."""
+    async with office.database.reading() as connection:
+        return await _duty_list(connection, agency_code)
+
+
+async def set_duty_list(office: Office, agency_code: str, asked: DutyListIn) -> dict[str, Any]:
+    """Replace an agency's whole list; `DutyList`. Raises `not_found`."""
+    async with office.database.writing() as connection:
+        await registry.held(connection)
+        await _duty_list(connection, agency_code)
+        await connection.execute(delete(duty_contact).where(duty_contact.c.agency_code == agency_code))
+        for position, each in enumerate(asked.contacts):
+            row = {"agency_code": agency_code, "position": position, **each.model_dump()}
+            await connection.execute(duty_contact.insert(), row)
+        await registry.moved(connection)
+        kept = await _duty_list(connection, agency_code)
+    await office.registry.refresh()
+    return kept
+
+
+async def _duty_list(connection: AsyncConnection, agency_code: str) -> dict[str, Any]:
+    if await connection.scalar(select(agency.c.code).where(agency.c.code == agency_code)) is None:
+        raise Problem("not_found")
+    names = [duty_contact.c[name] for name in ("office", "phone", "name", "hours")]
+    ordered = select(*names).where(duty_contact.c.agency_code == agency_code).order_by(duty_contact.c.position)
+    contacts = [_named(row) for row in (await connection.execute(ordered)).mappings()]
+    return {"agency": agency_code, "contacts": contacts}

@@ -1,0 +1,202 @@
+"""Debts (先行救助后应补事项): what is still owed in an emergency, each with its day; no request is closed over one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.aid import Terms
+from app.dangers import LARGER_AID
+from app.deadlines import Limit, WorkingCalendar, due
+from app.delivery.notices import finish
+from app.handoffs import Desk, assigned, dispatch
+from app.identifiers import new_id, now
+from app.intake import desk_of
+from app.keys import Key, KeyRole
+from app.ledger import write_units
+from app.lifecycle import HandoffStatus
+from app.office import Office, again_if_outdated
+from app.problems import Problem
+from app.reading import PageAsked, cursor_of
+from app.routing.decide import decide
+from app.routing.facts import Facts
+from app.routing.rules import Role, in_force, local_day
+from app.schemas_emergencies import SettleIn
+from app.sealing import seal, unseal
+from app.tables import debt, handoff, help_request
+from app.timeline import Case, load
+from app.wire import to_json
+
+
+class DebtKind(StrEnum):
+    AID = "aid"
+    EXPLANATION = "explanation"  # what happened, written down once the danger is over
+    PAPERS = "papers"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    page: PageAsked
+    open: bool | None
+    overdue: bool
+
+
+def owe(case: Case, limits: list[Limit], terms: Terms, calendar: WorkingCalendar, at: datetime) -> None:
+    """Write down what an emergency owes. `limits` are the emergency limits of its rules: the shortest is that of the
+    aid; one of no hours, which says at once, is answered for by the minutes to sign in."""
+    allowed = [limit for limit in limits if limit.count > 0] or [terms.aid_limit]
+    aid_due = min(due(at, limit, calendar).at for limit in allowed)
+    by_kind = {
+        DebtKind.AID: aid_due,
+        DebtKind.EXPLANATION: due(at, terms.explanation_limit, calendar).at,
+        DebtKind.PAPERS: due(at, terms.papers_limit, calendar).at,
+    }
+    target = min(due(at, terms.aid_target, calendar).at, aid_due)
+    for kind, due_at in by_kind.items():
+        case.unit.insert(
+            debt,
+            {
+                "id": new_id(),
+                "request_id": case.id,
+                "kind": kind.value,
+                "opened_at": at,
+                "target_at": target if kind is DebtKind.AID else None,
+                "due_at": due_at,
+                **dict.fromkeys(("settled_at", "settled_by", "outcome", "amount", "sealed")),
+            },
+        )
+    case.request["debts"] = len(by_kind)
+
+
+@again_if_outdated
+async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, asked: SettleIn) -> bytes:
+    """Say that a debt is settled, and with what; a `DebtView`, JSON. The same again is no error.
+
+    What is not confirmed later takes nothing back: the aid stays as it was settled. Aid above the ceiling is told to
+    the county's civil affairs. Raises `not_found`, `debt_settled`.
+    """
+    desk = await desk_of(office, key)
+    async with office.database.writing() as connection:
+        case = await load(connection, request_id)
+        must_reach(key, case)
+        of_kind = (debt.c.request_id == request_id) & (debt.c.kind == kind.value)
+        row = (await connection.execute(select(debt).where(of_kind))).mappings().first()
+        if row is None:
+            raise Problem("not_found")
+        note = {"with": asked.with_what} if asked.with_what else None
+        settled: dict[str, Any] = {"outcome": asked.outcome, "amount": asked.amount_yuan}
+        if row["settled_at"] is not None:
+            if any(row[name] != value for name, value in settled.items()):
+                raise Problem("debt_settled")
+        else:
+            settled |= {"settled_at": desk.at, "settled_by": key.actor, "sealed": seal(note) if note else None}
+            await connection.execute(update(debt).where(of_kind).values(settled))
+            case.request["debts"] -= 1
+            case.record("debt.settled", desk.at, key.actor, data={"debt": kind.value, "outcome": asked.outcome})
+            if kind is DebtKind.AID and asked.amount_yuan is not None:
+                _weigh(case, Decimal(asked.amount_yuan), desk)
+            case.settle(desk.at, key.actor)
+            unit = finish(case, desk.snapshot)
+            await write_units(connection, [unit])
+            await office.database.bell.before_commit(connection)
+        answer = to_json(_seen({**row, **settled}, case.request, desk.at))
+    office.database.bell.after_commit()
+    return answer
+
+
+def must_reach(key: Key, case: Case) -> None:
+    """An agency reaches what it has been sent a part of; who took it in and coordinators as ever."""
+    if key.role is KeyRole.AGENCY:
+        sent = (each for each in case.handoffs if each.status is not HandoffStatus.WAITING)
+        is_its = any(each.agency_code == key.agency_code for each in sent)
+    else:
+        is_its = key.role is KeyRole.COORDINATOR or case.request["registered_by"] == key.id
+    if not is_its:
+        raise Problem("not_found")
+
+
+def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
+    """Above the ceiling it is the county's business: who leads larger aid there gets a part of its own, if it has none."""
+    place, day = case.request["division_code"], local_day(case.request["registered_at"])
+    residence = case.person.get("facts", {}).get("residence")
+    ceiling = desk.snapshot.aid.ceiling_of(place, day, residence)
+    if ceiling is not None and amount <= ceiling:
+        return
+    data = {"ceiling": None if ceiling is None else str(ceiling), "day": day.isoformat()}
+    case.record("aid.above_ceiling", desk.at, desk.actor, data=data)
+    table = in_force(desk.snapshot.tables.values(), desk.at)
+    if table is None or case.of_need(LARGER_AID):
+        return
+    decision = decide(Facts(place, (LARGER_AID,)), table, desk.snapshot.directory, desk.at)
+    (decided,) = decision.needs
+    for each in decided.assignments:
+        if each.role is Role.LEAD:
+            opened = assigned(case, LARGER_AID, each, decision.version, desk)
+            case.open_more(opened)
+            dispatch(case, opened, desk)
+
+
+async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
+    """A page (`DebtPage`), newest first; of an agency those of its own requests, of an intake key those it took in."""
+    at = now()
+    query = _DEBTS.order_by(debt.c.id.desc()).limit(asked.page.limit + 1)
+    if after := asked.page.after_id():
+        query = query.where(debt.c.id < after)
+    if asked.overdue:
+        query = query.where(debt.c.settled_at.is_(None), debt.c.due_at < at)
+    elif asked.open is not None:
+        query = query.where(debt.c.settled_at.is_(None) if asked.open else debt.c.settled_at.is_not(None))
+    if key.role is KeyRole.AGENCY:
+        of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
+        query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
+    elif key.role is KeyRole.INTAKE:
+        query = query.where(help_request.c.registered_by == key.id)
+    async with office.database.reading() as connection:
+        rows = (await connection.execute(query)).mappings().all()
+    items = [_seen(row, row, at) for row in rows[: asked.page.limit]]
+    more = len(rows) > asked.page.limit
+    return {"items": items, "next_cursor": cursor_of(items[-1]["debt_id"]) if more else None}
+
+
+_DEBTS: Select[Any] = select(debt, help_request.c.receipt_number, help_request.c.division_code).join_from(
+    debt, help_request, debt.c.request_id == help_request.c.id
+)
+
+
+async def of_requests(connection: AsyncConnection, request_ids: list[UUID], at: datetime) -> dict[UUID, list[Any]]:
+    """The debts of requests, in the order of their days."""
+    found: dict[UUID, list[Any]] = {request_id: [] for request_id in request_ids}
+    query = _DEBTS.where(debt.c.request_id.in_(request_ids)).order_by(debt.c.due_at, debt.c.kind)
+    for row in (await connection.execute(query)).mappings():
+        found[row["request_id"]].append(_seen(row, row, at))
+    return found
+
+
+def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime) -> dict[str, Any]:
+    until = row["settled_at"] or at
+    note = unseal(row["sealed"]) if row["sealed"] is not None else {}
+    return {
+        "debt_id": row["id"],
+        "request_id": row["request_id"],
+        "receipt_number": request["receipt_number"],
+        "division_code": request["division_code"],
+        "kind": row["kind"],
+        "opened_at": row["opened_at"],
+        "target_at": row["target_at"],
+        "due_at": row["due_at"],
+        "overdue": until > row["due_at"],
+        "past_target": row["target_at"] is not None and until > row["target_at"],
+        "settled_at": row["settled_at"],
+        "settled_by": row["settled_by"],
+        "outcome": row["outcome"],
+        "amount_yuan": row["amount"],
+        "with_what": note.get("with"),
+    }

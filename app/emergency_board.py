@@ -1,0 +1,132 @@
+"""The board of emergencies (急难看板): what is open, who has not answered, and whom to call now. All of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from app import debts
+from app.chain import steps_of
+from app.delivery.breaker import BreakerState
+from app.identifiers import now
+from app.lifecycle import HandoffStatus
+from app.office import Office, again_if_outdated
+from app.problems import Text
+from app.reading import PageAsked, cursor_of
+from app.registry import Snapshot
+from app.routing.rules import Role
+from app.tables import delivery, emergency_watch, endpoint_state, handoff, help_request
+from app.timeline import Case, from_row
+
+# A message that was not delivered at once is not delivered: somebody has to call.
+_AT_ONCE = timedelta(seconds=5)
+_WHY = {
+    "not_delivered": Text("消息没有送达,请打电话", "the message did not arrive: call"),
+    "endpoint_down": Text("接收系统停用或连续失败,请打电话", "its machine is down: call"),
+    "no_machine": Text("该单位自己查收,尚未签收,请打电话", "it reads its inbox and has not signed in: call"),
+    "not_signed_in": Text("已送达,过时未签收,请打电话", "it was reached and has not signed in in time: call"),
+}
+_OPEN = (help_request.c.emergency.is_not(None), help_request.c.closed_at.is_(None))
+_REQUESTS = [column for column in help_request.c if column.name not in ("sealed", "decision")]
+_PARTS: Select[Any] = (
+    select(
+        handoff,
+        *(emergency_watch.c[name] for name in ("due_at", "position", "called", "phone")),
+        *(delivery.c[name].label(f"d_{name}") for name in ("status", "attempts", "ended_at", "claimed_by")),
+        endpoint_state.c.breaker,
+        endpoint_state.c.suspended_at,
+    )
+    .join_from(handoff, emergency_watch, emergency_watch.c.handoff_id == handoff.c.id)
+    .outerjoin(delivery, delivery.c.id == emergency_watch.c.delivery_id)
+    .outerjoin(endpoint_state, endpoint_state.c.receiver == handoff.c.agency_code)
+    .order_by(handoff.c.step, handoff.c.id)
+)
+
+
+@again_if_outdated
+async def board(office: Office, page: PageAsked) -> dict[str, Any]:
+    """The open emergencies (`EmergencyBoard`), newest first."""
+    at, snapshot = now(), await office.registry.current()
+    query = select(*_REQUESTS).where(*_OPEN).order_by(help_request.c.id.desc()).limit(page.limit + 1)
+    if after := page.after_id():
+        query = query.where(help_request.c.id < after)
+    async with office.database.reading() as connection:
+        requests = [dict(row) for row in (await connection.execute(query)).mappings()]
+        shown = requests[: page.limit]
+        ids = [row["id"] for row in shown]
+        parts: dict[UUID, list[Any]] = {each: [] for each in ids}
+        for row in (await connection.execute(_PARTS.where(handoff.c.request_id.in_(ids)))).mappings():
+            parts[row["request_id"]].append(row)
+        owed = await debts.of_requests(connection, ids, at)
+    items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in shown]
+    following = cursor_of(items[-1]["request_id"]) if len(requests) > page.limit else None
+    return {"items": items, "next_cursor": following}
+
+
+def _item(
+    request: dict[str, Any], parts: list[Mapping[Any, Any]], owed: list[Any], snapshot: Snapshot, at: datetime
+) -> dict[str, Any]:
+    agencies = [_part(request, each, snapshot, at) for each in parts]
+    return {
+        "request_id": request["id"],
+        "receipt_number": request["receipt_number"],
+        "kind": request["emergency"],
+        "division_code": request["division_code"],
+        "status": request["status"],
+        "registered_at": request["registered_at"],
+        "red": any(each["red"] for each in agencies) or any(_is_late(each) for each in owed),
+        "agencies": agencies,
+        "debts": owed,
+    }
+
+
+def _is_late(owed: Mapping[str, Any]) -> bool:
+    return owed["settled_at"] is None and bool(owed["overdue"])
+
+
+def _part(request: dict[str, Any], row: Mapping[Any, Any], snapshot: Snapshot, at: datetime) -> dict[str, Any]:
+    names = [column.name for column in handoff.c]
+    part = from_row({name: row[name] for name in names})
+    agency = snapshot.directory.agencies[part.agency_code]
+    steps = steps_of(Case(request, [], is_new=False), part, snapshot)[row["position"] :]
+    why = _why_red(row, part.status, part.role, at)
+    return {
+        "handoff_id": part.id,
+        "need": part.need,
+        "agency": agency.code,
+        "name_zh": agency.name_zh,
+        "name_en": agency.name_en,
+        "phone": agency.phone,
+        "role": part.role,
+        "status": part.status,
+        "told_at": part.told_at,
+        "reached_at": row["d_ended_at"] if row["d_status"] == "delivered" else None,
+        "signed_in": part.status not in (HandoffStatus.DISPATCHED, HandoffStatus.CANCELLED),
+        "sign_in_due": part.sign_in_due,
+        "red": why is not None,
+        "why": why,
+        "why_zh": _WHY[why].zh if why else None,
+        "why_en": _WHY[why].en if why else None,
+        "followed": row["position"],
+        "calling": {"office": row["called"], "phone": row["phone"]} if row["called"] else None,
+        "next_at": row["due_at"] if part.status is HandoffStatus.DISPATCHED else None,
+        "next": [{"to": each.to, "office": each.office, "phone": each.phone} for each in steps],
+    }
+
+
+def _why_red(row: Mapping[Any, Any], status: HandoffStatus, role: Role, at: datetime) -> str | None:
+    """Whoever has not signed in and was not surely reached by a machine is called by people."""
+    if status is not HandoffStatus.DISPATCHED or role is Role.INFORMED:
+        return None
+    if row["d_status"] is None:
+        return "no_machine"
+    if row["d_status"] == "delivered":
+        return "not_signed_in" if row["sign_in_due"] is not None and row["sign_in_due"] <= at else None
+    if row["suspended_at"] is not None or row["breaker"] == BreakerState.OPEN:
+        return "endpoint_down"
+    tried = row["d_attempts"] > 0 or row["d_status"] == "exhausted"
+    return "not_delivered" if tried or row["told_at"] + _AT_ONCE <= at else None

@@ -1,0 +1,43 @@
+"""The chain of hashes that holds a request's events together; pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from app.wire import to_json
+
+GENESIS = bytes(32)
+
+
+def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
+    """SHA-256 over the previous hash and the event's canonical JSON: the data's keys sorted, UTC milliseconds, the
+    sealed part by its digest."""
+    at: datetime = entry["at"]
+    sealed: bytes | None = entry["sealed"]
+    canonical = to_json(
+        [
+            entry["request_id"],
+            entry["sequence"],
+            round(at.timestamp() * 1000),
+            entry["kind"],
+            entry["actor"],
+            entry["handoff_id"],
+            sorted(entry["data"].items()),
+            hashlib.sha256(sealed).hexdigest() if sealed is not None else None,
+        ]
+    )
+    return hashlib.sha256(previous + canonical).digest()
+
+
+def first_break(entries: Iterable[Mapping[str, Any]], head: bytes) -> int | None:
+    """The sequence of the first event (in order) at which the chain is broken; one past the last when the
+    request's head names another; None when it holds."""
+    previous, expected = GENESIS, 1
+    for entry in entries:
+        if entry["sequence"] != expected or event_hash(previous, entry) != entry["hash"]:
+            return expected
+        previous, expected = entry["hash"], expected + 1
+    return None if previous == head else expected

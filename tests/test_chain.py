@@ -1,0 +1,220 @@
+"""Who does not sign in is followed by people, each step once; the board says whom to call now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from app.chain import follow
+from app.db import Database
+from app.identifiers import now
+from app.registry import Registry
+from app.tables import agency, delivery, emergency_watch, endpoint_state, handoff
+from tests import serving
+from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
+from tests.receivers import Answer, Receiver
+from tests.running import Running
+from tests.test_emergencies import COORDINATOR, alarm
+from tests.watching import change, fetch, on, until
+
+COUNTY_TOWNSHIPS = "360803-township"
+TEN = timedelta(minutes=10)
+DUTY = [
+    {"office": "民政所值班室", "phone": "0796-8200110"},
+    {"office": "镇政府值班室", "phone": "0796-8200111", "name": "李某某", "hours": "夜间"},
+]
+
+
+def on_duty(county: County, code: str = TOWNSHIP, contacts: list[dict[str, str]] = DUTY) -> None:
+    county.coordinator.put(f"/v1/agencies/{code}/duty-list", json={"contacts": contacts}).raise_for_status()
+
+
+def followed(county: County, at: datetime, workers: int = 1) -> int:
+    """As so many workers look at `at` in one moment; how many steps they thought due."""
+
+    async def work(database: Database) -> int:
+        others = [Database(serving.settings_for(county.running.url)) for _ in range(workers)]
+        looks = (follow(each, Registry(each, 60), None, at) for each in others)
+        found = await asyncio.gather(*looks)
+        for each in others:
+            await each.close()
+        return sum(found)
+
+    return on(county.running.url, work)
+
+
+def steps(county: County, receipt: Seen, code: str = TOWNSHIP) -> list[tuple[str, str]]:
+    told = [each["data"] for each in county.events(receipt) if each["kind"] == "emergency.escalated"]
+    return [(each["called"], each["phone"]) for each in told if each["agency"] == code]
+
+
+def board(county: County, receipt: Seen) -> Seen:
+    items = county.coordinator.get("/v1/emergencies/board").raise_for_status().json()["items"]
+    return next(each for each in items if each["request_id"] == receipt["request_id"])
+
+
+def part(county: County, receipt: Seen, code: str = TOWNSHIP) -> Seen:
+    return next(each for each in board(county, receipt)["agencies"] if each["agency"] == code)
+
+
+@pytest.fixture
+def hungry(county: County) -> Seen:
+    on_duty(county)
+    return alarm(county, kind="hunger")
+
+
+def test_each_contact_is_followed_after_the_county_s_minutes_then_the_division_above_then_the_coordinator(
+    county: County, hungry: Seen
+) -> None:
+    at = now()
+    assert followed(county, at + TEN - timedelta(minutes=1)) == 0, "its minutes are not over"
+    for _ in range(6):
+        at += TEN
+        followed(county, at)
+    expected = [("duty", "0796-8200110"), ("duty", "0796-8200111"), ("higher", "0796-0000054")]
+    assert steps(county, hungry) == [*expected, ("coordinator", "0796-0000009")]
+    added = county.handoff(hungry, COUNTY_TOWNSHIPS)
+    assert (added["status"], added["role"], added["mandatory"]) == ("dispatched", "co_handler", False)
+    (sent,) = fetch(county.running.url, select(delivery.c.type).where(delivery.c.receiver == COUNTY_TOWNSHIPS))
+    assert sent["type"] == "emergency.dispatched"
+    assert county.events(hungry)
+    assert "李某某" not in str([each["data"] for each in county.events(hungry)])
+    assert steps(county, hungry, CIVIL_AFFAIRS) == [], "who is only informed is not waited for"
+
+
+def test_who_has_signed_in_is_not_followed_and_the_others_are(county: County, hungry: Seen) -> None:
+    county.told(county.handoff(hungry, TOWNSHIP), "received")
+    followed(county, now() + TEN)
+    assert steps(county, hungry) == []
+    assert [to for to, _ in steps(county, hungry, VILLAGE)] == ["coordinator"], "it has no list, and nobody above"
+
+
+def test_however_many_workers_look_each_step_is_taken_once(county: County, hungry: Seen) -> None:
+    at = now()
+    for step in range(1, 4):
+        followed(county, at + step * TEN, workers=4)
+        assert len(steps(county, hungry)) == step
+    assert [h["agency"] for h in county.request(hungry)["handoffs"]].count(COUNTY_TOWNSHIPS) == 1
+
+
+def test_a_worker_that_starts_later_goes_on_where_the_last_one_was(
+    county: County, hungry: Seen, run_service: Callable[..., Running]
+) -> None:
+    followed(county, now() + TEN)
+    due = update(emergency_watch).where(emergency_watch.c.position == 1).values(due_at=now())
+    change(county.running.url, due)
+    run_service(embedded_worker=True)
+    until(lambda: len(steps(county, hungry)) == 2, what="the next step")
+    assert part(county, hungry)["calling"] == {"office": DUTY[1]["office"], "phone": DUTY[1]["phone"]}
+
+
+def test_the_minutes_are_those_of_the_nearest_division_and_day(county: County) -> None:
+    terms = county.coordinator.get("/v1/aid-rules").raise_for_status().json()["terms"][0]
+    tomorrow = (now() + timedelta(days=2)).date().isoformat()
+    rows = [
+        {**terms, "division_code": "360803101", "valid_from": "2026-01-01", "sign_in_minutes": 3},
+        {**terms, "division_code": "360803101", "valid_from": tomorrow, "sign_in_minutes": 1},
+        {**terms, "division_code": "360803102", "valid_from": "2026-01-01", "sign_in_minutes": 1},
+    ]
+    county.coordinator.patch("/v1/aid-rules", json={"terms": rows}).raise_for_status()
+    receipt = alarm(county)
+    handoff = county.handoff(receipt, TOWNSHIP)
+    limit = datetime.fromisoformat(handoff["sign_in_due"]) - datetime.fromisoformat(handoff["dispatched_at"])
+    assert limit == timedelta(minutes=3)
+    followed(county, now() + timedelta(minutes=2))
+    assert steps(county, receipt) == []
+    followed(county, now() + timedelta(minutes=4))
+    assert [to for to, _ in steps(county, receipt)] == ["higher"]
+
+
+def test_a_subscriber_is_told_whom_to_call(
+    database_url: str, receiver: Receiver, run_service: Callable[..., Running]
+) -> None:
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+    asked = {"name": "desk", "endpoint": receiver.endpoint.format(code="desk"), "types": ["emergency.escalated"]}
+    receiver.secrets["desk"] = (
+        county.coordinator.post("/v1/subscriptions", json=asked).raise_for_status().json()["secret"]
+    )
+    on_duty(county)
+    receipt = alarm(county, kind="hunger")
+    late = update(emergency_watch).where(emergency_watch.c.due_at.is_not(None)).values(due_at=now())
+    change(database_url, late)
+    until(lambda: len(receiver.of("desk")) == 2, what="the notices")
+    told = [each.message["data"] for each in receiver.of("desk")]
+    (of_township,) = [each for each in told if each["agency"] == TOWNSHIP]
+    assert (of_township["called"], of_township["phone"]) == ("duty", "0796-8200110")
+    assert of_township["receipt_number"] == receipt["receipt_number"]
+
+
+def test_an_agency_whose_machine_fails_once_is_red_until_it_signs_in(
+    database_url: str, receiver: Receiver, run_service: Callable[..., Running]
+) -> None:
+    receiver.always(TOWNSHIP, Answer(500))
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+    receipt = alarm(county)
+    until(lambda: part(county, receipt)["why"] == "not_delivered", what="red")
+    seen = board(county, receipt)
+    assert (seen["red"], part(county, receipt)["phone"]) == (True, "0796-0000046")
+    until(lambda: part(county, receipt, CIVIL_AFFAIRS)["reached_at"], what="the other's message")
+    assert not part(county, receipt, CIVIL_AFFAIRS)["red"]
+    county.told(county.handoff(receipt, TOWNSHIP), "received")
+    assert (part(county, receipt)["red"], part(county, receipt)["signed_in"]) == (False, True)
+
+
+STATE = {"receiver": TOWNSHIP, "since": now(), "failures": 9, "fault": "timeout"}
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        (insert(endpoint_state).values(**STATE, breaker="open"), "endpoint_down"),
+        (insert(endpoint_state).values(**STATE, breaker="closed", suspended_at=now()), "endpoint_down"),
+        (update(agency).where(agency.c.code == TOWNSHIP).values(endpoint=None), "no_machine"),
+        (update(agency).where(agency.c.code == TOWNSHIP).values(delivery_mode="pull"), "no_machine"),
+    ],
+)
+def test_an_agency_whose_machine_is_down_or_that_has_none_is_red_from_the_first_moment(
+    database_url: str, run_service: Callable[..., Running], done: Any, why: str
+) -> None:
+    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
+    change(database_url, done)
+    county = County(run_service(), secrets)
+    receipt = alarm(county)
+    assert (part(county, receipt)["red"], part(county, receipt)["why"]) == (True, why)
+    assert not part(county, receipt, CIVIL_AFFAIRS)["red"], "its message is a moment old"
+
+
+def test_one_that_was_reached_and_is_silent_is_red_when_its_minutes_are_over(county: County, hungry: Seen) -> None:
+    url = county.running.url
+    change(url, update(delivery).values(status="delivered", ended_at=now()))
+    assert not part(county, hungry)["red"]
+    change(url, update(handoff).values(sign_in_due=now() - timedelta(minutes=1)))
+    assert part(county, hungry)["why"] == "not_signed_in"
+    assert part(county, hungry)["next"][0] == {"to": "duty", "office": DUTY[0]["office"], "phone": DUTY[0]["phone"]}
+
+
+def test_what_is_closed_or_no_emergency_is_not_on_the_board(county: County, hungry: Seen) -> None:
+    county.ask("education_aid")
+    other = alarm(county)
+    items = county.coordinator.get("/v1/emergencies/board?limit=1").json()
+    assert [each["request_id"] for each in items["items"]] == [other["request_id"]]
+    items = county.coordinator.get(f"/v1/emergencies/board?cursor={items['next_cursor']}").json()["items"]
+    assert [each["request_id"] for each in items] == [hungry["request_id"]]
+    county.window.post(f"/v1/requests/{hungry['request_id']}/withdraw", json={}).raise_for_status()
+    items = county.coordinator.get("/v1/emergencies/board").json()["items"]
+    assert [each["request_id"] for each in items] == [other["request_id"]]
+    assert {h["agency"] for h in items[0]["agencies"]} >= {COORDINATOR}
+
+
+def test_the_duty_list_is_the_county_s_to_set(county: County) -> None:
+    on_duty(county)
+    shown = county.coordinator.get(f"/v1/agencies/{TOWNSHIP}/duty-list").raise_for_status().json()
+    assert [each["phone"] for each in shown["contacts"]] == ["0796-8200110", "0796-8200111"]
+    on_duty(county, contacts=[])
+    assert county.coordinator.get(f"/v1/agencies/{TOWNSHIP}/duty-list").json()["contacts"] == []
+    assert county.coordinator.put("/v1/agencies/nobody/duty-list", json={"contacts": []}).status_code == 404
