@@ -146,17 +146,15 @@ def test_everybody_is_told_in_one_moment_in_the_overtaking_lane_what_happened_an
     assert (seen["situation"], seen["place"]) == (FIRE["what"], FIRE["where"])
 
 
-def test_it_overtakes_thousands_that_wait(
-    database_url: str, receiver: Receiver, run_service: Callable[..., Running]
-) -> None:
+def test_it_overtakes_what_waits(database_url: str, receiver: Receiver, run_service: Callable[..., Running]) -> None:
     county = County(run_service(), receiver.secrets)
     for _ in range(40):
         county.ask("education_aid")
     alarm(county)
     run_service(embedded_worker=True, delivery_concurrency=1, delivery_per_agency=1)
     until(lambda: len(receiver.received) >= 12, what="messages")
-    first = [each.message["type"] for each in receiver.received[:4]]
-    assert first == ["emergency.dispatched"] * 4
+    first = [each.message["type"] for each in receiver.received[:10]]
+    assert first.count("emergency.dispatched") == 4, "the other lanes keep an eighth"
 
 
 def test_a_repeat_gets_the_first_answer_and_another_body_a_conflict(county: County) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import or_, select
 
+from app.identifiers import now
+from app.tables import delivery
 from tests.faults.accounts import never_in_two_hands, settle, wait_until_delivered
 from tests.faults.clock import Clock, faked
 from tests.faults.fleet import Fleet
 from tests.faults.sink import Sink
-from tests.watching import until
+from tests.watching import fetch, until
 
 HOUR = 3600
 
@@ -34,9 +37,14 @@ def test_a_clock_that_is_set_back_loses_nothing_doubles_nothing_and_holds_up_not
             if receipt["registered_at"] < before
         )
 
+    def nothing_is_in_hand() -> bool:
+        at_hand = or_(delivery.c.claimed_by.is_not(None), delivery.c.due_at <= now())
+        return not fetch(fleet.url, select(delivery.c.id).where(delivery.c.status == "pending", at_hand))
+
     before = load.receipts[0]["registered_at"]
     until(came_after_the_step, within=60, what="a message of a request that was taken in after the step")
     load.end()
+    until(nothing_is_in_hand, within=60, what="an end of what is due: a step ahead ends the leases of what is in hand")
     clock.set(HOUR)  # what was due by the fast clock is due when that time comes
     wait_until_delivered(fleet.url)
     settled = settle(fleet.url, load, sink)
