@@ -38,7 +38,7 @@ _PARTS: Select[Any] = (
         *(emergency_watch.c[name] for name in ("due_at", "position", "called", "phone")),
         *(delivery.c[name].label(f"d_{name}") for name in ("status", "attempts", "ended_at", "claimed_by")),
         endpoint_state.c.breaker,
-        endpoint_state.c.suspended_at,
+        endpoint_state.c.suspended_at.label("endpoint_suspended_at"),
     )
     .join_from(handoff, emergency_watch, emergency_watch.c.handoff_id == handoff.c.id)
     .outerjoin(delivery, delivery.c.id == emergency_watch.c.delivery_id)
@@ -126,7 +126,7 @@ def _why_red(row: Mapping[Any, Any], status: HandoffStatus, role: Role, at: date
         return "no_machine"
     if row["d_status"] == "delivered":
         return "not_signed_in" if row["sign_in_due"] is not None and row["sign_in_due"] <= at else None
-    if row["suspended_at"] is not None or row["breaker"] == BreakerState.OPEN:
+    if row["endpoint_suspended_at"] is not None or row["breaker"] == BreakerState.OPEN:
         return "endpoint_down"
     tried = row["d_attempts"] > 0 or row["d_status"] == "exhausted"
     return "not_delivered" if tried or row["told_at"] + _AT_ONCE <= at else None

@@ -53,8 +53,8 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
-    "aid dangers deadlines disclosure etags hashchain identity lifecycle province receipts receivers routing signing turns",
-    "columns schemas schemas_bulk schemas_emergencies sealing",
+    "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
+    "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
     "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
