@@ -1,4 +1,5 @@
-"""A request through anything that may come: callbacks in any order, repeated, late; what the person adds or takes back.
+"""A request through anything that may come: callbacks in any order, repeated, late; a coordinator's acts, time that passes,
+an emergency, what the person adds or takes back.
 
 Over real HTTP, one request a run; after each step everything that must always hold is looked at from outside.
 """
@@ -23,13 +24,16 @@ from hypothesis.stateful import (
 )
 
 from app.lifecycle import ENDED, MOVES, Act, HandoffStatus, RequestStatus
-from tests.county import County, Seen, a_callback, signed
+from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen, a_callback, signed
 from tests.faults import LONG
+from tests.test_escalation import sweep_at
 
 seen: set[str] = set()  # of the statuses, those that some run has come to
 NEEDS = ("medical_assistance_applied", "education_aid", "temp_aid_fast", "minimum_living_allowance")
 DEPARTMENTS = ("county_finance", "county_housing", "county_civil_affairs", "township_gov", "county_education")
 ENDS_BADLY = {"returned"}
+AGENCIES = ("360803-finance", "360803-housing", CIVIL_AFFAIRS, TOWNSHIP, EDUCATION)
+ruled: list[str] = []
 SAID: dict[str, dict[str, Any]] = {
     "received": {},
     "accepted": {"handler": "王"},
@@ -52,10 +56,13 @@ class Machine(RuleBasedStateMachine):
         self.receipt = self.county.ask(*needs)
         self.sent: list[tuple[str, str, bytes, str]] = []
         self.answers: dict[str, bytes] = {}
+        self.bound: set[str] = set()
         self.look()
 
     def look(self) -> None:
         self.request = self.county.request(self.receipt)
+        page = self.county.coordinator.get("/v1/disputes", params={"state": "open", "limit": 200}).json()
+        self.disputes = [each for each in page["items"] if each["request_id"] == self.receipt["request_id"]]
         self.handoffs: dict[str, Seen] = {each["handoff_id"]: each for each in self.request["handoffs"]}
 
     def may(self, handoff_id: str) -> list[str]:
@@ -96,10 +103,74 @@ class Machine(RuleBasedStateMachine):
         if answer.status_code == 200:
             self.sent.append((handoff["handoff_id"], handoff["agency"], body, name))
             self.answers[name] = answer.content
+        applied = answer.status_code == 200 and answer.json()["applied"]
+        if applied and type_ == "completed" and handoff["role"] == "lead":
+            assert not self.waited_for(handoff), "a lead completed over an open mandatory co-handler"
+        assert not (applied and type_ == "returned" and of in self.bound), "there is no return after a ruling"
         before = self.request
         self.look()
-        if answer.status_code != 200 or not answer.json()["applied"]:
+        if not applied:
             assert self.request == before, "what is refused, or late, changes nothing"
+
+    def waited_for(self, lead: Seen) -> list[Seen]:
+        return [
+            each
+            for each in self.handoffs.values()
+            if (each["need"], each["role"], each["mandatory"]) == (lead["need"], "co_handler", True)
+            and each["replaced_by"] is None
+            and (HandoffStatus(each["status"]) not in ENDED or each["status"] == "returned")
+        ]
+
+    @rule(
+        data=st.data(),
+        act=st.sampled_from(["ruling", "ruling", "reassign", "urge", "cancel", "extend"]),
+        agency=st.sampled_from(AGENCIES),
+        without_successor=st.booleans(),
+    )
+    def coordinate(self, data: st.DataObject, act: str, agency: str, without_successor: bool) -> None:
+        disputed = [
+            one["handoff_id"] for each in self.disputes for one in each["handoffs"] if one["status"] == "returned"
+        ]
+        of = data.draw(st.sampled_from(disputed if act == "ruling" and disputed else sorted(self.handoffs)))
+        body = {
+            "ruling": {"agency": agency, "reason": "职责", "legal_basis": "三定方案"},
+            "reassign": {"agency": agency, "reason": "改派"},
+            "urge": {"note": "请尽快"},
+            "cancel": {"reason": "重复", "without_successor": without_successor},
+            "extend": {
+                "due_at": (datetime.now(UTC) + timedelta(days=120)).isoformat(),
+                "reason": "外地",
+                "approver": "李",
+            },
+        }[act]
+        answer = self.county.coordinator.post(f"/v1/handoffs/{of}/{act}", json=body)
+        assert answer.status_code in (200, 409, 422), answer.text
+        before = self.request
+        self.look()
+        if answer.status_code != 200:
+            assert self.request == before, "what is refused changes nothing"
+        elif act == "ruling":
+            ruled.append(of)
+            self.bound = self.bound_now()
+
+    def bound_now(self) -> set[str]:
+        rulings = {each["handoff_id"] for each in self.county.events(self.receipt) if each["kind"] == "handoff.ruled"}
+        return {of for of in rulings if self.handoffs[of]["status"] != "cancelled"}
+
+    @rule(days=st.integers(1, 90))
+    def time_passes(self, days: int) -> None:
+        at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+        _, again = sweep_at(self.county.running.url, at, at)
+        assert not any(again.values()), "a step is done once"
+        self.look()
+
+    @precondition(lambda self: len(self.sent) > 4)
+    @rule(fact=st.sampled_from(["no_food", "child_alone"]))
+    def lifted(self, fact: str) -> None:
+        path = f"/v1/requests/{self.receipt['request_id']}/emergency"
+        answer = self.county.window.post(path, json={"facts": [fact]})
+        assert answer.status_code in (200, 409), answer.text
+        self.look()
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
@@ -163,22 +234,23 @@ class Machine(RuleBasedStateMachine):
             assert told["from"] == status[of]
             assert MOVES[HandoffStatus(told["from"])][act] == told["to"]
             seen.add(told["to"])
-            if act == "completed" and self.handoffs[of]["role"] == "lead":
-                self.no_mandatory_co_handler_is_open(of, status)
             status[of] = told["to"]
         assert request == self.request["status"]
         assert {of: each["status"] for of, each in self.handoffs.items()} == {of: status[of] for of in self.handoffs}
 
-    def no_mandatory_co_handler_is_open(self, lead: str, status: dict[str, str]) -> None:
-        need = self.handoffs[lead]["need"]
-        for of, each in self.handoffs.items():
-            if each["need"] != need or each["role"] != "co_handler" or not each["mandatory"] or of not in status:
-                continue
-            assert HandoffStatus(status[of]) in ENDED, f"{each['agency']} was open when the lead completed"
+    @invariant()
+    def a_need_has_one_open_dispute_at_most(self) -> None:
+        needs = [each["need"]["code"] for each in self.disputes]
+        assert len(needs) == len(set(needs))
+        if self.request["status"] == "disputed":
+            assert needs
+        if self.request["status"] in ("closed", "withdrawn"):
+            assert not needs
 
 
 def test_whatever_comes_the_lifecycle_holds(county: County) -> None:
     seen.clear()
+    ruled.clear()
 
     def machine() -> Machine:
         made = Machine()
@@ -196,3 +268,4 @@ def test_whatever_comes_the_lifecycle_holds(county: County) -> None:
         ),
     )
     assert {"received", "in_progress", "suspended", "returned", "completed", "cancelled"} <= seen
+    assert ruled
