@@ -46,7 +46,7 @@ def run(url: str, use: Use, **options: Any) -> None:
 
 def a_unit(row_id: UUID | None = None) -> Unit:
     unit, at = Unit(), now()
-    unit.insert(worker, {"id": row_id or new_id(), "started_at": at, "seen_at": at})
+    unit.insert(worker, {"id": row_id or new_id(), "started_at": at, "seen_at": at, "swept_at": None})
     return unit
 
 
