@@ -118,7 +118,7 @@ def must_reach(key: Key, case: Case) -> None:
         sent = (each for each in case.handoffs if each.status is not HandoffStatus.WAITING)
         is_its = any(each.agency_code == key.agency_code for each in sent)
     else:
-        is_its = key.role is KeyRole.COORDINATOR or case.request["registered_by"] == key.id
+        is_its = key.role is KeyRole.COORDINATOR or case.request["registered_by"] == key.holder
     if not is_its:
         raise Problem("not_found")
 
@@ -158,7 +158,7 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
         of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
         query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
     elif key.role is KeyRole.INTAKE:
-        query = query.where(help_request.c.registered_by == key.id)
+        query = query.where(help_request.c.registered_by == key.holder)
     async with office.database.reading() as connection:
         rows = (await connection.execute(query)).mappings().all()
     items = [_seen(row, row, at) for row in rows[: asked.page.limit]]

@@ -102,7 +102,7 @@ async def _register(
             "routing_version": table.version,
             "decision": decision.record(),
             "registered_at": desk.at,
-            "registered_by": key.id,
+            "registered_by": key.holder,
             "closed_at": None,
             "events": 0,
             "head": GENESIS,

@@ -46,7 +46,7 @@ def run(url: str, use: Use, **options: Any) -> None:
 
 def a_unit(row_id: UUID | None = None) -> Unit:
     unit, at = Unit(), now()
-    unit.insert(worker, {"id": row_id or new_id(), "started_at": at, "seen_at": at})
+    unit.insert(worker, {"id": row_id or new_id(), "started_at": at, "seen_at": at, "swept_at": None})
     return unit
 
 
@@ -65,7 +65,7 @@ def of_nobody() -> Unit:
         "agency_code": "nobody",
         "key_hash": new_id().bytes * 2,
     }
-    unit.insert(api_key, {**row, "created_at": now(), "expires_at": None, "revoked_at": None})
+    unit.insert(api_key, {**row, "created_at": now(), "expires_at": None, "revoked_at": None, "holder": None})
     return unit
 
 
@@ -224,13 +224,12 @@ def test_what_is_urgent_goes_before_all_that_waits_in_a_group_of_its_own(databas
 
         async with held_back(database_url):
             busy = await both_writers_busy(ledger)
-            ordinary = [asyncio.create_task(write("ordinary")) for _ in range(8)]
-            await queued(ledger, 8)
+            ordinary = [asyncio.create_task(write("ordinary")) for _ in range(40)]
+            await queued(ledger, 40)
             emergency = asyncio.create_task(write("urgent", urgent=True))
             await asyncio.sleep(0)
         await asyncio.gather(*busy, *ordinary, emergency)
-        waiting_behind = done.index("urgent")
-        assert waiting_behind <= 4 * (len(ledger._writers) - 1), "the other writer may have taken one group meanwhile"
+        assert done.index("urgent") <= 20, "the other writers may have taken some groups meanwhile"
         assert 1 in groups[len(busy) :]
 
     run(database_url, use, group=4, observe_group=groups.append)
