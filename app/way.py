@@ -1,4 +1,5 @@
-"""The right of way: while an emergency is being taken in, ordinary requests that have not begun stand aside."""
+"""The right of way: ordinary requests begin one a turn of the event loop, so that an emergency never waits behind all that
+came at once; and none begins while an emergency is being taken in."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ class RightOfWay:
     def __init__(self) -> None:
         self._under_way = 0
         self._free = asyncio.Event()
+        self._next = asyncio.Lock()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -29,7 +31,12 @@ class RightOfWay:
                 self._free.set()
 
     async def given(self) -> None:
-        """Returns when no emergency is under way, or after a second."""
-        if self._under_way:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._free.wait(), _LONGEST_SECONDS)
+        """Returns in the caller's turn: when no emergency is under way, or after a second."""
+        until = asyncio.get_running_loop().time() + _LONGEST_SECONDS
+        async with self._next:
+            if self._under_way:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await self._free.wait()
+            else:
+                await asyncio.sleep(0)

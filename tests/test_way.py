@@ -41,3 +41,23 @@ def test_nobody_stands_aside_for_longer_than_a_moment(monkeypatch: pytest.Monkey
                 await right.given()
 
     asyncio.run(run())
+
+
+def test_of_many_that_come_at_once_one_begins_in_each_turn() -> None:
+    async def run() -> None:
+        right, begun, turns = RightOfWay(), 0, 0
+
+        async def ordinary() -> None:
+            nonlocal begun
+            await right.given()
+            begun += 1
+
+        several = [asyncio.create_task(ordinary()) for _ in range(20)]
+        while not all(task.done() for task in several):
+            before = begun
+            await asyncio.sleep(0)
+            assert begun <= before + 1
+            turns += 1
+        assert turns < 100
+
+    asyncio.run(run())
