@@ -222,6 +222,7 @@ def test_what_is_urgent_goes_before_all_that_waits_in_a_group_of_its_own(databas
             await ledger.write(a_unit(), urgent=urgent)
             done.append(name)
 
+        await asyncio.gather(*(stored(database) for _ in range(5)))  # a connection for everybody
         async with held_back(database_url):
             busy = await both_writers_busy(ledger)
             ordinary = [asyncio.create_task(write("ordinary")) for _ in range(40)]
