@@ -33,6 +33,7 @@ from app.wire import to_json
 
 BY = "coordinator"
 REASSIGNED = "reassigned"
+RULED = "ruled"
 _RANKS = (Role.LEAD, Role.CO_HANDLER, Role.INFORMED)
 
 
@@ -189,7 +190,7 @@ def ruling_fault(case: Case, found: Handoff, agency: Agency) -> tuple[str, Text]
 
 
 def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], desk: Desk) -> Done:
-    """The agency gets it, and can't return it. One that handles the need already takes the part over, and keeps its
+    """The agency gets it, and can't return it; who returned it is told. One that handles the need already takes the part over, and keeps its
     own role where that is the higher one."""
     dispute_id = _settle_dispute(case, found, agency.code, words, desk)
     data = {"dispute": str(dispute_id)} if dispute_id else {}
@@ -204,6 +205,9 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
         taker = give(case, found, agency, desk, Act.RULED, data, words)
     taker.bound_by, taker.bound_at = desk.actor, desk.at
     case.touch(taker)
+    for each in case.of_need(found.need):
+        if each.status is HandoffStatus.RETURNED:
+            tell(case, each, "handoff.cancelled", desk, reason=RULED)
     dispatch_ready(case, found.need, desk)
     return Done(taker, dispute_id)
 

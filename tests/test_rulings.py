@@ -167,6 +167,10 @@ def test_a_ruling_gives_it_to_another_agency_and_binds_it(county: County, disput
     assert done["request_status"] == county.request(disputed)["status"] != "disputed"
     (told,) = told_to(county, HOUSING, "handoff.dispatched")
     assert told["handoff_id"] == housing["handoff_id"]
+    for agency in (TOWNSHIP, FINANCE):
+        (ended,) = told_to(county, agency, "handoff.cancelled")
+        returned = county.handoff(disputed, agency)["handoff_id"]
+        assert (ended["handoff_id"], ended["reason"]) == (returned, "ruled"), "who returned it hears that it is settled"
     (seen,) = disputes(county, state="ruled")
     ruling = seen["ruling"]
     assert (ruling["agency"], ruling["reason"], ruling["legal_basis"]) == (HOUSING, *LAW.values())

@@ -38,7 +38,7 @@ def sqlite(connection: sqlite3.Connection, seconds: float) -> float:
         where = f"{_of_request(table)} = ?"
         for row in connection.execute(f"SELECT {', '.join(names)} FROM {table.name} WHERE {where}", (request_id,)):
             marks = ", ".join("?" for _ in names)
-            rows.append((f"INSERT INTO {table.name} VALUES ({marks})", names, list(row), table))
+            rows.append((f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})", names, list(row), table))
     made, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         connection.execute("BEGIN IMMEDIATE")
