@@ -242,7 +242,7 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: byte
     elif act is Act.RESUMED:
         clocks.run_again(moved, desk.at, desk.snapshot)
     elif act is Act.EXTENDED and data.due_at:
-        clocks.extend(moved, data.due_at)
+        clocks.extend(moved, data.due_at, desk.at)
     elif act is Act.RETURNED:
         moved.reason = data.reason_code
     elif act is Act.COMPLETED:

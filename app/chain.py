@@ -21,7 +21,7 @@ from app.delivery.notices import finish
 from app.handoffs import SYSTEM, Desk, beside, dispatch
 from app.identifiers import now
 from app.ledger import write_units
-from app.lifecycle import HandoffStatus
+from app.lifecycle import SIGNED_FOR, HandoffStatus
 from app.logs import describe
 from app.registry import OutdatedSnapshotError, Registry, Snapshot
 from app.routing.directory import Agency, upward
@@ -31,6 +31,7 @@ from app.timeline import Case, Handoff, load
 
 LOOK_SECONDS = 1.0
 _MOST = 100
+_SET_ASIDE = timedelta(minutes=5)
 _COORDINATOR = "county_coordination_mechanism"
 log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ async def keep_following(
     """Look again and again at who was waited for too long, until told to stop."""
     while not stopping.is_set():
         try:
-            while await follow(database, registry, public_url, now()) == _MOST:
+            while not stopping.is_set() and await follow(database, registry, public_url, now()) == _MOST:
                 pass
         except Exception as error:
             if not is_unavailable(error):
@@ -67,12 +68,22 @@ async def follow(database: Database, registry: Registry, public_url: str | None,
     late = late.join_from(emergency_watch, handoff, emergency_watch.c.handoff_id == handoff.c.id)
     async with database.reading() as connection:
         rows = (await connection.execute(late.where(due).order_by(emergency_watch.c.due_at).limit(_MOST))).all()
+    taken = 0
     for row in rows:
         try:
             await _take_step(database, Desk(await registry.current(), at, SYSTEM, public_url), row)
+            taken += 1
         except OutdatedSnapshotError:
             await registry.refresh()  # and at the next look
-    return len(rows)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            # One that can't be followed keeps nobody behind it waiting.
+            log.error("chain_step_failed", handoff_id=str(row.handoff_id), **describe(error))
+            later = update(emergency_watch).where(emergency_watch.c.handoff_id == row.handoff_id)
+            async with database.writing() as connection:
+                await connection.execute(later.values(due_at=at + _SET_ASIDE))
+    return taken
 
 
 async def _take_step(database: Database, desk: Desk, late: Any) -> None:
@@ -83,7 +94,7 @@ async def _take_step(database: Database, desk: Desk, late: Any) -> None:
             return  # another worker was faster
         silent = case.handoff(late.handoff_id)
         this = emergency_watch.c.handoff_id == silent.id
-        if silent.status is not HandoffStatus.DISPATCHED:
+        if silent.status is not HandoffStatus.DISPATCHED or _is_relieved(case, silent, desk.snapshot):
             await connection.execute(update(emergency_watch).where(this).values(due_at=None))
             return
         steps = steps_of(case, silent, desk.snapshot)
@@ -117,6 +128,14 @@ def steps_of(case: Case, silent: Handoff, snapshot: Snapshot) -> list[Step]:
     coordinator = snapshot.directory.resolve(_COORDINATOR, case.request["division_code"])
     name, phone = (coordinator.name_zh, coordinator.phone) if coordinator else ("县协调机制", None)
     return [*steps, Step("coordinator", name, phone)]
+
+
+def _is_relieved(case: Case, silent: Handoff, snapshot: Snapshot) -> bool:
+    """Whether it only stood behind an office of its own department, which has signed in meanwhile."""
+    agencies = snapshot.directory.agencies
+    signed = (agencies[each.agency_code] for each in case.of_need(silent.need) if each.status in SIGNED_FOR)
+    own = agencies[silent.agency_code].department
+    return not silent.mandatory and any(each.department == own for each in signed)
 
 
 def _record(case: Case, silent: Handoff, step: Step, desk: Desk) -> None:

@@ -94,8 +94,11 @@ def run_again(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
         handoff.set_clocks(current(handoff, snapshot))
 
 
-def extend(handoff: Handoff, due_at: datetime) -> None:
-    """What was granted holds whatever the rule and the calendar say; a later suspension moves it on."""
+def extend(handoff: Handoff, due_at: datetime, at: datetime) -> None:
+    """What was granted holds whatever the rule and the calendar say; what it stands from `at` on moves it."""
+    if handoff.suspended_at is not None and handoff.suspended_for is not None:
+        stand = (handoff.suspended_for, handoff.suspended_at.isoformat(), at.isoformat(), False)
+        handoff.stood, handoff.suspended_at = [*(handoff.stood or ()), stand], at
     handoff.complete_due = handoff.extended_until = due_at
     handoff.due_provisional = False
     handoff.stood = [(waits_for, stopped, again, False) for waits_for, stopped, again, _ in handoff.stood or ()]
@@ -174,7 +177,8 @@ def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:
     for clock, due_at in ends:
         limit = limits[clock]
         # Where hours count, nobody waits for the next morning.
-        urged_at = due_at if limit and limit.kind is LimitKind.HOURS else opening(due_at, 1)
+        at_once = due_at == handoff.sign_in_by or (limit is not None and limit.kind is LimitKind.HOURS)
+        urged_at = due_at if at_once else opening(due_at, 1)
         plan.append(Planned(opening(due_at, -pace.remind_before), clock, Step.REMIND))
         plan.append(Planned(urged_at, clock, Step.URGE))
         plan.append(Planned(opening(due_at, pace.supervise_after), clock, Step.SUPERVISE))

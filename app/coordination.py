@@ -34,6 +34,7 @@ from app.wire import to_json
 BY = "coordinator"
 REASSIGNED = "reassigned"
 RULED = "ruled"
+_LAST_YEAR = 2200
 _RANKS = (Role.LEAD, Role.CO_HANDLER, Role.INFORMED)
 
 
@@ -80,7 +81,7 @@ async def reassign(office: Office, call: Call, asked: ReassignIn) -> bytes:
         agency = _taker(case, asked.agency, asked.department, desk)
         mine = own(case, found.need, agency)
         waits = found.status is HandoffStatus.WAITING
-        if mine is not None and (waits or mine.is_open or mine.status is HandoffStatus.COMPLETED):
+        if mine is not None and (waits or mine.is_open or mine.status is HandoffStatus.COMPLETED or is_disputed(mine)):
             text = Text(
                 f"{agency.name_zh}已经有(或有过)此需求的转办单,不能再改派给它。",
                 f"{agency.name_en} has this need already, or had it: choose another agency.",
@@ -180,7 +181,15 @@ def must_be_disputed(case: Case, found: Handoff, desk: Desk) -> None:
 
 def ruling_fault(case: Case, found: Handoff, agency: Agency) -> tuple[str, Text] | None:
     mine = own(case, found.need, agency)
-    if mine is None or mine.status is not HandoffStatus.COMPLETED:
+    if mine is None:
+        return None
+    if mine is not found and is_disputed(mine):
+        text = Text(
+            f"{agency.name_zh}自己退回的部分还没有裁定,请先裁定那一件。",
+            f"What {agency.name_en} itself returned is not ruled on yet: rule on that first.",
+        )
+        return "part_disputed", text
+    if mine.status is not HandoffStatus.COMPLETED:
         return None
     text = Text(
         f"{agency.name_zh}在此需求中的部分已经办结,请另选单位。",
@@ -190,10 +199,11 @@ def ruling_fault(case: Case, found: Handoff, agency: Agency) -> tuple[str, Text]
 
 
 def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], desk: Desk) -> Done:
-    """The agency gets it, and can't return it; who returned it is told. One that handles the need already takes the part over, and keeps its
-    own role where that is the higher one."""
+    """The agency gets it, and can't return it; who returned it is told. One that handles the need already takes the
+    part over, and keeps its own role where that is the higher one."""
+    dispute = case.disputes.get(found.need)
+    data = {"dispute": str(dispute.id)} if dispute else {}
     dispute_id = _settle_dispute(case, found, agency.code, words, desk)
-    data = {"dispute": str(dispute_id)} if dispute_id else {}
     taker = own(case, found.need, agency)
     if taker is not None and taker.is_open and _does_as_much(taker, found):
         replace(case, found, taker)
@@ -206,7 +216,7 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
     taker.bound_by, taker.bound_at = desk.actor, desk.at
     case.touch(taker)
     for each in case.of_need(found.need):
-        if each.status is HandoffStatus.RETURNED:
+        if each.status is HandoffStatus.RETURNED and (each is found or each.replaced_by == found.id):
             tell(case, each, "handoff.cancelled", desk, reason=RULED)
     dispatch_ready(case, found.need, desk)
     return Done(taker, dispute_id)
@@ -219,6 +229,9 @@ def _does_as_much(taker: Handoff, part: Handoff) -> bool:
 def extension_fault(found: Handoff, due_at: datetime, at: datetime) -> tuple[str, Text] | None:
     if due_at <= at:
         return "due_at_past", Text("新期限已经过去。", "The new limit is past already.")
+    if due_at.year > _LAST_YEAR:
+        text = Text(f"年份不得晚于 {_LAST_YEAR}。", f"The year must be {_LAST_YEAR} or earlier.")
+        return "implausible_time", text
     if found.complete_due is not None and due_at <= found.complete_due:
         due = clock(found.complete_due)
         text = Text(
@@ -231,7 +244,7 @@ def extension_fault(found: Handoff, due_at: datetime, at: datetime) -> tuple[str
 def extended(case: Case, found: Handoff, due_at: datetime, words: dict[str, Any], desk: Desk) -> None:
     """`words`: the reason and the approver."""
     before = found.complete_due
-    clocks.extend(found, due_at)
+    clocks.extend(found, due_at, desk.at)
     data = {"due_at": clock(due_at), "due_before": clock(before) if before else None}
     case.record("handoff.extended", desk.at, desk.actor, handoff_id=found.id, data=data, note=words)
     tell(case, found, "handoff.extended", desk, reason=BY)
@@ -275,13 +288,12 @@ def _taker(case: Case, code: str | None, department: str | None, desk: Desk) -> 
 def _settle_dispute(
     case: Case, found: Handoff, agency_code: str | None, words: dict[str, Any], desk: Desk
 ) -> UUID | None:
-    """A dispute ends when the last of its handoffs has been ruled on."""
+    """A dispute ends when the last of its handoffs has been ruled on: then its id."""
     dispute = case.disputes.get(found.need)
-    if dispute is None:
+    if dispute is None or any(each is not found and is_disputed(each) for each in case.of_need(found.need)):
         return None
-    if not any(each is not found and is_disputed(each) for each in case.of_need(found.need)):
-        dispute.rule(case.unit, found.id, agency_code, desk.actor, desk.at, words)
-        del case.disputes[found.need]
+    dispute.rule(case.unit, found.id, agency_code, desk.actor, desk.at, words)
+    del case.disputes[found.need]
     return dispute.id
 
 

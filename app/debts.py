@@ -22,7 +22,6 @@ from app.identifiers import new_id, now
 from app.intake import desk_of
 from app.keys import Key, KeyRole
 from app.ledger import write_units
-from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.reading import PageAsked, cursor_of
@@ -115,7 +114,7 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
 def must_reach(key: Key, case: Case) -> None:
     """An agency reaches what it has been sent a part of; who took it in and coordinators as ever."""
     if key.role is KeyRole.AGENCY:
-        sent = (each for each in case.handoffs if each.status is not HandoffStatus.WAITING)
+        sent = (each for each in case.handoffs if each.dispatched_at is not None)
         is_its = any(each.agency_code == key.agency_code for each in sent)
     else:
         is_its = key.role is KeyRole.COORDINATOR or case.request["registered_by"] == key.holder
@@ -133,7 +132,7 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
     data = {"ceiling": None if ceiling is None else str(ceiling), "day": day.isoformat()}
     case.record("aid.above_ceiling", desk.at, desk.actor, data=data)
     table = in_force(desk.snapshot.tables.values(), desk.at)
-    if table is None or case.of_need(LARGER_AID):
+    if table is None or LARGER_AID not in desk.snapshot.needs or case.of_need(LARGER_AID):
         return
     decision = decide(Facts(place, (LARGER_AID,)), table, desk.snapshot.directory, desk.at)
     (decided,) = decision.needs

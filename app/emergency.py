@@ -29,6 +29,7 @@ from app.intake import RECEIPT_TRIES, desk_of, first_receipt, with_token
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus, RequestStatus
+from app.logs import describe
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
@@ -61,7 +62,10 @@ async def accept(office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | 
         answer = await _stored(office, key, asked, repeat)
     signed_in = None
     if seconds:
-        signed_in = await _first_to_sign_in(office, UUID(from_json(answer)["request_id"]), seconds)
+        try:
+            signed_in = await _first_to_sign_in(office, UUID(from_json(answer)["request_id"]), seconds)
+        except Exception as error:  # it is on disk: whoever told of it must have the receipt and the numbers
+            log.error("wait_failed", **describe(error))
     return answer[:-1] + b',"signed_in":' + to_json(signed_in) + b"}"
 
 

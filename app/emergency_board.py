@@ -13,7 +13,7 @@ from app import debts
 from app.chain import steps_of
 from app.delivery.breaker import BreakerState
 from app.identifiers import now
-from app.lifecycle import HandoffStatus
+from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Text
 from app.reading import PageAsked, cursor_of
@@ -30,6 +30,8 @@ _WHY = {
     "no_machine": Text("该单位自己查收,尚未签收,请打电话", "it reads its inbox and has not signed in: call"),
     "not_signed_in": Text("已送达,过时未签收,请打电话", "it was reached and has not signed in in time: call"),
 }
+# Nobody answers for it: nobody was told, or who was says that it is another's.
+_NOBODY = (RequestStatus.REGISTERED, RequestStatus.DISPUTED)
 _OPEN = (help_request.c.emergency.is_not(None), help_request.c.closed_at.is_(None))
 _REQUESTS = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 _PARTS: Select[Any] = (
@@ -78,7 +80,9 @@ def _item(
         "division_code": request["division_code"],
         "status": request["status"],
         "registered_at": request["registered_at"],
-        "red": any(each["red"] for each in agencies) or any(_is_late(each) for each in owed),
+        "red": request["status"] in _NOBODY
+        or any(each["red"] for each in agencies)
+        or any(_is_late(each) for each in owed),
         "agencies": agencies,
         "debts": owed,
     }
@@ -105,7 +109,7 @@ def _part(request: dict[str, Any], row: Mapping[Any, Any], snapshot: Snapshot, a
         "status": part.status,
         "told_at": part.told_at,
         "reached_at": row["d_ended_at"] if row["d_status"] == "delivered" else None,
-        "signed_in": part.status not in (HandoffStatus.DISPATCHED, HandoffStatus.CANCELLED),
+        "signed_in": part.status in SIGNED_FOR,
         "sign_in_due": part.sign_in_due,
         "red": why is not None,
         "why": why,

@@ -290,11 +290,18 @@ def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:
 
 
 def close_leftovers(case: Case, lead: Handoff, desk: Desk) -> None:
-    """When the lead has completed, what still waits of its need is not sent any more. Work under way goes on."""
+    """When the lead has completed, what still waits of its need is not sent any more, and in an emergency who only
+    stood behind others and has not signed in is let go. Work under way goes on."""
     for each in case.of_need(lead.need):
         if each.status is HandoffStatus.WAITING:
             each.reason = "lead_completed"
             case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
+        elif case.is_emergency and each.status is HandoffStatus.DISPATCHED and _stands_behind(each):
+            cancel(case, each, "lead_completed", desk)
+
+
+def _stands_behind(handoff: Handoff) -> bool:
+    return handoff.role is Role.CO_HANDLER and not handoff.mandatory
 
 
 def beside(

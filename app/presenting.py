@@ -233,8 +233,9 @@ def _asked_for(handoff: Handoff, events: list[Mapping[Any, Any]]) -> list[str]:
     """What an agency that waits for the person asked for last."""
     if handoff.suspended_for != "applicant":
         return []
-    of_handoff = (each for each in reversed(events) if each["handoff_id"] == handoff.id and each["sealed"] is not None)
-    return next((list(unseal(each["sealed"]).get("materials", ())) for each in of_handoff), [])
+    asked = ("handoff.information_requested", handoff.id)
+    of_handoff = (each for each in reversed(events) if (each["kind"], each["handoff_id"]) == asked)
+    return next((list(unseal(each["sealed"]).get("materials", ())) for each in of_handoff if each["sealed"]), [])
 
 
 def _tracked_step(handoff: Handoff, needed: list[str], snapshot: Snapshot) -> dict[str, Any]:

@@ -218,3 +218,13 @@ def test_the_duty_list_is_the_county_s_to_set(county: County) -> None:
     on_duty(county, contacts=[])
     assert county.coordinator.get(f"/v1/agencies/{TOWNSHIP}/duty-list").json()["contacts"] == []
     assert county.coordinator.put("/v1/agencies/nobody/duty-list", json={"contacts": []}).status_code == 404
+
+
+def test_an_emergency_that_nobody_answers_for_is_red(county: County) -> None:
+    receipt = alarm(county)
+    assert not board(county, receipt)["red"]
+    back = {"reason_code": "duplicate", "legal_basis": "三定方案"}
+    county.told(county.handoff(receipt, CIVIL_AFFAIRS), "returned", **back)
+    seen = board(county, receipt)
+    assert (seen["status"], seen["red"]) == ("disputed", True)
+    assert not part(county, receipt, CIVIL_AFFAIRS)["signed_in"]

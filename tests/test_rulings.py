@@ -539,3 +539,16 @@ def test_the_person_is_told_in_both_languages_what_the_coordinator_did(county: C
     tracked = county.nobody.get(f"/v1/track/{disputed['tracking_token']}").json()
     assert "由协调员裁定" in tracked["events"][-2]["text_zh"] or "裁定" in tracked["events"][-1]["text_zh"]
     assert LAW["reason"] not in str(tracked)
+
+
+def test_what_an_agency_returned_itself_is_ruled_before_it_gets_more_of_the_need(county: County) -> None:
+    receipt = county.ask("undetermined")
+    twice = {**NOT_OURS, "reason_code": "duplicate"}
+    first, second = (each for each in county.request(receipt)["handoffs"] if each["mandatory"])
+    for each in (first, second):
+        county.told(each, "returned", **twice)
+    refused_ = refused(act(county, first, "ruling", agency=second["agency"], **LAW), 422, "validation_failed")
+    assert refused_["errors"][0]["code"] == "part_disputed"
+    for each in (first, second):
+        acted(county, each, "ruling", agency=each["agency"], **LAW)
+    assert disputes(county, state="open") == []

@@ -122,6 +122,8 @@ def _decide(case: Case, found: Handoff, said: OutcomeIn, desk: Desk) -> bool:
                 if not getattr(said, name):
                     raise _WrongError(name, "outcome_fields_missing", _KEEP_NEEDS)
             applied = _rule(case, found, found.agency_code, said, desk)
+        case "keep" if _is_so(case, found, found.agency_code):
+            applied = False
         case "extend":
             assert said.until is not None
             applied = _extend(case, found, said.until, said, desk)

@@ -30,7 +30,11 @@ async def look_up(host: str, port: int | None, family: int = 0, flags: int = 0) 
         finally:
             _room.release()
 
-    threading.Thread(target=run, name="look-up", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="look-up", daemon=True).start()
+    except RuntimeError as error:  # the machine has no thread left
+        _room.release()
+        raise OSError("no thread could be started") from error
     return await asyncio.wrap_future(found)
 
 
