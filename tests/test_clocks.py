@@ -126,6 +126,17 @@ def test_a_stop_takes_no_working_day_and_gives_none(start: datetime, limit: int,
     assert moved >= end
 
 
+def test_what_was_granted_during_a_stop_is_moved_by_what_comes_after_the_grant_alone() -> None:
+    late, snapshot = with_rule(complete="WD:10")
+    clocks.start(late, china("2026-09-01").astimezone(UTC), snapshot)
+    clocks.stop(late, "applicant", china("2026-09-07").astimezone(UTC))
+    granted = china("2026-12-01", "23:59:59").astimezone(UTC)
+    clocks.extend(late, granted, china("2026-11-20").astimezone(UTC))
+    clocks.run_again(late, china("2026-11-24").astimezone(UTC), snapshot)
+    assert china_days(late.complete_due) == ["2026-12-03"], "by the two working days from Friday to Tuesday"
+    assert clocks.suspended_days(late, snapshot) > 40, "all of it counts as suspended"
+
+
 def test_an_opening_is_nine_in_the_morning_of_a_working_day() -> None:
     friday_night = china("2026-09-30", "23:59:59").astimezone(UTC)
     opens = {n: CALENDAR.opening(friday_night, n).astimezone(CHINA) for n in (-2, -1, 0, 1, 3)}

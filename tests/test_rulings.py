@@ -552,3 +552,19 @@ def test_what_an_agency_returned_itself_is_ruled_before_it_gets_more_of_the_need
     for each in (first, second):
         acted(county, each, "ruling", agency=each["agency"], **LAW)
     assert disputes(county, state="open") == []
+
+
+def test_an_urge_leaves_what_the_person_is_asked_for_as_it_was(county: County) -> None:
+    receipt = county.ask("education_aid")
+    school = county.handoff(receipt, EDUCATION)
+    county.told(school, "accepted", "information_requested", materials=["在读证明"])
+    acted(county, school, "urge", note="申请人在等")
+    seen = county.nobody.get(f"/v1/track/{receipt['tracking_token']}").json()
+    assert [each["needed_from_you"] for each in seen["steps"] if each["waits_for_you"]] == [["在读证明"]]
+
+
+def test_no_limit_is_moved_beyond_what_can_be_counted(county: County) -> None:
+    school = county.handoff(county.ask("education_aid"), EDUCATION)
+    outcome = {"item": school["handoff_id"], "decision": "extend", "until": "9999-12-31", "note": "x"}
+    answer = county.coordinator.post("/v1/conference/outcomes", json={"outcomes": [outcome]})
+    assert refused(answer, 422, "outcomes_refused")["errors"][0]["code"] == "implausible_time"
