@@ -69,8 +69,7 @@ class Courier:
         async with open_session(self._settings) as session:
             while not self._stopping:
                 self._database.bell.rung.clear()
-                for code in list(self._held):
-                    self._send_held(code, session)  # one that was resting may be probed by now
+                self._send_all_held(session)  # one that was resting may be probed by now
                 try:
                     await self._endpoints.refresh()
                     pause = await self._beat(session)
@@ -117,8 +116,9 @@ class Courier:
             self._database.bell.after_commit()
         for each in claimed:
             self._hold(each)
+        free = self._free()
         for code in {each.receiver for each in claimed}:
-            self._send_held(code, session)
+            free = self._send_held(code, session, free)
         if room + reserve <= 0:
             return self._settings.poll_seconds
         return 0.0 if self._look_on(waiting, bool(claimed)) else self._pause(waiting)
@@ -165,16 +165,16 @@ class Courier:
         else:
             held.append(claimed)
 
-    def _send_held(self, code: str, session: Session) -> None:
+    def _send_held(self, code: str, session: Session, free: int) -> int:
+        """Of `free` places those that are left when what is held for an endpoint, and may go to it now, is sent."""
         held = self._held.get(code)
-        free = self._free()
-        while held and self._endpoints.allowance(code, urgent=held[0].is_urgent) > 0:
-            if free <= 0 and not held[0].is_urgent:
+        while held and (free > 0 or held[0].is_urgent):
+            if self._endpoints.allowance(code, urgent=held[0].is_urgent) <= 0:
                 break
-            free -= 1
             claimed = held.popleft()
             if claimed.lease_until - now() < self._margin:
                 continue  # too late to send it safely: when the lease ends it is claimed again
+            free -= 1
             self._endpoints.began(code, urgent=claimed.is_urgent)
             self._began[claimed.id] = time.monotonic()
             task = asyncio.create_task(self._deliver(claimed, session))
@@ -182,14 +182,13 @@ class Courier:
             task.add_done_callback(self._tasks.discard)
         if not held:
             self._held.pop(code, None)
+        return free
 
-    def _send_next(self, code: str, session: Session) -> None:
-        """What was held for this endpoint; if there is nothing, or it may have no more, for any other."""
-        self._send_held(code, session)
-        for other in list(self._held):
-            if self._free() <= 0:
-                return
-            self._send_held(other, session)
+    def _send_all_held(self, session: Session, first: str = "") -> None:
+        """What may go out of all that is held, beginning with one endpoint's."""
+        free = self._send_held(first, session, self._free())
+        for code in list(self._held):
+            free = self._send_held(code, session, free)
 
     async def _deliver(self, claimed: Claimed, session: Session) -> None:
         code = claimed.receiver
@@ -207,7 +206,7 @@ class Courier:
         finally:
             self._began.pop(claimed.id, None)
             if not self._stopping:
-                self._send_next(code, session)
+                self._send_all_held(session, first=code)
             self._database.bell.after_commit()
 
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:
