@@ -127,6 +127,8 @@ class Rescheduler:
             batch = chosen.after(last).limit(_BATCH)
             async with self._database.reading() as connection:
                 found = [from_row(row) for row in (await connection.execute(batch)).mappings()]
+            if not found:
+                return
             snapshot = await self._registry.refresh()
             yield {each.request_id for each in found if each.clocks != clocks.current(each, snapshot)}
             if len(found) < _BATCH:

@@ -41,23 +41,22 @@ class Worker:
         self._database = database
         self._registry = registry
         self._courier = Courier(self.id, settings, database, ledger, registry)
-        self._rescheduler = Rescheduler(settings, database, registry)
-        self._rescheduling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
-        self._beating: asyncio.Task[None] | None = None
-        self._sweeping: asyncio.Task[None] | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._rounds: list[asyncio.Task[None]] = []  # each ends by itself when it is told to stop
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         await self._begin()
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
-        self._beating = asyncio.create_task(self._beat(), name="heartbeat")
-        self._rescheduling = asyncio.create_task(self._rescheduler.run(self._stopping), name="rescheduler")
-        self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
         following = keep_following(self._database, self._registry, self._settings.public_url, self._stopping)
-        self._following = asyncio.create_task(following, name="chain")
+        rescheduler = Rescheduler(self._settings, self._database, self._registry)
+        self._rounds = [
+            asyncio.create_task(self._beat(), name="heartbeat"),
+            asyncio.create_task(rescheduler.run(self._stopping), name="rescheduler"),
+            asyncio.create_task(self._sweep(), name="sweep"),
+            asyncio.create_task(following, name="chain"),
+        ]
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit
             heard = listen(self._database, DELIVERIES_CHANNEL, lambda _: ring(), ring, self._settings.poll_seconds)
@@ -70,9 +69,8 @@ class Worker:
         self._courier.stop()
         if self._courier_task:
             await self._courier_task
-        for task in (self._beating, self._sweeping, self._rescheduling, self._following):
-            if task:
-                await task
+        for task in self._rounds:
+            await task
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
