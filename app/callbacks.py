@@ -19,8 +19,8 @@ from app.checks import unknown_code
 from app.constraints import problem_of
 from app.db import is_unavailable
 from app.delivery.notices import finish
-from app.handoffs import Desk, close_leftovers, dispatch_ready, open_mandatory
-from app.identifiers import new_id, now
+from app.handoffs import Desk, close_leftovers, dispatch_ready, must_match, open_mandatory
+from app.identifiers import new_id, now, utc_text
 from app.ledger import Unit, write_units
 from app.lifecycle import Act, target
 from app.office import Office, again_if_outdated
@@ -30,7 +30,7 @@ from app.returns import pass_on
 from app.routing.rules import Role
 from app.schemas import CallbackIn
 from app.sealing import seal_bytes
-from app.senders import Sender, clock
+from app.senders import Sender
 from app.tables import callback, callback_body, event, handoff
 from app.timeline import Case, Handoff, allowed_now, last_events, load_all
 from app.wire import to_json
@@ -149,7 +149,7 @@ def _answer(heard: _Heard, given: Callback, desk: Desk, digest: bytes, tolerance
         return first[1]
     moved = case.handoff(handoff_id)
     _check(said, moved, desk.snapshot, desk.at, tolerance)
-    _must_match(given.if_match, etags.etag(heard.seen.get(handoff_id, 0)), case, moved)
+    must_match(given.if_match, etags.etag(heard.seen.get(handoff_id, 0)), case, moved, allowed_now(moved))
     late = moved.last_callback_at is not None and said.timestamp < moved.last_callback_at
     if not late:
         _move(case, moved, said, desk, digest)
@@ -188,17 +188,6 @@ def _answer(heard: _Heard, given: Callback, desk: Desk, digest: bytes, tolerance
     return answer
 
 
-def _must_match(if_match: str | None, current: str, case: Case, moved: Handoff) -> None:
-    """Raises `precondition_failed` with what is true now."""
-    if if_match is not None and not etags.matches(if_match, current):
-        stands = {"etag": current, "status": moved.status, "request_status": case.status}
-        raise Problem(
-            "precondition_failed",
-            headers={"ETag": current},
-            extra={"current": stands, "allowed": allowed_now(moved)},
-        )
-
-
 async def _keep_body(connection: AsyncConnection, digest: bytes, body: bytes) -> None:
     """The same bytes may have come with another callback, or come with one at this moment."""
     if await connection.scalar(select(callback_body.c.digest).where(callback_body.c.digest == digest)) is None:
@@ -227,8 +216,8 @@ def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: byte
     _check_materials(case, moved, said, desk.snapshot)
     if act is Act.RETURNED and moved.bound_at is not None:
         text = Text(
-            f"{moved.bound_by} 已于 {clock(moved.bound_at)} 裁定由贵单位办理;裁定之后不能再退回,请办理或致电协调员。",
-            f"{moved.bound_by} ruled at {clock(moved.bound_at)} that it is yours. There is no return after a ruling: "
+            f"{moved.bound_by} 已于 {utc_text(moved.bound_at)} 裁定由贵单位办理;裁定之后不能再退回,请办理或致电协调员。",
+            f"{moved.bound_by} ruled at {utc_text(moved.bound_at)} that it is yours. There is no return after a ruling: "
             "handle it, or call the coordinator.",
         )
         raise Problem("bound_by_ruling", text, extra={"allowed": allowed_now(moved)})
@@ -288,16 +277,13 @@ def _check(said: CallbackIn, moved: Handoff, snapshot: Snapshot, at: datetime, t
         text = Text("与地址中的转办单编号不一致。", "It differs from the handoff of the address.")
         errors.append(FieldError("/data/handoff_id", "handoff_differs", text))
     if said.timestamp > at + timedelta(seconds=tolerance):
-        text = Text(f"时间在未来;服务器时间是 {clock(at)}。", f"The time is in the future; our clock says {clock(at)}.")
+        text = Text(
+            f"时间在未来;服务器时间是 {utc_text(at)}。", f"The time is in the future; our clock says {utc_text(at)}."
+        )
         errors.append(FieldError("/timestamp", "timestamp_in_future", text))
-    if said.type == "handoff.extended" and said.data.due_at is not None:
-        if said.data.due_at <= at:
-            text = Text("新期限已经过去。", "The new limit is past already.")
-            errors.append(FieldError("/data/due_at", "due_at_past", text))
-        elif moved.complete_due is not None and said.data.due_at <= moved.complete_due:
-            until = clock(moved.complete_due)
-            text = Text(f"期限只能延后;现为 {until}。", f"A limit is only moved forward; it is {until} now.")
-            errors.append(FieldError("/data/due_at", "due_at_not_later", text))
+    wanted = said.data.due_at if said.type == "handoff.extended" else None
+    if wanted is not None and (fault := clocks.extension_fault(moved, wanted, at)):
+        errors.append(FieldError("/data/due_at", *fault))
     suggested = said.data.suggested_department
     if suggested is not None and suggested not in snapshot.departments:
         known = list(snapshot.departments)

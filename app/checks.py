@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
+from app.identifiers import utc_text
 from app.identity import is_phone, normalise_resident_id, resident_id_birth_date, resident_id_fault
 from app.problems import FieldError, Text
 from app.registry import Snapshot
@@ -14,7 +15,6 @@ from app.schemas import Applicant, Facts, Helper, Identified, IdType, NeedIn, Re
 
 _OLDEST_AGE = 120
 _CLOCK_TOLERANCE = timedelta(minutes=5)
-_CLOCK = "%Y-%m-%dT%H:%M:%SZ"
 _CHINESE_ID_TYPES = (IdType.RESIDENT_ID, IdType.HMT_RESIDENCE_PERMIT)
 _ID_FAULTS = {
     "shape": Text(
@@ -151,8 +151,8 @@ def _consent_errors(asked: RequestIn, at: datetime) -> Iterator[FieldError]:
             yield FieldError(f"{pointer}/person", "consent_person_not_listed", _not_listed(consent.person))
         if consent.given_at > at + _CLOCK_TOLERANCE:
             text = Text(
-                f"同意的时间在未来;服务器时间是 {at:{_CLOCK}}。请核对。",
-                f"The consent was given in the future; our clock says {at:{_CLOCK}}. Check the time.",
+                f"同意的时间在未来;服务器时间是 {utc_text(at)}。请核对。",
+                f"The consent was given in the future; our clock says {utc_text(at)}. Check the time.",
             )
             yield FieldError(f"{pointer}/given_at", "given_at_in_future", text)
 

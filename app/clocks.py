@@ -12,7 +12,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.deadlines import Due, Limit, LimitKind, china_day, due, moved_on
+from app.identifiers import utc_text
 from app.lifecycle import Clock, HandoffStatus
+from app.problems import Text
 from app.registry import Snapshot
 from app.routing.rules import Role, Rule
 from app.timeline import Clocks, Handoff
@@ -39,6 +41,7 @@ RUN = {
     HandoffStatus.IN_PROGRESS: (Clock.COMPLETION,),
 }
 _GRAVITY = list(Step)
+_LAST_YEAR = 2200
 
 
 def rule_of(handoff: Handoff, snapshot: Snapshot) -> Rule:
@@ -92,6 +95,22 @@ def run_again(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
         stand = (handoff.suspended_for, handoff.suspended_at.isoformat(), at.isoformat(), True)
         handoff.stood = [*(handoff.stood or ()), stand]
         handoff.set_clocks(current(handoff, snapshot))
+
+
+def extension_fault(handoff: Handoff, due_at: datetime, at: datetime) -> tuple[str, Text] | None:
+    """What is wrong with a new limit, by a word and a sentence."""
+    if due_at <= at:
+        return "due_at_past", Text("新期限已经过去。", "The new limit is past already.")
+    if due_at.year > _LAST_YEAR:
+        text = Text(f"年份不得晚于 {_LAST_YEAR}。", f"The year must be {_LAST_YEAR} or earlier.")
+        return "implausible_time", text
+    if handoff.complete_due is not None and due_at <= handoff.complete_due:
+        until = utc_text(handoff.complete_due)
+        text = Text(
+            f"期限只能往后延;现在的期限是 {until}。", f"A limit is moved to later only; the present one is {until}."
+        )
+        return "due_at_not_later", text
+    return None
 
 
 def extend(handoff: Handoff, due_at: datetime, at: datetime) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from app import checks, clocks, drafting, etags, handoffs, presenting
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel, dispatch_ready, tell
-from app.identifiers import now
+from app.handoffs import Desk, cancel, desk_of, dispatch_ready, must_match, tell
+from app.identifiers import utc_text
 from app.keys import Key
 from app.ledger import write_units
 from app.lifecycle import Act, HandoffStatus
@@ -26,7 +26,6 @@ from app.returns import give, own, replace
 from app.routing.directory import Agency
 from app.routing.rules import Role
 from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
-from app.senders import clock
 from app.tables import event, handoff, idempotency
 from app.timeline import Case, Handoff, last_event, load
 from app.wire import to_json
@@ -34,7 +33,6 @@ from app.wire import to_json
 BY = "coordinator"
 REASSIGNED = "reassigned"
 RULED = "ruled"
-_LAST_YEAR = 2200
 _RANKS = (Role.LEAD, Role.CO_HANDLER, Role.INFORMED)
 
 
@@ -133,7 +131,7 @@ async def extend(office: Office, call: Call, asked: ExtendIn) -> bytes:
 
     def act(case: Case, found: Handoff, desk: Desk) -> Done:
         _must_be_open(case, found, "extend")
-        if fault := extension_fault(found, asked.due_at, desk.at):
+        if fault := clocks.extension_fault(found, asked.due_at, desk.at):
             raise invalid(FieldError("/due_at", *fault))
         extended(case, found, asked.due_at, {"reason": asked.reason, "approver": asked.approver}, desk)
         return Done()
@@ -171,7 +169,7 @@ def must_be_disputed(case: Case, found: Handoff, desk: Desk) -> None:
     bound = next((each for each in case.of_need(found.need) if each.bound_at is not None), None)
     if bound is None or bound.bound_at is None or (found.is_open and found is not bound):
         raise _not_allowed(case, found)
-    agency, at = desk.snapshot.directory.agencies[bound.agency_code], clock(bound.bound_at)
+    agency, at = desk.snapshot.directory.agencies[bound.agency_code], utc_text(bound.bound_at)
     text = Text(
         f"{bound.bound_by} 已于 {at} 裁定由{agency.name_zh}办理。",
         f"{bound.bound_by} ruled at {at} that it is for {agency.name_en}.",
@@ -226,26 +224,11 @@ def _does_as_much(taker: Handoff, part: Handoff) -> bool:
     return taker.mandatory and _RANKS.index(taker.role) <= _RANKS.index(part.role)
 
 
-def extension_fault(found: Handoff, due_at: datetime, at: datetime) -> tuple[str, Text] | None:
-    if due_at <= at:
-        return "due_at_past", Text("新期限已经过去。", "The new limit is past already.")
-    if due_at.year > _LAST_YEAR:
-        text = Text(f"年份不得晚于 {_LAST_YEAR}。", f"The year must be {_LAST_YEAR} or earlier.")
-        return "implausible_time", text
-    if found.complete_due is not None and due_at <= found.complete_due:
-        due = clock(found.complete_due)
-        text = Text(
-            f"期限只能往后延;现在的期限是 {due}。", f"A limit is moved to later only; the present one is {due}."
-        )
-        return "due_at_not_later", text
-    return None
-
-
 def extended(case: Case, found: Handoff, due_at: datetime, words: dict[str, Any], desk: Desk) -> None:
     """`words`: the reason and the approver."""
     before = found.complete_due
     clocks.extend(found, due_at, desk.at)
-    data = {"due_at": clock(due_at), "due_before": clock(before) if before else None}
+    data = {"due_at": utc_text(due_at), "due_before": utc_text(before) if before else None}
     case.record("handoff.extended", desk.at, desk.actor, handoff_id=found.id, data=data, note=words)
     tell(case, found, "handoff.extended", desk, reason=BY)
 
@@ -308,8 +291,7 @@ def _not_allowed(case: Case, found: Handoff) -> Problem:
 
 @again_if_outdated
 async def _do(office: Office, call: Call, act: Callable[[Case, Handoff, Desk], Done]) -> bytes:
-    snapshot = await office.registry.current()
-    desk = Desk(snapshot, now(), call.key.actor, office.settings.public_url)
+    desk = await desk_of(office, call.key)
     async with office.database.writing() as connection:
         wanted = select(handoff.c.request_id).where(handoff.c.id == call.handoff_id)
         request_id: UUID | None = await connection.scalar(wanted)
@@ -321,12 +303,12 @@ async def _do(office: Office, call: Call, act: Callable[[Case, Handoff, Desk], D
             return answer
         found = case.handoff(call.handoff_id)
         seen = await last_event(connection, request_id, found.id)
-        _must_match(call.if_match, etags.etag(seen), case, found)
+        must_match(call.if_match, etags.etag(seen), case, found, acts_on(case, found))
         done = act(case, found, desk)
         case.settle(desk.at, desk.actor)
-        unit = finish(case, snapshot)
+        unit = finish(case, desk.snapshot)
         last = max((e["sequence"] for e in unit.inserts.get(event, ()) if e["handoff_id"] == found.id), default=seen)
-        answer = to_json(_answer(case, found, done, etags.etag(last), desk.at, snapshot))
+        answer = to_json(_answer(case, found, done, etags.etag(last), desk))
         if call.repeat:
             unit.insert(idempotency, call.repeat.row(case.id, desk.at, answer))
         await write_units(connection, [unit])
@@ -335,19 +317,11 @@ async def _do(office: Office, call: Call, act: Callable[[Case, Handoff, Desk], D
     return answer
 
 
-def _must_match(if_match: str | None, current: str, case: Case, found: Handoff) -> None:
-    """Raises `precondition_failed` with what is true now."""
-    if if_match is not None and not etags.matches(if_match, current):
-        stands = {"etag": current, "status": found.status, "request_status": case.status}
-        extra = {"current": stands, "allowed": acts_on(case, found)}
-        raise Problem("precondition_failed", headers={"ETag": current}, extra=extra)
-
-
-def _rule_offered(found: Handoff, done: Done, at: datetime, snapshot: Snapshot) -> dict[str, Any] | None:
+def _rule_offered(found: Handoff, done: Done, desk: Desk) -> dict[str, Any] | None:
     if done.dispute_id is None or done.successor is None:
         return None
     code = done.successor.agency_code
-    offer = drafting.offered(snapshot, found.routing_version, found.rule_number, code, at)
+    offer = drafting.offered(desk.snapshot, found.routing_version, found.rule_number, code, desk.at)
     if offer is None:
         return None
     table, rule, department = offer
@@ -359,15 +333,15 @@ def _rule_offered(found: Handoff, done: Done, at: datetime, snapshot: Snapshot) 
     }
 
 
-def _answer(case: Case, found: Handoff, done: Done, tag: str, at: datetime, snapshot: Snapshot) -> dict[str, Any]:
+def _answer(case: Case, found: Handoff, done: Done, tag: str, desk: Desk) -> dict[str, Any]:
     successor = done.successor
     return {
         "request_id": case.id,
         "request_status": case.status,
-        "handoff": presenting.handoff_summary(found, snapshot),
-        "successor": presenting.handoff_summary(successor, snapshot) if successor else None,
+        "handoff": presenting.handoff_summary(found, desk.snapshot),
+        "successor": presenting.handoff_summary(successor, desk.snapshot) if successor else None,
         "dispute_id": done.dispute_id,
-        "draft_rule": _rule_offered(found, done, at, snapshot),
+        "draft_rule": _rule_offered(found, done, desk),
         "allowed": acts_on(case, found),
         "etag": tag,
     }

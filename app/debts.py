@@ -17,9 +17,8 @@ from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, dispatch
+from app.handoffs import Desk, assigned, desk_of, dispatch
 from app.identifiers import new_id, now
-from app.intake import desk_of
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.office import Office, again_if_outdated

@@ -21,11 +21,11 @@ from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, beside, dispatch, dispatch_ready, open_from, tell_emergency
+from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from, tell_emergency
 from app.hashchain import GENESIS
 from app.identifiers import new_id
 from app.identity import normalise_resident_id
-from app.intake import RECEIPT_TRIES, desk_of, first_receipt, with_token
+from app.intake import RECEIPT_TRIES, first_receipt, with_token
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus, RequestStatus

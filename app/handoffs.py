@@ -5,7 +5,7 @@ Every function changes a `Case` in memory and enqueues what its agencies are tol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,13 +13,16 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 
-from app import clocks
+from app import clocks, etags
 from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
 from app.disclosure import disclose
-from app.identifiers import new_id
+from app.identifiers import new_id, now
+from app.keys import Key
 from app.lifecycle import Act, HandoffStatus
+from app.office import Office
+from app.problems import Problem
 from app.receivers import DeliveryMode
 from app.registry import Snapshot
 from app.routing.decide import Assignment, RoutingDecision
@@ -51,6 +54,18 @@ class Desk:
     at: datetime
     actor: str
     public_url: str | None = None
+
+
+async def desk_of(office: Office, key: Key) -> Desk:
+    """Of a call that a key makes now."""
+    return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)
+
+
+def must_match(if_match: str | None, current: str, case: Case, found: Handoff, allowed: Sequence[str]) -> None:
+    """Raises `precondition_failed` with what is true now of a handoff, and what its caller may do with it."""
+    if if_match is not None and not etags.matches(if_match, current):
+        stands = {"etag": current, "status": found.status, "request_status": case.status}
+        raise Problem("precondition_failed", headers={"ETag": current}, extra={"current": stands, "allowed": allowed})
 
 
 def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""UUIDv7 keys (RFC 9562): unguessable enough to name a row, ordered by time so that indexes stay dense."""
+"""UUIDv7 keys (RFC 9562): unguessable enough to name a row, ordered by time so that indexes stay dense; and the clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["UUID", "first_id", "new_id", "now"]
+__all__ = ["UUID", "first_id", "new_id", "now", "utc_text"]
 
 
 def new_id() -> UUID:
@@ -18,6 +18,11 @@ def now() -> datetime:
     """The present, timezone-aware UTC, in whole milliseconds so that every database keeps it exactly."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def utc_text(at: datetime) -> str:
+    """A moment as a sentence names it: UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def first_id(since: datetime) -> UUID:

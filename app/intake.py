@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel_open, open_from, resume, tell_supplement
+from app.handoffs import Desk, cancel_open, desk_of, open_from, resume, tell_supplement
 from app.hashchain import GENESIS
-from app.identifiers import new_id, now
+from app.identifiers import new_id
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
@@ -207,7 +207,3 @@ def _check_materials(asked: SupplementIn, desk: Desk) -> None:
     ]
     if unknown:
         raise invalid(*unknown)
-
-
-async def desk_of(office: Office, key: Key) -> Desk:
-    return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)

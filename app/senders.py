@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app import signing
 from app.db import Database
-from app.identifiers import now
+from app.identifiers import now, utc_text
 from app.keys import Key
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text
@@ -103,10 +103,6 @@ def webhook_id_of(headers: Mapping[str, str]) -> str | None:
     return webhook_id
 
 
-def clock(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _must_prove(headers: Mapping[str, str], key: Key | None) -> None:
     if key is None and not any(name in headers for name in _HEADERS[1:]):
         raise Problem("unauthenticated")
@@ -146,8 +142,8 @@ def _signed_time(timestamp: str, at: datetime, tolerance: int) -> datetime:
         raise Problem(
             "timestamp_out_of_tolerance",
             Text(
-                f"签名时间与服务器相差 {skew} 秒;服务器时间是 {ours}({clock(at)})。",
-                f"The signed time differs from ours by {skew} s; our clock says {ours} ({clock(at)}).",
+                f"签名时间与服务器相差 {skew} 秒;服务器时间是 {ours}({utc_text(at)})。",
+                f"The signed time differs from ours by {skew} s; our clock says {ours} ({utc_text(at)}).",
             ),
         )
     return datetime.fromtimestamp(int(timestamp), UTC)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.coordination import acts_on, agency_fault, extended, extension_fault, is_disputed, ruled, ruling_fault
-from app.deadlines import CHINA
+from app import clocks
+from app.coordination import acts_on, agency_fault, extended, is_disputed, ruled, ruling_fault
+from app.deadlines import end_of
 from app.delivery.notices import finish
-from app.handoffs import Desk
-from app.identifiers import now
+from app.handoffs import Desk, desk_of
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.office import Office, again_if_outdated
@@ -27,7 +27,6 @@ from app.timeline import Case, Handoff, load_all
 from app.wire import to_json
 
 APPROVER = "联席会议 joint conference"
-_END_OF_DAY = time(23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,7 @@ class _WrongError(ValueError):
 async def apply(office: Office, key: Key, lines: Sequence[Line], repeat: Repeat | None) -> bytes:
     """`OutcomesApplied`, JSON. What is so already is left as it is. Raises `outcomes_refused` with every fault,
     `idempotency_conflict`."""
-    snapshot = await office.registry.current()
-    desk = Desk(snapshot, now(), key.actor, office.settings.public_url)
+    desk = await desk_of(office, key)
     async with office.database.writing() as connection:
         cases = await _cases(connection, lines)
         if repeat and (first := await first_answer(connection, repeat)):
@@ -60,7 +58,7 @@ async def apply(office: Office, key: Key, lines: Sequence[Line], repeat: Repeat 
         units = []
         for case in changed.values():
             case.settle(desk.at, desk.actor)
-            units.append(finish(case, snapshot))
+            units.append(finish(case, desk.snapshot))
         answer = to_json({"applied": sum(each["applied"] for each in items), "items": items})
         kept = Unit()
         if repeat:
@@ -159,10 +157,10 @@ def _is_so(case: Case, found: Handoff, code: str) -> bool:
 def _extend(case: Case, found: Handoff, until: date, said: OutcomeIn, desk: Desk) -> bool:
     if "extend" not in acts_on(case, found):
         raise _WrongError("decision", "not_open", _NOT_OPEN)
-    due_at = datetime.combine(until, _END_OF_DAY, CHINA).astimezone(desk.at.tzinfo)
+    due_at = end_of(until)
     if found.complete_due == due_at:
         return False
-    if fault := extension_fault(found, due_at, desk.at):
+    if fault := clocks.extension_fault(found, due_at, desk.at):
         raise _WrongError("until", *fault)
     extended(case, found, due_at, {"reason": said.note, "approver": APPROVER}, desk)
     return True
