@@ -24,15 +24,14 @@ from app.ledger import write_units
 from app.lifecycle import SIGNED_FOR, HandoffStatus
 from app.logs import describe
 from app.registry import OutdatedSnapshotError, Registry, Snapshot
-from app.routing.directory import Agency, upward
-from app.routing.rules import Role, local_day
+from app.routing.directory import Agency
+from app.routing.rules import COORDINATOR, Role, local_day
 from app.tables import emergency_watch, handoff
 from app.timeline import Case, Handoff, load
 
 LOOK_SECONDS = 1.0
 _MOST = 100
 _SET_ASIDE = timedelta(minutes=5)
-_COORDINATOR = "county_coordination_mechanism"
 log = structlog.get_logger()
 
 
@@ -97,7 +96,7 @@ async def _take_step(database: Database, desk: Desk, late: Any) -> None:
         if silent.status is not HandoffStatus.DISPATCHED or _is_relieved(case, silent, desk.snapshot):
             await connection.execute(update(emergency_watch).where(this).values(due_at=None))
             return
-        steps = steps_of(case, silent, desk.snapshot)
+        steps = steps_of(silent, case.request["division_code"], desk.snapshot)
         step = steps[min(watched.position, len(steps) - 1)]  # the duty list may have become shorter
         _record(case, silent, step, desk)
         is_last = watched.position + 1 >= len(steps)
@@ -116,16 +115,14 @@ async def _still_due(connection: AsyncConnection, handoff_id: UUID, at: datetime
     return (await connection.execute(found)).first()
 
 
-def steps_of(case: Case, silent: Handoff, snapshot: Snapshot) -> list[Step]:
-    """Everybody who may be followed for an agency, in order; the coordinator is always the last."""
+def steps_of(silent: Handoff, division_code: str, snapshot: Snapshot) -> list[Step]:
+    """Everybody who may be followed for an agency, in order; the coordinator of where it happened is always the last."""
     agencies = snapshot.directory.agencies
     own = agencies[silent.agency_code]
     steps = [Step("duty", each.office, each.phone, each.name) for each in snapshot.duties.get(own.code, ())]
-    above = upward(own.division_code)[1:]
-    higher = snapshot.directory.resolve(own.department, above[0]) if above else None
-    if higher is not None:
+    if higher := snapshot.directory.superior(own):
         steps.append(Step("higher", higher.name_zh, higher.phone, agency=higher))
-    coordinator = snapshot.directory.resolve(_COORDINATOR, case.request["division_code"])
+    coordinator = snapshot.directory.resolve(COORDINATOR, division_code)
     name, phone = (coordinator.name_zh, coordinator.phone) if coordinator else ("县协调机制", None)
     return [*steps, Step("coordinator", name, phone)]
 

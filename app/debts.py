@@ -23,7 +23,7 @@ from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.office import Office, again_if_outdated
 from app.problems import Problem
-from app.reading import PageAsked, cursor_of
+from app.reading import PageAsked, page_of
 from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.routing.rules import Role, in_force, local_day
@@ -145,9 +145,7 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
 async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
     """A page (`DebtPage`), newest first; of an agency those of its own requests, of an intake key those it took in."""
     at = now()
-    query = _DEBTS.order_by(debt.c.id.desc()).limit(asked.page.limit + 1)
-    if after := asked.page.after_id():
-        query = query.where(debt.c.id < after)
+    query = _DEBTS
     if asked.overdue:
         query = query.where(debt.c.settled_at.is_(None), debt.c.due_at < at)
     elif asked.open is not None:
@@ -157,11 +155,8 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
         query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
     elif key.role is KeyRole.INTAKE:
         query = query.where(help_request.c.registered_by == key.holder)
-    async with office.database.reading() as connection:
-        rows = (await connection.execute(query)).mappings().all()
-    items = [_seen(row, row, at) for row in rows[: asked.page.limit]]
-    more = len(rows) > asked.page.limit
-    return {"items": items, "next_cursor": cursor_of(items[-1]["debt_id"]) if more else None}
+    rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
+    return {"items": [_seen(row, row, at) for row in rows], "next_cursor": next_cursor}
 
 
 _DEBTS: Select[Any] = select(debt, help_request.c.receipt_number, help_request.c.division_code).join_from(

@@ -82,7 +82,7 @@ def _said(returned: Mapping[Any, Any], by: Handoff, snapshot: Snapshot, with_wor
     return {
         "handoff_id": by.id,
         "at": returned["at"],
-        **_office(agency),
+        **agency.contact,
         "reason_code": returned["data"].get("reason_code"),
         "suggested_department": returned["data"].get("suggested_department"),
         "legal_basis": words.get("legal_basis"),
@@ -96,12 +96,8 @@ def _ruling(row: Mapping[Any, Any], snapshot: Snapshot, with_words: bool) -> dic
     agency = snapshot.directory.agencies[row["agency_code"]] if row["agency_code"] else None
     return {
         "handoff_id": row["ruled_on"],
-        **(_office(agency) if agency else dict.fromkeys(("agency", "name_zh", "name_en", "phone"))),
+        **(agency.contact if agency else dict.fromkeys(("agency", "name_zh", "name_en", "phone"))),
         "by": row["ruled_by"],
         "at": row["ruled_at"],
         **words,
     }
-
-
-def _office(agency: Any) -> dict[str, Any]:
-    return {"agency": agency.code, **{name: getattr(agency, name) for name in ("name_zh", "name_en", "phone")}}

@@ -15,11 +15,10 @@ from app.lifecycle import DisputeState
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.registry import Snapshot
+from app.routing.directory import COUNTY_DIGITS
 from app.routing.rules import Role, RoutingTable, Rule, in_force, local_day
 from app.sealing import unseal
 from app.tables import dispute, handoff, help_request
-
-_COUNTY = 6
 
 
 def offered(
@@ -52,10 +51,10 @@ async def draft(office: Office, actor: str, dispute_id: UUID) -> dict[str, Any]:
     words = unseal(asked["sealed"])
     said = f"依据 {local_day(asked['ruled_at'])} 的裁定(争议 {dispute_id})"
     new = replace(old, department=department, legal_basis=words["legal_basis"], note=f"{old.note} {said}".strip())
-    if len(old.area) < _COUNTY and old.role is Role.LEAD:
+    if len(old.area) < COUNTY_DIGITS and old.role is Role.LEAD:
         # Of two leads the nearer area's goes first: the rule of everybody else stays as it is.
         number = max(each.number for each in table.rules) + 1
-        rules = (*table.rules, replace(new, number=number, area=asked["division_code"][:_COUNTY]))
+        rules = (*table.rules, replace(new, number=number, area=asked["division_code"][:COUNTY_DIGITS]))
     else:
         rules = tuple(new if each is old else each for each in table.rules)
     kept = await tabling.keep_draft(office, actor, rules, f"ruling {dispute_id}")

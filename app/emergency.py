@@ -14,40 +14,33 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
-from app import checks, metrics, presenting
-from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app import checks, presenting
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
 from app.delivery.notices import finish
 from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from, tell_emergency
-from app.hashchain import GENESIS
-from app.identifiers import new_id
 from app.identity import normalise_resident_id
-from app.intake import RECEIPT_TRIES, first_receipt, with_token
+from app.intake import opened, stored, table_in_force, with_token
 from app.keys import Key
 from app.ledger import Unit, write_units
-from app.lifecycle import HandoffStatus, RequestStatus
+from app.lifecycle import HandoffStatus
 from app.logs import describe
 from app.office import Office, again_if_outdated
-from app.problems import FieldError, Problem, Text, unavailable
-from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.problems import FieldError, Problem, Text
+from app.receipts import spoken
 from app.registry import Snapshot
 from app.repeats import Repeat
 from app.routing.decide import RoutingDecision, decide
-from app.routing.directory import upward
+from app.routing.directory import COUNTY_DIGITS, upward
 from app.routing.facts import facts_of
-from app.routing.rules import UNDETERMINED, Role, RoutingTable, in_force, local_day
+from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.schemas import plain
 from app.schemas_emergencies import EmergencyIn, LiftIn
-from app.sealing import seal
 from app.tables import aid_mark, event, handoff, help_request, idempotency
 from app.timeline import Case, load, signing_bell
 from app.wire import from_json, to_json
 
-_COORDINATOR = "county_coordination_mechanism"
-_COUNTY_DIGITS = 6
 _SIGNED = ("handoff.received", "handoff.accepted")
 log = structlog.get_logger()
 
@@ -71,56 +64,30 @@ async def accept(office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | 
 
 async def _stored(office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | None) -> bytes:
     desk = await desk_of(office, key)
-    for _ in range(RECEIPT_TRIES):
-        answer, unit = await _register(office, key, asked, repeat, desk)
-        try:
-            await office.ledger.write(unit, urgent=True)
-        except IntegrityError as error:
-            broken = constraint_of(error)
-            if repeat and broken == IDEMPOTENCY_KEY and (first := await first_receipt(office, repeat)):
-                return first
-            if broken != RECEIPT_NUMBER:
-                raise
-        else:
-            metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
-            return answer
-    raise unavailable()
+
+    async def register() -> tuple[bytes, Unit]:
+        return await _register(office, key, asked, repeat, desk)
+
+    return await stored(office, asked.channel, repeat, register, urgent=True)
 
 
 async def _register(
     office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | None, desk: Desk
 ) -> tuple[bytes, Unit]:
-    table = _table(desk)
+    table = table_in_force(desk)
     seen = _read(asked, desk, table)
-    request_id = new_id()
-    token = tracking_token(office.secret, request_id)
     decision = _decide(seen.place, seen.person, table, desk)
-    case = Case(
-        request={
-            "id": request_id,
-            "receipt_number": new_receipt_number(),
-            "tracking_hash": token_hash(token),
-            "channel": asked.channel.value,
-            "division_code": seen.place,
-            "status": RequestStatus.REGISTERED.value,
-            "routing_version": table.version,
-            "decision": decision.record(),
-            "registered_at": desk.at,
-            "registered_by": key.holder,
-            "closed_at": None,
-            "events": 0,
-            "head": GENESIS,
-            "sealed": seal(seen.person),
-            "emergency": seen.kind.value,
-            "debts": 0,
-        },
-        handoffs=[],
-        is_new=True,
-        _person=seen.person,
+    case, token = opened(
+        office,
+        key,
+        desk,
+        channel=asked.channel,
+        division_code=seen.place,
+        person=seen.person,
+        decision=decision,
+        emergency=seen.kind.value,
     )
     needs = [each.need for each in decision.needs]
-    told = {"channel": asked.channel.value, "needs": needs, "emergency": seen.kind.value}
-    case.record("request.registered", desk.at, key.actor, data=told)
     open_from(case, decision, desk)
     if seen.kind is Kind.UNDETERMINED:
         _add_coordinator(case, desk)
@@ -133,15 +100,12 @@ async def _register(
             **view(case, desk.snapshot),
             "receipt_number_spoken": spoken(case.request["receipt_number"]),
             "registered_at": desk.at,
-            "warnings": [
-                {"pointer": w.pointer, "code": w.code, "detail_zh": w.detail.zh, "detail_en": w.detail.en}
-                for w in warnings
-            ],
+            "warnings": presenting.warned(warnings),
         }
     )
     unit = finish(case, desk.snapshot)
     if repeat:
-        unit.insert(idempotency, repeat.row(request_id, desk.at, answer))
+        unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
     return with_token(answer, token), unit
 
 
@@ -168,7 +132,7 @@ async def lift(office: Office, key: Key, request_id: UUID, asked: LiftIn) -> byt
 
 
 def _raise(office: Office, case: Case, asked: LiftIn, desk: Desk) -> None:
-    table, kind = _table(desk), kind_of(asked.facts)
+    table, kind = table_in_force(desk), kind_of(asked.facts)
     case.request["emergency"] = kind.value
     situation = {"what": asked.what or case.person.get("narrative"), "where": asked.where}
     case.add_situation(situation)
@@ -227,7 +191,7 @@ def _read(asked: EmergencyIn, desk: Desk, table: RoutingTable) -> _Seen:
             f"There is no such division; it was taken in for {name} ({place}): check the place by telephone.",
         )
         warnings.append(FieldError("/division_code", "unknown_division", text))
-    if len(place) < _COUNTY_DIGITS:
+    if len(place) < COUNTY_DIGITS:
         warnings.append(FieldError("/where", "which_county", _WHICH_COUNTY))
     kind = Kind.UNDETERMINED
     if asked.kind in set(Kind):
@@ -284,21 +248,13 @@ def _known(needs: Iterable[str], snapshot: Snapshot) -> list[str]:
     return list(dict.fromkeys(need if need in snapshot.needs else UNDETERMINED for need in needs))
 
 
-def _table(desk: Desk) -> RoutingTable:
-    table = in_force(desk.snapshot.tables.values(), desk.at)
-    if table is None:
-        log.error("no_routing_table_in_force", advice="run `one-window seed` or publish a table")
-        raise unavailable()
-    return table
-
-
 def _decide(place: str, person: dict[str, Any], table: RoutingTable, desk: Desk) -> RoutingDecision:
     return decide(facts_of(place, person, local_day(desk.at)), table, desk.snapshot.directory, desk.at)
 
 
 def _add_coordinator(case: Case, desk: Desk) -> None:
     """Where nobody can tell yet what it is, the county's coordinator looks at it too."""
-    agency = desk.snapshot.directory.resolve(_COORDINATOR, case.request["division_code"])
+    agency = desk.snapshot.directory.resolve(COORDINATOR, case.request["division_code"])
     if agency is None or not case.handoffs or any(each.agency_code == agency.code for each in case.handoffs):
         return
     added = beside(case.handoffs[0], agency, desk, role=Role.CO_HANDLER, mandatory=False)
@@ -369,5 +325,4 @@ async def _signed_in(office: Office, request_id: UUID) -> dict[str, Any] | None:
     if row is None:
         return None
     agency = (await office.registry.current()).directory.agencies[row.agency_code]
-    names = {"name_zh": agency.name_zh, "name_en": agency.name_en, "phone": agency.phone}
-    return {"agency": agency.code, **names, "handoff_id": row.id, "at": row.at}
+    return {**agency.contact, "handoff_id": row.id, "at": row.at}

@@ -16,11 +16,11 @@ from app.identifiers import now
 from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Text
-from app.reading import PageAsked, cursor_of
+from app.reading import PageAsked, page_of
 from app.registry import Snapshot
 from app.routing.rules import Role
 from app.tables import delivery, emergency_watch, endpoint_state, handoff, help_request
-from app.timeline import Case, from_row
+from app.timeline import from_row
 
 # A message that was not delivered at once is not delivered: somebody has to call.
 _AT_ONCE = timedelta(seconds=5)
@@ -32,13 +32,14 @@ _WHY = {
 }
 # Nobody answers for it: nobody was told, or who was says that it is another's.
 _NOBODY = (RequestStatus.REGISTERED, RequestStatus.DISPUTED)
-_OPEN = (help_request.c.emergency.is_not(None), help_request.c.closed_at.is_(None))
-_REQUESTS = [column for column in help_request.c if column.name not in ("sealed", "decision")]
+_REQUESTS = select(*(column for column in help_request.c if column.name not in ("sealed", "decision"))).where(
+    help_request.c.emergency.is_not(None), help_request.c.closed_at.is_(None)
+)
 _PARTS: Select[Any] = (
     select(
         handoff,
         *(emergency_watch.c[name] for name in ("due_at", "position", "called", "phone")),
-        *(delivery.c[name].label(f"d_{name}") for name in ("status", "attempts", "ended_at", "claimed_by")),
+        *(delivery.c[name].label(f"d_{name}") for name in ("status", "attempts", "ended_at")),
         endpoint_state.c.breaker,
         endpoint_state.c.suspended_at.label("endpoint_suspended_at"),
     )
@@ -53,24 +54,19 @@ _PARTS: Select[Any] = (
 async def board(office: Office, page: PageAsked) -> dict[str, Any]:
     """The open emergencies (`EmergencyBoard`), newest first."""
     at, snapshot = now(), await office.registry.current()
-    query = select(*_REQUESTS).where(*_OPEN).order_by(help_request.c.id.desc()).limit(page.limit + 1)
-    if after := page.after_id():
-        query = query.where(help_request.c.id < after)
+    requests, next_cursor = await page_of(office.database, _REQUESTS, help_request.c.id, page)
+    ids = [row["id"] for row in requests]
     async with office.database.reading() as connection:
-        requests = [dict(row) for row in (await connection.execute(query)).mappings()]
-        shown = requests[: page.limit]
-        ids = [row["id"] for row in shown]
         parts: dict[UUID, list[Any]] = {each: [] for each in ids}
         for row in (await connection.execute(_PARTS.where(handoff.c.request_id.in_(ids)))).mappings():
             parts[row["request_id"]].append(row)
         owed = await debts.of_requests(connection, ids, at)
-    items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in shown]
-    following = cursor_of(items[-1]["request_id"]) if len(requests) > page.limit else None
-    return {"items": items, "next_cursor": following}
+    items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in requests]
+    return {"items": items, "next_cursor": next_cursor}
 
 
 def _item(
-    request: dict[str, Any], parts: list[Mapping[Any, Any]], owed: list[Any], snapshot: Snapshot, at: datetime
+    request: Mapping[Any, Any], parts: list[Mapping[Any, Any]], owed: list[Any], snapshot: Snapshot, at: datetime
 ) -> dict[str, Any]:
     agencies = [_part(request, each, snapshot, at) for each in parts]
     return {
@@ -92,19 +88,16 @@ def _is_late(owed: Mapping[str, Any]) -> bool:
     return owed["settled_at"] is None and bool(owed["overdue"])
 
 
-def _part(request: dict[str, Any], row: Mapping[Any, Any], snapshot: Snapshot, at: datetime) -> dict[str, Any]:
+def _part(request: Mapping[Any, Any], row: Mapping[Any, Any], snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     names = [column.name for column in handoff.c]
     part = from_row({name: row[name] for name in names})
     agency = snapshot.directory.agencies[part.agency_code]
-    steps = steps_of(Case(request, [], is_new=False), part, snapshot)[row["position"] :]
+    steps = steps_of(part, request["division_code"], snapshot)[row["position"] :]
     why = _why_red(row, part.status, part.role, at)
     return {
         "handoff_id": part.id,
         "need": part.need,
-        "agency": agency.code,
-        "name_zh": agency.name_zh,
-        "name_en": agency.name_en,
-        "phone": agency.phone,
+        **agency.contact,
         "role": part.role,
         "status": part.status,
         "told_at": part.told_at,

@@ -29,7 +29,7 @@ from app.lifecycle import Clock
 from app.logs import describe
 from app.metrics import OVERDUE
 from app.registry import OutdatedSnapshotError, Registry, Snapshot
-from app.routing.directory import Agency, upward
+from app.routing.directory import Agency
 from app.tables import handoff, help_request
 from app.timeline import Case, Handoff, load_all
 
@@ -181,7 +181,7 @@ def _do(case: Case, late: Handoff, planned: Planned, desk: Desk) -> None:
 def _supervise(case: Case, late: Handoff, clock: Clock, desk: Desk) -> None:
     """The agency, the office above it, and by the notice of the event whoever coordinates: all are told."""
     agency = desk.snapshot.directory.agencies[late.agency_code]
-    above = superior_of(agency, desk.snapshot)
+    above = desk.snapshot.directory.superior(agency)
     told = _told(late, clock)
     data = {**_as_text(late, told), "superior": above.code if above else None}
     case.record("handoff.supervised", desk.at, desk.actor, handoff_id=late.id, data=data)
@@ -199,22 +199,13 @@ def _supervise(case: Case, late: Handoff, clock: Clock, desk: Desk) -> None:
         )
 
 
-def superior_of(agency: Agency, snapshot: Snapshot) -> Agency | None:
-    """The same department, one level up or more; None if the directory has none."""
-    _, *above = upward(agency.division_code)
-    return snapshot.directory.resolve(agency.department, above[0]) if above else None
-
-
 def _seen_from_above(case: Case, late: Handoff, agency: Agency, snapshot: Snapshot) -> dict[str, Any]:
     """Nothing of the person: whoever is above has no part in the request."""
     need = snapshot.needs[late.need]
     return {
         "handoff_id": late.id,
         "receipt_number": case.request["receipt_number"],
-        "agency": agency.code,
-        "name_zh": agency.name_zh,
-        "name_en": agency.name_en,
-        "phone": agency.phone,
+        **agency.contact,
         "need": {"code": need.code, "name_zh": need.name_zh, "name_en": need.name_en},
         "division_code": case.request["division_code"],
         "status": late.status,

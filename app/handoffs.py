@@ -283,10 +283,7 @@ def situation(case: Case) -> dict[str, Any]:
 
 def _partner(handoff: Handoff, agency: Agency) -> dict[str, Any]:
     return {
-        "agency": agency.code,
-        "name_zh": agency.name_zh,
-        "name_en": agency.name_en,
-        "phone": agency.phone,
+        **agency.contact,
         "role": handoff.role,
         "step": handoff.step,
     }

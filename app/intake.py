@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +25,13 @@ from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
-from app.schemas import RequestIn, SupplementIn, WithdrawIn, plain
+from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
 from app.sealing import seal
 from app.tables import idempotency
 from app.timeline import Case, load
 from app.wire import to_json
 
-RECEIPT_TRIES = 5
+_RECEIPT_TRIES = 5
 log = structlog.get_logger()
 
 
@@ -43,64 +44,99 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     errors = checks.errors_of(asked, desk.snapshot, desk.at)
     if errors:
         raise invalid(*errors)
-    for _ in range(RECEIPT_TRIES):
-        answer, unit = _register(office, key, asked, repeat, desk)
+
+    async def register() -> tuple[bytes, Unit]:
+        return _register(office, key, asked, repeat, desk)
+
+    return await stored(office, asked.channel, repeat, register)
+
+
+async def stored(
+    office: Office,
+    channel: Channel,
+    repeat: Repeat | None,
+    register: Callable[[], Awaitable[tuple[bytes, Unit]]],
+    *,
+    urgent: bool = False,
+) -> bytes:
+    """The answer of what `register` makes, when it is on disk; or the first answer, if its key was used before, or at this
+    very moment by another call. Where the receipt number was taken another one is drawn."""
+    for _ in range(_RECEIPT_TRIES):
+        answer, unit = await register()
         try:
-            await office.ledger.write(unit)
+            await office.ledger.write(unit, urgent=urgent)
         except IntegrityError as error:
             broken = constraint_of(error)
-            # The key was used before, or at this very moment by another call.
-            if repeat and broken == IDEMPOTENCY_KEY and (first := await first_receipt(office, repeat)):
+            if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_receipt(office, repeat)):
                 return first
-            if broken != RECEIPT_NUMBER:  # else the number was taken: draw another
+            if broken != RECEIPT_NUMBER:
                 raise
         else:
-            metrics.REQUESTS_TAKEN_IN.labels(asked.channel.value).inc()
+            metrics.REQUESTS_TAKEN_IN.labels(channel.value).inc()
             return answer
     raise unavailable()
 
 
-def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk) -> tuple[bytes, Unit]:
-    snapshot, at = desk.snapshot, desk.at
-    table = in_force(snapshot.tables.values(), at)
+def table_in_force(desk: Desk) -> RoutingTable:
+    """Raises `unavailable`."""
+    table = in_force(desk.snapshot.tables.values(), desk.at)
     if table is None:
         log.error("no_routing_table_in_force", advice="run `one-window seed` or publish a table")
         raise unavailable()
+    return table
+
+
+def opened(
+    office: Office,
+    key: Key,
+    desk: Desk,
+    *,
+    channel: Channel,
+    division_code: str,
+    person: dict[str, Any],
+    decision: RoutingDecision,
+    emergency: str | None = None,
+) -> tuple[Case, str]:
+    """A request with nothing handed off yet, and its tracking token."""
     request_id = new_id()
     token = tracking_token(office.secret, request_id)
-    person = plain(asked)
-    facts = facts_of(asked.division_code, person, local_day(at))
-    decision = decide(facts, table, snapshot.directory, at)
-    case = Case(
-        request={
-            "id": request_id,
-            "receipt_number": new_receipt_number(),
-            "tracking_hash": token_hash(token),
-            "channel": asked.channel.value,
-            "division_code": asked.division_code,
-            "status": RequestStatus.REGISTERED.value,
-            "routing_version": table.version,
-            "decision": decision.record(),
-            "registered_at": at,
-            "registered_by": key.holder,
-            "closed_at": None,
-            "events": 0,
-            "head": GENESIS,
-            "sealed": seal(person),
-            "emergency": None,
-            "debts": 0,
-        },
-        handoffs=[],
-        is_new=True,
-        _person=person,
+    request = {
+        "id": request_id,
+        "receipt_number": new_receipt_number(),
+        "tracking_hash": token_hash(token),
+        "channel": channel.value,
+        "division_code": division_code,
+        "status": RequestStatus.REGISTERED.value,
+        "routing_version": decision.version,
+        "decision": decision.record(),
+        "registered_at": desk.at,
+        "registered_by": key.holder,
+        "closed_at": None,
+        "events": 0,
+        "head": GENESIS,
+        "sealed": seal(person),
+        "emergency": emergency,
+        "debts": 0,
+    }
+    told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
+    case = Case(request=request, handoffs=[], is_new=True, _person=person)
+    case.record("request.registered", desk.at, key.actor, data=told | ({"emergency": emergency} if emergency else {}))
+    return case, token
+
+
+def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk) -> tuple[bytes, Unit]:
+    table, person = table_in_force(desk), plain(asked)
+    facts = facts_of(asked.division_code, person, local_day(desk.at))
+    decision = decide(facts, table, desk.snapshot.directory, desk.at)
+    case, token = opened(
+        office, key, desk, channel=asked.channel, division_code=asked.division_code, person=person, decision=decision
     )
-    case.record("request.registered", at, key.actor, data={"channel": asked.channel.value, "needs": list(facts.needs)})
     open_from(case, decision, desk)
-    case.settle(at, desk.actor)
+    case.settle(desk.at, desk.actor)
     answer = to_json(_receipt(case, asked, decision, table, desk))
-    unit = finish(case, snapshot)
+    unit = finish(case, desk.snapshot)
     if repeat:
-        unit.insert(idempotency, repeat.row(request_id, at, answer))
+        unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
     return with_token(answer, token), unit
 
 
@@ -117,14 +153,11 @@ def _receipt(
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
-        "warnings": [
-            {"pointer": w.pointer, "code": w.code, "detail_zh": w.detail.zh, "detail_en": w.detail.en}
-            for w in checks.warnings_of(asked, local_day(desk.at))
-        ],
+        "warnings": presenting.warned(checks.warnings_of(asked, local_day(desk.at))),
     }
 
 
-async def first_receipt(office: Office, repeat: Repeat) -> bytes | None:
+async def _first_receipt(office: Office, repeat: Repeat) -> bytes | None:
     """The answer that this key got the first time; the token is derived anew, it is not stored."""
     async with office.database.reading() as connection:
         row = await first_answer(connection, repeat)

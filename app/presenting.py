@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ from app import clocks
 from app.deadlines import china_day
 from app.explaining import sentences
 from app.lifecycle import HandoffStatus, RequestStatus
+from app.problems import FieldError
 from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
 from app.routing.decide import REASONS, NeedDecision, RoutingDecision
@@ -151,6 +152,14 @@ def missing_materials(asked: RequestIn, decided: RoutingDecision, snapshot: Snap
         brought.add("identity_document")
     wanted = dict.fromkeys(code for need in decided.needs for each in need.assignments for code in each.rule.materials)
     return [named(snapshot.materials[code]) for code in wanted if code not in brought]
+
+
+def warned(warnings: Iterable[FieldError]) -> list[dict[str, str]]:
+    """What somebody should look at again, though everything was taken."""
+    return [
+        {"pointer": each.pointer, "code": each.code, "detail_zh": each.detail.zh, "detail_en": each.detail.en}
+        for each in warnings
+    ]
 
 
 def request_summary(request: Mapping[Any, Any]) -> dict[str, Any]:

@@ -168,10 +168,7 @@ def _shown(found: _Found, facts: _Facts, snapshot: Snapshot, at: datetime) -> di
 def _of_agency(each: Handoff, facts: _Facts, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     agency = snapshot.directory.agencies[each.agency_code]
     return {
-        "agency": agency.code,
-        "name_zh": agency.name_zh,
-        "name_en": agency.name_en,
-        "phone": agency.phone,
+        **agency.contact,
         "role": each.role,
         "status": each.status,
         "days": (at - (each.dispatched_at or each.opened_at)).days,

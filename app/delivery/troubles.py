@@ -113,10 +113,7 @@ async def _is_news(connection: AsyncConnection, change: Change) -> bool:
 def _tell(unit: Unit, change: Change, agency: Agency, snapshot: Snapshot, at: datetime) -> None:
     type_, number = change.told_as, agency.phone
     data: dict[str, Any] = {
-        "agency": agency.code,
-        "name_zh": agency.name_zh,
-        "name_en": agency.name_en,
-        "phone": number,
+        **agency.contact,
         "division_code": agency.division_code,
         "fault": change.fault,
         "since": change.suspended_at or change.since,

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from functools import cached_property
 
 from app.disclosure import SENSITIVE
-from app.routing.directory import Directory, upward
+from app.routing.directory import COUNTY_DIGITS, Directory, upward
 from app.routing.facts import FactValues, lies_in
 from app.routing.findings import Certificate, Severity, Witness, facts_in_words
 from app.routing.loops import check_loops
@@ -23,7 +23,6 @@ from app.routing.reach import FAULTS, Reach
 from app.routing.rules import UNDETERMINED, Consent, ConsentOf, Role, RoutingTable, Rule, local_day
 from app.routing.space import by_areas, by_days, cells
 
-_COUNTY = 6  # digits of a county's code
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _WORDS = {Role.LEAD: ("牵头", "lead"), Role.CO_HANDLER: ("协办", "co-handler"), Role.INFORMED: ("知会", "informed")}
 
@@ -79,8 +78,8 @@ def check(table: RoutingTable, directory: Directory, world: World, checksum: str
 
 def _served(world: World, directory: Directory, begins: date, notes: Notes) -> World:
     """The places of counties that have an agency of their own. Of the others one warning says that nobody is there."""
-    counties = {agency.division_code[:_COUNTY] for agency in directory.agencies.values()}
-    elsewhere = sorted({place[:_COUNTY] for place in world.places} - counties)
+    counties = {agency.division_code[:COUNTY_DIGITS] for agency in directory.agencies.values()}
+    elsewhere = sorted({place[:COUNTY_DIGITS] for place in world.places} - counties)
     if elsewhere:
         notes.add(
             *("county_not_served", _WARNING, (), Witness(UNDETERMINED, elsewhere[0], begins, {})),
@@ -88,7 +87,7 @@ def _served(world: World, directory: Directory, begins: date, notes: Notes) -> W
             f"{len(elsewhere)} counties have no agency at all ({elsewhere[0]} for one): requests from there are "
             "registered and wait for a coordinator",
         )
-    return replace(world, places=[place for place in world.places if place[:_COUNTY] in counties])
+    return replace(world, places=[place for place in world.places if place[:COUNTY_DIGITS] in counties])
 
 
 def _check_need(

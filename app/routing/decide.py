@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from app.routing.conditions import waited_for
 from app.routing.directory import Agency, Directory
 from app.routing.facts import Facts, FactValues, Value
-from app.routing.rules import UNDETERMINED, Role, RoutingTable, Rule, local_day
+from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, Rule, local_day
 
-_COORDINATOR = "county_coordination_mechanism"
 _REMEMBERED = 4096
 # Of what is stored of a decision. In the second one a rule whose seat is held waits for no fact.
 EDITION = 2
@@ -242,6 +241,6 @@ def _with_a_lead(assignments: list[Assignment]) -> list[Assignment]:
     """Somebody must answer for the result: where the township is missing, the first of the others leads."""
     if not assignments or any(a.role is Role.LEAD for a in assignments):
         return assignments
-    first = next((a for a in assignments if a.agency.department == _COORDINATOR), assignments[0])
+    first = next((a for a in assignments if a.agency.department == COORDINATOR), assignments[0])
     lead = Assignment(first.rule, first.agency, Role.LEAD, first.step, True, first.reason)
     return [lead if a is first else a for a in assignments]

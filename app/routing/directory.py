@@ -10,7 +10,7 @@ from app.receivers import DeliveryMode, SigningSecret, Tls
 
 # Statistical codes: province 2 digits, prefecture 4, county 6, township 9.
 _LEVELS = (9, 6, 4, 2)
-_COUNTY = 6
+COUNTY_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Agency:
     max_in_flight: int | None = None
     per_second: int | None = None
     tls: Tls | None = None
+
+    @property
+    def contact(self) -> dict[str, str | None]:
+        """Who it is, and by which number it is reached."""
+        return {"agency": self.code, "name_zh": self.name_zh, "name_en": self.name_en, "phone": self.phone}
 
     @property
     def is_told(self) -> bool:
@@ -67,7 +72,9 @@ class Directory:
     def place(self) -> str:
         """The smallest division that holds the agencies of all its counties and townships: where the service is."""
         counties = {
-            each.division_code[:_COUNTY] for each in self.agencies.values() if len(each.division_code) >= _COUNTY
+            each.division_code[:COUNTY_DIGITS]
+            for each in self.agencies.values()
+            if len(each.division_code) >= COUNTY_DIGITS
         }
         shared = ({county[:digits] for county in counties} for digits in _LEVELS[1:])
         return next((places.pop() for places in shared if len(places) == 1), "")
@@ -80,6 +87,11 @@ class Directory:
                     return seats[place]
         return None
 
+    def superior(self, agency: Agency) -> Agency | None:
+        """The same department, one level up or more; None if there is none."""
+        _, *above = upward(agency.division_code)
+        return self.resolve(agency.department, above[0]) if above else None
+
     def suspended(self, department: str, division_code: str) -> bool:
         """Whether the department has an agency there or above, and none that is active."""
         known = any((department, place) in self._offices for place in upward(division_code))
@@ -87,7 +99,7 @@ class Directory:
 
     def of_county(self, division_code: str) -> list[Agency]:
         """Every agency, active or not, of the county that `division_code` lies in or above it."""
-        county = division_code[:6]
+        county = division_code[:COUNTY_DIGITS]
         return [
             agency
             for agency in self.agencies.values()

@@ -14,6 +14,7 @@ from app.routing.conditions import Condition, spell
 from app.routing.directory import upward
 
 UNDETERMINED = "undetermined"
+COORDINATOR = "county_coordination_mechanism"  # the department that sees to what nobody else does
 
 
 class Role(StrEnum):
