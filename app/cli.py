@@ -112,7 +112,8 @@ def serve(
 
 @app.command()
 def worker(database: DatabaseOption = None) -> None:
-    """Deliver what is due: the second process, as many beside each other as you like.
+    """Deliver what is due, urge who is late, follow who does not sign in: the second process, as many beside each other as you
+    like.
 
     ONE_WINDOW_METRICS_PORT opens its own /metrics on loopback.
     """
@@ -151,7 +152,7 @@ def seed(
         ),
     ] = None,
 ) -> None:
-    """Fill what is empty: divisions, departments, need catalogue, routing tables, working days, agencies.
+    """Fill what is empty: divisions, departments, need catalogue, routing tables, working days, aid rules, agencies.
 
     What is there already stays as it is. The agencies' telephone numbers are placeholders, and so are the names of
     those outside 青原区: replace them.

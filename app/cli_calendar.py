@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.refusals import RefusedError
-from app.terminal import DatabaseOption, asked_of_office, err, out
+from app.terminal import DatabaseOption, asked_of_office, err, out, read_file, write_file
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,10 +64,7 @@ def import_notice(
     from app.wire import from_json
     from app.year_notice import of_sheet
 
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise RefusedError(f"{file} can't be read: {error.strerror}.") from None
+    content = read_file(file)
 
     async def work(office: Office) -> Any:
         return from_json(await working_days.import_year(office, _BY, of_sheet(content), None))
@@ -95,10 +91,7 @@ def export_notice(
         return await working_days.exported(office, year)
 
     content = asked_of_office(database, work)
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise RefusedError(f"{file} can't be written: {error.strerror}.") from None
+    write_file(file, content)
 
 
 def _shown(day: date, working: bool) -> tuple[str, str, str]:

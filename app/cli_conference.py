@@ -9,8 +9,7 @@ from uuid import UUID
 
 import typer
 
-from app.refusals import RefusedError
-from app.terminal import DatabaseOption, asked_of_office
+from app.terminal import DatabaseOption, asked_of_office, read_file, write_file
 
 if TYPE_CHECKING:
     from app.keys import Key
@@ -41,10 +40,7 @@ def export(
         return await agenda(office, _key(), _MOST)
 
     listed = asked_of_office(database, work)
-    try:
-        file.write_bytes(write(listed, "en" if english else "zh"))
-    except OSError as error:
-        raise RefusedError(f"{file} can't be written: {error.strerror}.") from None
+    write_file(file, write(listed, "en" if english else "zh"))
     more = f" There are more of: {', '.join(listed['more'])}." if listed["more"] else ""
     typer.echo(f"{len(listed['items'])} items in {file}.{more}")
 
@@ -60,10 +56,7 @@ def import_outcomes(
     from app.repeats import Repeat
     from app.wire import from_json
 
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise RefusedError(f"{file} can't be read: {error.strerror}.") from None
+    content = read_file(file)
 
     async def work(office: Office) -> bytes:
         lines = await reading.of_sheet(office, content)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.refusals import RefusedError
-from app.terminal import DatabaseOption, asked_of_office
+from app.terminal import DatabaseOption, asked_of_office, read_file
 
 if TYPE_CHECKING:
     from app.office import Office
@@ -33,7 +32,7 @@ def set_rules(file: FileArgument, database: DatabaseOption = None) -> None:
     from app.api.bodies import parse
     from app.schemas_emergencies import AidRulesIn
 
-    body = _read(file)
+    body = read_file(file)
 
     async def work(office: Office) -> dict[str, Any]:
         return await county_aid.set_aid_rules(office, parse(AidRulesIn, body))
@@ -59,19 +58,12 @@ def set_duty(agency: str, file: FileArgument, database: DatabaseOption = None) -
     from app.api.bodies import parse
     from app.schemas_emergencies import DutyListIn
 
-    body = _read(file)
+    body = read_file(file)
 
     async def work(office: Office) -> dict[str, Any]:
         return await county_aid.set_duty_list(office, agency, parse(DutyListIn, body))
 
     _print(asked_of_office(database, work))
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RefusedError(f"{file}: {error.strerror}.") from None
 
 
 def _print(content: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app.refusals import RefusedError
-from app.terminal import DatabaseOption, err, in_words, minute, out, with_office
+from app.terminal import DatabaseOption, err, in_words, minute, out, read_file, with_office, write_file
 
 if TYPE_CHECKING:
     from app.office import Office
@@ -75,7 +75,7 @@ def check_table(
     from app.routing.sheets import read_table
 
     number = int(what) if re.fullmatch("[1-9][0-9]{0,5}", what) else None
-    content = b"" if number else _content(Path(what))
+    content = b"" if number else read_file(Path(what))
 
     async def work(office: Office) -> Proof:
         if number:
@@ -102,7 +102,7 @@ def import_sheet(file: Path, database: DatabaseOption = None) -> None:
     from app import tabling
     from app.routing.sheets import read_table
 
-    content = _content(file)
+    content = read_file(file)
 
     async def work(office: Office) -> int:
         rules = read_table(content, tabling.known(await office.registry.current()))
@@ -129,10 +129,7 @@ def export_sheet(
         return await tabling.export_sheet(office, version, "xlsx" if form == "xlsx" else "csv", language)
 
     content = _ask(database, work)
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise RoutingRefusedError(f"{file} can't be written: {error.strerror}.") from None
+    write_file(file, content)
     out.print(f"Wrote {file}.", markup=False)
 
 
@@ -255,7 +252,7 @@ def replay_version(
     from app.api.bodies import parse
     from app.schemas import ReplayIn
 
-    content = _content(cases) if cases else b""
+    content = read_file(cases) if cases else b""
 
     async def work(office: Office) -> Any:
         whole = {"cases": json.loads(content)} if cases else {"last": last or 500}
@@ -312,13 +309,6 @@ def verify(
         listed = ", ".join(differing[:20]) + (" …" if len(differing) > 20 else "")
         raise RoutingRefusedError(f"{len(differing)} of {checked} stored decisions come out otherwise: {listed}")
     typer.echo(f"All {checked} stored decisions come out equal.")
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RoutingRefusedError(f"{file} can't be read: {error.strerror}.") from None
 
 
 def _ask(database: str | None, work: Any) -> Any:

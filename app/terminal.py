@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,6 +94,20 @@ def run_async(work: Coroutine[Any, Any, Any]) -> Any:
                 "that its server is up, and that `one-window migrate` was run."
             ) from None
         raise
+
+
+def read_file(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"{file} can't be read: {error.strerror}.") from None
+
+
+def write_file(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise RefusedError(f"{file} can't be written: {error.strerror}.") from None
 
 
 def working(text: str) -> Any:

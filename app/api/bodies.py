@@ -94,6 +94,13 @@ def takes(model: type[BaseModel], *headers: dict[str, Any]) -> dict[str, Any]:
     return {**body, "parameters": list(headers)} if headers else body
 
 
+def takes_either(model: type[BaseModel], kinds: Iterable[str], *headers: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` for a route that takes a model or a file."""
+    either = takes(model, *headers)
+    either["requestBody"]["content"] |= takes_file(kinds)["requestBody"]["content"]
+    return either
+
+
 def repeat_of(request: Request, key: Key, body: bytes) -> Repeat | None:
     """What the call's Idempotency-Key, if there is one, is kept as. Raises `malformed_header`."""
     given = request.headers.get("idempotency-key")

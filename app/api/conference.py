@@ -17,8 +17,7 @@ from app.api.bodies import (
     read_bytes,
     read_file,
     repeat_of,
-    takes,
-    takes_file,
+    takes_either,
 )
 from app.api.documents import answers
 from app.conference import reading
@@ -36,8 +35,6 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FILE: dict[str, Any] = {XLSX: {"schema": {"type": "string", "format": "binary"}}}
 _LISTED = answers(Agenda, "validation_failed", what="The list; as a workbook, with columns for the outcomes.")
 _LISTED[200]["content"] = _FILE
-_TAKEN = takes(OutcomesIn, IDEMPOTENCY_KEY)
-_TAKEN["requestBody"]["content"] |= takes_file([XLSX])["requestBody"]["content"]
 
 
 @router.get("", summary="The conference's list", responses=_LISTED)
@@ -50,8 +47,8 @@ async def list_agenda(
     limit: Annotated[int, Query(ge=1, le=200, description="Items of each kind.")] = 100,
     language: Annotated[Literal["zh", "en"], Query(description="Of the workbook.")] = "zh",
 ) -> Response:
-    """Open disputes, needs that three or more agencies still work on, handoffs that are overdue and were urged twice;
-    the oldest first, and `more` says of which kinds there are more. Nothing of the person."""
+    """Open disputes, needs that three or more agencies still work on, handoffs that are overdue and were urged
+    or supervised twice; the oldest first, and `more` says of which kinds there are more. Nothing of the person."""
     listed = await agenda(office_of(request), key, limit)
     if form != "xlsx" and (form or XLSX not in request.headers.get("accept", "")):
         return answer(listed)
@@ -65,7 +62,7 @@ async def list_agenda(
     responses=answers(
         OutcomesApplied, "outcomes_refused", "idempotency_conflict", "malformed_header", body=True, what="All applied."
     ),
-    openapi_extra=_TAKEN,
+    openapi_extra=takes_either(OutcomesIn, [XLSX], IDEMPOTENCY_KEY),
 )
 async def take_outcomes(request: Request, key: Coordinates) -> Response:
     """As JSON, or the workbook with its columns filled in. All of it or nothing, every fault told by its place. The same

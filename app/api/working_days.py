@@ -21,7 +21,7 @@ from app.api.bodies import (
     read_file,
     repeat_of,
     takes,
-    takes_file,
+    takes_either,
 )
 from app.api.documents import answers
 from app.keys import Key, KeyRole
@@ -33,12 +33,6 @@ Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
 Day = Annotated[date, BeforeValidator(iso_day)]
 _SHEET = "text/csv; charset=utf-8"
-
-
-def _takes_either() -> dict[str, object]:
-    either = takes_file([_SHEET], IDEMPOTENCY_KEY)
-    either["requestBody"]["content"] |= takes(WorkingYearIn)["requestBody"]["content"]
-    return either
 
 
 @router.get("", summary="Which days are worked", responses=answers(WorkingDays, "validation_failed"))
@@ -70,7 +64,7 @@ async def change_working_day(request: Request, key: Edits, day: Day) -> Response
     responses=answers(
         YearImported, "sheet_refused", "idempotency_conflict", "malformed_header", body=True, what="Imported."
     ),
-    openapi_extra=_takes_either(),
+    openapi_extra=takes_either(WorkingYearIn, [_SHEET], IDEMPOTENCY_KEY),
 )
 async def import_year(request: Request, key: Edits) -> Response:
     """The State Council's notice as JSON, or as CSV `day,working,source`: days off and make-up days; all others follow
