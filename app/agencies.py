@@ -17,7 +17,8 @@ from app.delivery.names import look_up
 from app.identifiers import new_id, now
 from app.receivers import DeliveryMode, Tls
 from app.refusals import RefusedError
-from app.sealing import seal
+from app.sealing import Box
+from app.service_key import service_box
 from app.tables import agency, agency_seat, department, division, endpoint_secret, endpoint_state
 
 # The columns of an agency that is not sent messages yet, and will be in the usual way.
@@ -57,7 +58,7 @@ async def add(
         raise WrongAgencyError(f"There is no division {division_code}; write a statistical code such as 360803.")
     row: dict[str, Any] = {"code": code, "department": department_code, "division_code": division_code, "phone": phone}
     row |= {"name_zh": name_zh, "name_en": name_en, "active": True, "created_at": now()}
-    row |= {**NO_ENDPOINT, "endpoint": endpoint, **columns(how or {})}
+    row |= {**NO_ENDPOINT, "endpoint": endpoint, **columns(how or {}, await service_box(connection))}
     await connection.execute(agency.insert(), row)
     secret = await add_secret(connection, code) if endpoint else None
     await record_seat(connection, code, await registry.moved(connection))
@@ -76,7 +77,9 @@ async def change(connection: AsyncConnection, code: str, changes: Mapping[str, A
     if before is None:
         raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
     if changes:
-        await connection.execute(update(agency).where(of_code).values(**columns(changes)))
+        await connection.execute(
+            update(agency).where(of_code).values(**columns(changes, await service_box(connection)))
+        )
     endpoint = changes.get("endpoint", before.endpoint)
     if endpoint != before.endpoint:
         await connection.execute(delete(endpoint_state).where(endpoint_state.c.receiver == code))
@@ -157,10 +160,10 @@ async def _look_up(host: str) -> list[str]:
     return [str(address[0]) for *_, address in found]
 
 
-def columns(how: Mapping[str, Any]) -> dict[str, Any]:
+def columns(how: Mapping[str, Any], box: Box) -> dict[str, Any]:
     """How a receiver is sent to, as it is stored: its `tls`, if that is given, sealed."""
     tls: Tls | None = how.get("tls")
-    return {**how, "tls": seal(asdict(tls)) if tls else None} if "tls" in how else dict(how)
+    return {**how, "tls": box.seal(asdict(tls)) if tls else None} if "tls" in how else dict(how)
 
 
 async def _has_secret(connection: AsyncConnection, code: str) -> bool:
@@ -171,6 +174,7 @@ async def _has_secret(connection: AsyncConnection, code: str) -> bool:
 
 async def add_secret(connection: AsyncConnection, receiver: str) -> str:
     secret = signing.new_secret()
-    row = {"id": new_id(), "receiver": receiver, "sealed": seal(secret), "created_at": now(), "ends_at": None}
+    sealed = (await service_box(connection)).seal(secret)
+    row = {"id": new_id(), "receiver": receiver, "sealed": sealed, "created_at": now(), "ends_at": None}
     await connection.execute(endpoint_secret.insert(), row)
     return secret

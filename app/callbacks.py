@@ -29,8 +29,8 @@ from app.registry import Snapshot
 from app.returns import pass_on
 from app.routing.rules import Role
 from app.schemas import CallbackIn
-from app.sealing import seal_bytes
 from app.senders import Sender
+from app.service_key import service_box
 from app.tables import callback, callback_body, event, handoff
 from app.timeline import Case, Handoff, allowed_now, last_events, load_all
 from app.wire import to_json
@@ -192,7 +192,7 @@ async def _keep_body(connection: AsyncConnection, digest: bytes, body: bytes) ->
     """The same bytes may have come with another callback, or come with one at this moment."""
     if await connection.scalar(select(callback_body.c.digest).where(callback_body.c.digest == digest)) is None:
         keep = _KEEP_ONCE[connection.dialect.name]
-        await connection.execute(keep, {"digest": digest, "sealed": seal_bytes(body)})
+        await connection.execute(keep, {"digest": digest, "sealed": (await service_box(connection)).seal_bytes(body)})
 
 
 def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: bytes) -> None:

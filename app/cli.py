@@ -5,6 +5,7 @@ A command imports what it needs when it is called, so that none waits for what o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -249,6 +250,38 @@ def keys_replace(
             return await key_verbs.replace(connection, name, new_name, datetime.now(UTC) + timedelta(hours=hours))
 
     typer.echo(with_database(database, work))
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    rewrap_only: Annotated[
+        bool, typer.Option("--rewrap-only", help="Make no new master key: every process has the new one first already.")
+    ] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Put a new master key before the others of its file, and wrap every data key with it.
+
+    The service may run meanwhile. Stopped in the middle it is begun again with --rewrap-only. The old master key stays in
+    the file for as long as backups need it.
+    """
+    from rich.progress import Progress
+
+    from app import master_keys, rotation
+
+    async def work(opened: Database) -> int:
+        if not rewrap_only:
+            opened.vault.masters.put_first(master_keys.fresh())
+            await asyncio.sleep(2 * master_keys.LOOK_AGAIN_SECONDS)  # until every process has seen it
+        done = 0
+        with Progress(console=err, transient=True) as progress:
+            task = progress.add_task("Wrapping …", total=await rotation.count(opened))
+            async for looked_at, rewrapped in rotation.rewrap(opened):
+                done += rewrapped
+                progress.advance(task, looked_at)
+        return done
+
+    done = with_database(database, work)
+    out.print(f"{done} data keys were wrapped with the current master key; no other wraps any.")
 
 
 @keys_app.command("list")

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -40,6 +41,11 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
+class CipherName(StrEnum):
+    AES_256_GCM = "aes-256-gcm"
+    SM4_GCM = "sm4-gcm"
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
@@ -56,6 +62,24 @@ class Settings(BaseSettings):
         description="32 or more characters, the same for every process: tracking tokens are derived from it. "
         "Unset with SQLite: kept in a file beside the database, readable by its owner only.",
         examples=["the output of: openssl rand -hex 32"],
+    )
+    master_keys: SecretStr | None = Field(
+        None,
+        description="What the keys of people's data are wrapped with: 32 random bytes in base64; separated by commas, the "
+        "current one first, then those from before a rotation. The same for every process.",
+        examples=["the output of: openssl rand -base64 32"],
+    )
+    master_key_file: Path | None = Field(
+        None,
+        description="The same in a file, a line each; it is read again when it changes. Neither set with SQLite: a file "
+        "beside the database, readable by its owner only.",
+        examples=["/etc/one-window/master-keys"],
+    )
+    cipher: CipherName = Field(
+        CipherName.AES_256_GCM,
+        description="What new requests are sealed with: `aes-256-gcm`, or `sm4-gcm`, then with HMAC-SM3 for look-ups if it "
+        "is set at the first migration. Both are always read.",
+        examples=["sm4-gcm"],
     )
     host: str = Field("127.0.0.1", description="Address that the API listens on.", examples=["0.0.0.0"])  # noqa: S104
     port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.", examples=[8000])
@@ -274,16 +298,7 @@ class Settings(BaseSettings):
             )
         self.check_folder()
         file = self.sqlite_file.with_name(self.sqlite_file.name + ".secret")
-        if not file.exists():
-            # Whole or not at all: whoever finds the file finds a secret in it.
-            made = file.with_name(f"{file.name}.{os.getpid()}")
-            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-                handle.write(secrets.token_hex(_LEAST_SECRET).encode())
-                handle.flush()
-                os.fsync(handle.fileno())
-            with suppress(FileExistsError):
-                os.link(made, file)
-            made.unlink()
+        written_once(file, secrets.token_hex(_LEAST_SECRET).encode())
         found = file.read_bytes().strip()
         if len(found) < _LEAST_SECRET:
             raise WrongSettingError(
@@ -306,6 +321,20 @@ class Settings(BaseSettings):
                 f"{PREFIX}DATABASE_URL: there is no folder {self.sqlite_file.absolute().parent}; make it, or write "
                 "sqlite:///path/to/file in a folder that there is"
             )
+
+
+def written_once(file: Path, content: bytes) -> None:
+    """Make a secret file (mode 0600) if there is none, whole or not at all: whoever finds it finds a secret in it."""
+    if file.exists():
+        return
+    made = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    with suppress(FileExistsError):
+        os.link(made, file)
+    made.unlink()
 
 
 def _for_the_driver(url: URL) -> URL:

@@ -275,7 +275,7 @@ def _settle_dispute(
     dispute = case.disputes.get(found.need)
     if dispute is None or any(each is not found and is_disputed(each) for each in case.of_need(found.need)):
         return None
-    dispute.rule(case.unit, found.id, agency_code, desk.actor, desk.at, words)
+    dispute.rule(case.unit, found.id, agency_code, desk.actor, desk.at, case.box.seal(words))
     del case.disputes[found.need]
     return dispute.id
 

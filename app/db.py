@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.config import Settings
 from app.inboxes import Inboxes
+from app.master_keys import MasterKeys
+from app.sealing import Vault
 from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
@@ -49,7 +51,8 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.is_sqlite = settings.is_sqlite
-        self.engine = _engine(settings)
+        self.vault = Vault(MasterKeys(settings), settings.cipher)
+        self.engine = _engine(settings, self.vault)
         self.bell = Bell(notifies=not self.is_sqlite)
         self.inboxes = Inboxes()
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -126,7 +129,7 @@ class Database:
         await self.engine.dispose()
 
 
-def _engine(settings: Settings) -> AsyncEngine:
+def _engine(settings: Settings, vault: Vault) -> AsyncEngine:
     common: dict[str, Any] = {
         "json_serializer": lambda value: to_json(value).decode(),
         "json_deserializer": from_json,
@@ -134,6 +137,7 @@ def _engine(settings: Settings) -> AsyncEngine:
         "max_overflow": 0,
         "pool_timeout": 10,
         "hide_parameters": True,
+        "execution_options": {"vault": vault},
     }
     if not settings.is_sqlite:
         return create_async_engine(

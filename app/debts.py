@@ -28,7 +28,7 @@ from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.routing.rules import Role, in_force, local_day
 from app.schemas_emergencies import SettleIn
-from app.sealing import seal, unseal
+from app.sealing import Vault, vault_of
 from app.tables import debt, handoff, help_request
 from app.timeline import Case, load
 from app.wire import to_json
@@ -95,7 +95,7 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
             if any(row[name] != value for name, value in settled.items()):
                 raise Problem("debt_settled")
         else:
-            settled |= {"settled_at": desk.at, "settled_by": key.actor, "sealed": seal(note) if note else None}
+            settled |= {"settled_at": desk.at, "settled_by": key.actor, "sealed": case.box.seal(note) if note else None}
             await connection.execute(update(debt).where(of_kind).values(settled))
             case.request["debts"] -= 1
             case.record("debt.settled", desk.at, key.actor, data={"debt": kind.value, "outcome": asked.outcome})
@@ -105,7 +105,7 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
             unit = finish(case, desk.snapshot)
             await write_units(connection, [unit])
             await office.database.bell.before_commit(connection)
-        answer = to_json(_seen({**row, **settled}, case.request, desk.at))
+        answer = to_json(_seen({**row, **settled}, case.request, desk.at, office.vault))
     office.database.bell.after_commit()
     return answer
 
@@ -156,10 +156,11 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
     elif key.role is KeyRole.INTAKE:
         query = query.where(help_request.c.registered_by == key.holder)
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
-    return {"items": [_seen(row, row, at) for row in rows], "next_cursor": next_cursor}
+    return {"items": [_seen(row, row, at, office.vault) for row in rows], "next_cursor": next_cursor}
 
 
-_DEBTS: Select[Any] = select(debt, help_request.c.receipt_number, help_request.c.division_code).join_from(
+_OF_REQUEST = ("receipt_number", "division_code", "data_key")
+_DEBTS: Select[Any] = select(debt, *(help_request.c[name] for name in _OF_REQUEST)).join_from(
     debt, help_request, debt.c.request_id == help_request.c.id
 )
 
@@ -167,15 +168,16 @@ _DEBTS: Select[Any] = select(debt, help_request.c.receipt_number, help_request.c
 async def of_requests(connection: AsyncConnection, request_ids: list[UUID], at: datetime) -> dict[UUID, list[Any]]:
     """The debts of requests, in the order of their days."""
     found: dict[UUID, list[Any]] = {request_id: [] for request_id in request_ids}
+    vault = vault_of(connection)
     query = _DEBTS.where(debt.c.request_id.in_(request_ids)).order_by(debt.c.due_at, debt.c.kind)
     for row in (await connection.execute(query)).mappings():
-        found[row["request_id"]].append(_seen(row, row, at))
+        found[row["request_id"]].append(_seen(row, row, at, vault))
     return found
 
 
-def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime) -> dict[str, Any]:
+def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, vault: Vault) -> dict[str, Any]:
     until = row["settled_at"] or at
-    note = unseal(row["sealed"]) if row["sealed"] is not None else {}
+    note = vault.box(row["request_id"].bytes, request["data_key"]).unseal(row["sealed"]) or {}
     return {
         "debt_id": row["id"],
         "request_id": row["request_id"],

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.identifiers import new_id
 from app.ledger import Unit
 from app.lifecycle import DisputeState
-from app.sealing import seal
 from app.tables import dispute
 
 
@@ -52,12 +51,10 @@ class Dispute:
         self.handoffs = list(dict.fromkeys([*self.handoffs, str(handoff_id)]))
         unit.update(_JOIN, {"b_id": self.id, "b_handoffs": self.handoffs})
 
-    def rule(
-        self, unit: Unit, handoff_id: UUID, agency_code: str | None, by: str, at: datetime, words: dict[str, Any]
-    ) -> None:
-        """No agency: nobody has to do it. `words`: the reason and the legal basis."""
+    def rule(self, unit: Unit, handoff_id: UUID, agency_code: str | None, by: str, at: datetime, words: bytes) -> None:
+        """No agency: nobody has to do it. `words`: the reason and the legal basis, sealed."""
         ruling = {"b_agency_code": agency_code, "b_ruled_on": handoff_id, "b_ruled_by": by, "b_ruled_at": at}
-        unit.update(_RULE, {"b_id": self.id, **ruling, "b_sealed": seal(words)})
+        unit.update(_RULE, {"b_id": self.id, **ruling, "b_sealed": words})
 
     def withdraw(self, unit: Unit) -> None:
         unit.update(_WITHDRAW, {"b_id": self.id})

@@ -15,13 +15,13 @@ from app.keys import Key
 from app.office import Office, again_if_outdated
 from app.reading import PageAsked, page_of
 from app.registry import Snapshot
-from app.sealing import unseal
+from app.sealing import Box, vault_of
 from app.tables import dispute, event, handoff, help_request
 from app.timeline import Handoff, from_row
 
-DISPUTES = select(dispute, help_request.c.receipt_number, help_request.c.division_code).join_from(
-    dispute, help_request, dispute.c.request_id == help_request.c.id
-)
+DISPUTES = select(
+    dispute, help_request.c.receipt_number, help_request.c.division_code, help_request.c.data_key
+).join_from(dispute, help_request, dispute.c.request_id == help_request.c.id)
 Rows = Collection[Mapping[Any, Any]]
 
 
@@ -45,6 +45,10 @@ async def seen(
     returned = select(event).where(event.c.kind == "handoff.returned")
     returns = await _of(connection, returned, event, requests, event.c.sequence)
     by_id = {each.id: each for each in handoffs}
+    vault = vault_of(connection)
+    boxes = (
+        {row["request_id"]: vault.box(row["request_id"].bytes, row["data_key"]) for row in rows} if with_words else {}
+    )
     return [
         {
             "dispute_id": row["id"],
@@ -61,11 +65,11 @@ async def seen(
                 if (each.request_id, each.need) == (row["request_id"], row["need"])
             ],
             "said": [
-                _said(each, by_id[each["handoff_id"]], snapshot, with_words)
+                _said(each, by_id[each["handoff_id"]], snapshot, boxes.get(row["request_id"]))
                 for each in returns
                 if each["request_id"] == row["request_id"] and by_id[each["handoff_id"]].need == row["need"]
             ],
-            "ruling": _ruling(row, snapshot, with_words) if row["ruled_at"] else None,
+            "ruling": _ruling(row, snapshot, boxes.get(row["request_id"])) if row["ruled_at"] else None,
         }
         for row in rows
     ]
@@ -76,9 +80,9 @@ async def _of(connection: AsyncConnection, query: Any, table: Any, requests: set
     return list((await connection.execute(found)).mappings())
 
 
-def _said(returned: Mapping[Any, Any], by: Handoff, snapshot: Snapshot, with_words: bool) -> dict[str, Any]:
+def _said(returned: Mapping[Any, Any], by: Handoff, snapshot: Snapshot, box: Box | None) -> dict[str, Any]:
     agency = snapshot.directory.agencies[by.agency_code]
-    words = unseal(returned["sealed"]) if with_words and returned["sealed"] is not None else {}
+    words = (box.unseal(returned["sealed"]) if box else None) or {}
     return {
         "handoff_id": by.id,
         "at": returned["at"],
@@ -91,8 +95,8 @@ def _said(returned: Mapping[Any, Any], by: Handoff, snapshot: Snapshot, with_wor
     }
 
 
-def _ruling(row: Mapping[Any, Any], snapshot: Snapshot, with_words: bool) -> dict[str, Any]:
-    words = unseal(row["sealed"]) if with_words else {"reason": None, "legal_basis": None}
+def _ruling(row: Mapping[Any, Any], snapshot: Snapshot, box: Box | None) -> dict[str, Any]:
+    words = (box.unseal(row["sealed"]) if box else None) or {"reason": None, "legal_basis": None}
     agency = snapshot.directory.agencies[row["agency_code"]] if row["agency_code"] else None
     return {
         "handoff_id": row["ruled_on"],

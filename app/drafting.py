@@ -17,7 +17,7 @@ from app.problems import Problem
 from app.registry import Snapshot
 from app.routing.directory import COUNTY_DIGITS
 from app.routing.rules import Role, RoutingTable, Rule, in_force, local_day
-from app.sealing import unseal
+from app.sealing import vault_of
 from app.tables import dispute, handoff, help_request
 
 
@@ -48,7 +48,7 @@ async def draft(office: Office, actor: str, dispute_id: UUID) -> dict[str, Any]:
     if offer is None:
         raise Problem("nothing_to_draft")
     table, old, department = offer
-    words = unseal(asked["sealed"])
+    words = asked["words"]
     said = f"依据 {local_day(asked['ruled_at'])} 的裁定(争议 {dispute_id})"
     new = replace(old, department=department, legal_basis=words["legal_basis"], note=f"{old.note} {said}".strip())
     if len(old.area) < COUNTY_DIGITS and old.role is Role.LEAD:
@@ -67,7 +67,14 @@ def _does_the_same(rule: Rule, other: Rule) -> bool:
 
 @again_if_outdated
 async def _ruling(office: Office, dispute_id: UUID) -> dict[str, Any]:
-    columns = (dispute.c.agency_code, dispute.c.ruled_at, dispute.c.sealed, dispute.c.state)
+    columns = (
+        dispute.c.request_id,
+        help_request.c.data_key,
+        dispute.c.agency_code,
+        dispute.c.ruled_at,
+        dispute.c.sealed,
+        dispute.c.state,
+    )
     of_handoff = (handoff.c.routing_version, handoff.c.rule_number, help_request.c.division_code)
     found = (
         select(*columns, *of_handoff)
@@ -77,10 +84,12 @@ async def _ruling(office: Office, dispute_id: UUID) -> dict[str, Any]:
     )
     async with office.database.reading() as connection:
         row = (await connection.execute(found)).mappings().first()
+        vault = vault_of(connection)
     if row is None:
         raise Problem("not_found")
     if row["state"] != DisputeState.RULED:
         raise Problem("act_not_allowed", extra={"allowed": ["ruling"]} if row["state"] == DisputeState.OPEN else {})
     if row["agency_code"] is None:
         raise Problem("nothing_to_draft")
-    return dict(row)
+    words = vault.box(row["request_id"].bytes, row["data_key"]).unseal(row["sealed"])
+    return {**row, "words": words or {"reason": None, "legal_basis": ""}}

@@ -23,7 +23,7 @@ from app.office import Office
 from app.problems import FieldError, Problem, Text
 from app.receivers import Receiver, Tls, secrets_at
 from app.schemas_agencies import TlsIn
-from app.sealing import unseal
+from app.service_key import service_box
 from app.tables import delivery, endpoint_secret, endpoint_state
 
 _NOTHING_KNOWN = {
@@ -69,9 +69,9 @@ def tls_of(asked: TlsIn | None) -> Tls | None:
     return Tls(asked.ca, asked.certificate, asked.key) if asked and asked.model_fields_set else None
 
 
-def tls_kept(sealed: bytes | None) -> dict[str, bool] | None:
+async def tls_kept(connection: AsyncConnection, sealed: bytes | None) -> dict[str, bool] | None:
     """Of a receiver's own TLS whether it is there, never the texts."""
-    tls = Tls(**unseal(sealed)) if sealed else None
+    tls = Tls(**(await service_box(connection)).unseal(sealed)) if sealed else None
     return {"ca": tls.ca is not None, "client_certificate": tls.certificate is not None} if tls else None
 
 

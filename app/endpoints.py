@@ -164,7 +164,7 @@ async def _row(connection: AsyncConnection, code: str, *, locked: bool = False) 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in (*_SUMMARY, "max_in_flight", "per_second")},
-        "tls": tls_kept(row["tls"]),
+        "tls": await tls_kept(connection, row["tls"]),
         **await fares(connection, row["code"]),
     }
 

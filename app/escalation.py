@@ -189,6 +189,7 @@ def _supervise(case: Case, late: Handoff, clock: Clock, desk: Desk) -> None:
     if above and above.is_told:
         enqueue(
             case.unit,
+            case.box,
             type="agency.supervised",
             receiver=above.code,
             request_id=case.id,

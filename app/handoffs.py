@@ -184,6 +184,7 @@ def tell(
         data = {**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more}
     return enqueue(
         case.unit,
+        case.box,
         type=type_,
         receiver=agency.code,
         request_id=case.id,

@@ -18,6 +18,7 @@ from app.identifiers import new_id
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
+from app.marks import marks_of
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
@@ -26,7 +27,6 @@ from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
 from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
-from app.sealing import seal
 from app.tables import idempotency
 from app.timeline import Case, load
 from app.wire import to_json
@@ -100,6 +100,7 @@ def opened(
     """A request with nothing handed off yet, and its tracking token."""
     request_id = new_id()
     token = tracking_token(office.secret, request_id)
+    box, data_key = office.vault.new_box(request_id.bytes)
     request = {
         "id": request_id,
         "receipt_number": new_receipt_number(),
@@ -114,12 +115,15 @@ def opened(
         "closed_at": None,
         "events": 0,
         "head": GENESIS,
-        "sealed": seal(person),
+        "sealed": box.seal(person),
+        "data_key": data_key,
+        "erased_at": None,
+        **marks_of(person["applicant"], office.vault),
         "emergency": emergency,
         "debts": 0,
     }
     told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
-    case = Case(request=request, handoffs=[], is_new=True, _person=person)
+    case = Case(request=request, handoffs=[], is_new=True, box=box, _person=person)
     case.record("request.registered", desk.at, key.actor, data=told | ({"emergency": emergency} if emergency else {}))
     return case, token
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import app
+from app import service_key
 from app.db import Database
 
 # Beside the package, in a checkout as in an installation.
@@ -32,6 +33,7 @@ async def migrate(database: Database) -> None:
         if not database.is_sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
         await connection.run_sync(_upgrade)
+        await service_key.make(connection)
 
 
 def _upgrade(connection: Connection) -> None:

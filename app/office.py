@@ -14,6 +14,7 @@ from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
 from app.registry import OutdatedSnapshotError, Registry
+from app.sealing import Vault
 from app.turns import Turns
 from app.way import RightOfWay
 
@@ -31,6 +32,10 @@ class Office:
     keys: KeyRing
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
+
+    @property
+    def vault(self) -> Vault:
+        return self.database.vault
 
     @classmethod
     def of(cls, settings: Settings, secret: bytes | None = None) -> Office:

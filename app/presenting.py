@@ -21,7 +21,6 @@ from app.routing.facts import FACTS, FactType, lies_in
 from app.routing.rules import RoutingTable
 from app.routing.words import LANGUAGES
 from app.schemas import RequestIn
-from app.sealing import unseal
 from app.timeline import Case, Handoff
 from app.wire import as_json
 
@@ -233,18 +232,20 @@ def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot, at:
         "registered_at": case.request["registered_at"],
         "closed_at": case.request["closed_at"],
         "days_since_registration": days_open(case.request, at),
-        "steps": [_tracked_step(each, _asked_for(each, events), snapshot) for each in case.handoffs],
+        "steps": [_tracked_step(each, _asked_for(case, each, events), snapshot) for each in case.handoffs],
         "events": [_tracked_event(each, case, snapshot) for each in events if each["kind"] in _EVENT_WORDS],
     }
 
 
-def _asked_for(handoff: Handoff, events: list[Mapping[Any, Any]]) -> list[str]:
+def _asked_for(case: Case, handoff: Handoff, events: list[Mapping[Any, Any]]) -> list[str]:
     """What an agency that waits for the person asked for last."""
     if handoff.suspended_for != "applicant":
         return []
     asked = ("handoff.information_requested", handoff.id)
     of_handoff = (each for each in reversed(events) if (each["kind"], each["handoff_id"]) == asked)
-    return next((list(unseal(each["sealed"]).get("materials", ())) for each in of_handoff if each["sealed"]), [])
+    return next(
+        (list(case.box.unseal(each["sealed"]).get("materials", ())) for each in of_handoff if each["sealed"]), []
+    )
 
 
 def _tracked_step(handoff: Handoff, needed: list[str], snapshot: Snapshot) -> dict[str, Any]:

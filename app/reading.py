@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,9 +26,10 @@ from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import unseal, unseal_bytes
+from app.sealing import Box, vault_of
+from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, allowed_now, from_row, last_event
+from app.timeline import Case, allowed_now, from_row, last_event, stored_case
 
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
@@ -106,13 +108,21 @@ async def timeline(office: Office, key: Key, request_id: UUID) -> dict[str, Any]
         "events": [
             {
                 **{name: row[name] for name in ("sequence", "at", "kind", "actor", "handoff_id", "data")},
-                "note": unseal(row["sealed"]) if row["sealed"] is not None and with_notes else None,
+                "note": _note(case, row) if with_notes else None,
                 "hash": row["hash"].hex(),
             }
             for row in events
         ],
         "intact": first_break(events, case.request["head"]) is None,
     }
+
+
+def _note(case: Case, row: Mapping[Any, Any]) -> Any:
+    """None, too, for what was changed where it is kept: the chain says that it was."""
+    try:
+        return case.box.unseal(row["sealed"])
+    except InvalidTag:
+        return None
 
 
 @again_if_outdated
@@ -228,7 +238,9 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str,
         if row is None:
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
-    return {**_delivery(row, snapshot), "tries": [_attempt(each, rights.sees_people(key)) for each in attempts]}
+        box = await _box_of(connection, row["request_id"])
+    with_answer = rights.sees_people(key)
+    return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answer) for each in attempts]}
 
 
 async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -296,12 +308,22 @@ async def _case(connection: AsyncConnection, key: Key | None, which: ColumnEleme
         raise Problem("not_found")
     of_request = select(handoff).where(handoff.c.request_id == row["id"]).order_by(handoff.c.step, handoff.c.id)
     rows = (await connection.execute(of_request)).mappings()
-    return Case(dict(row), [from_row(each) for each in rows], is_new=False)
+    case = stored_case(connection, row)
+    case.handoffs.extend(from_row(each) for each in rows)
+    return case
 
 
 async def _events(connection: AsyncConnection, request_id: UUID) -> list[Mapping[Any, Any]]:
     of_request = select(event).where(event.c.request_id == request_id).order_by(event.c.sequence)
     return list((await connection.execute(of_request)).mappings())
+
+
+async def _box_of(connection: AsyncConnection, request_id: UUID | None) -> Box:
+    """What a message of a request, or of none, was sealed with."""
+    if request_id is None:
+        return await service_box(connection)
+    wrapped = await connection.scalar(select(help_request.c.data_key).where(help_request.c.id == request_id))
+    return vault_of(connection).box(request_id.bytes, wrapped)
 
 
 def listed(row: dict[str, Any], snapshot: Snapshot, public_url: str | None) -> dict[str, Any]:
@@ -346,7 +368,7 @@ def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _attempt(row: Mapping[Any, Any], with_answer: bool) -> dict[str, Any]:
+def _attempt(row: Mapping[Any, Any], box: Box, with_answer: bool) -> dict[str, Any]:
     names = ("number", "started_at", "milliseconds", "status_code", "fault")
-    answer = unseal_bytes(row["sealed"]).decode("utf-8", "replace") if with_answer else ""
+    answer = (box.unseal_bytes(row["sealed"]) or b"").decode("utf-8", "replace") if with_answer else ""
     return {**{name: row[name] for name in names}, "answer": answer}

@@ -28,7 +28,8 @@ from app.routing.decide import forget
 from app.routing.directory import Agency, Directory
 from app.routing.rows import rule_of_row
 from app.routing.rules import RoutingTable
-from app.sealing import unseal
+from app.sealing import Box
+from app.service_key import service_box
 from app.tables import (
     agency,
     aid_ceiling,
@@ -182,8 +183,9 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
         retired = row["state"] == "retired"
         tables[row["version"]] = table if table.retired is retired else replace(table, retired=retired)
     value = await connection.scalar(REVISION_NOW) or 0
-    secrets = _secrets(await rows(endpoint_secret))
-    directory = Directory.of(_agencies(await rows(agency), secrets), value)
+    box = await service_box(connection)
+    secrets = _secrets(await rows(endpoint_secret), box)
+    directory = Directory.of(_agencies(await rows(agency), secrets, box), value)
     days = {row["day"]: row["working"] for row in await rows(working_day)}
     return Snapshot(
         revision=value,
@@ -194,7 +196,7 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
         tables=tables,
         directory=replace(directory, agencies=Known(directory.agencies)),
         calendar=WorkingCalendar(days, max(days, default=date.min)),
-        subscriptions={each.code: each for each in _subscriptions(await rows(subscription), secrets)},
+        subscriptions={each.code: each for each in _subscriptions(await rows(subscription), secrets, box)},
         aid=AidRules(
             tuple(terms_of_row(row) for row in await rows(emergency_terms)),
             tuple(ceiling_of_row(row) for row in await rows(aid_ceiling)),
@@ -241,31 +243,34 @@ async def load_table(connection: AsyncConnection, version: int, effective_from: 
 _Secrets = Mapping[str, tuple[SigningSecret, ...]]
 
 
-def _secrets(rows: list[dict[str, Any]]) -> _Secrets:
+def _secrets(rows: list[dict[str, Any]], box: Box) -> _Secrets:
     """Of each receiver, the newest first: it is the one that an agency that knows only one signs with."""
     held: dict[str, tuple[SigningSecret, ...]] = {}
     for row in sorted(rows, key=lambda r: r["created_at"]):
-        held[row["receiver"]] = (SigningSecret(unseal(row["sealed"]), row["ends_at"]), *held.get(row["receiver"], ()))
+        held[row["receiver"]] = (
+            SigningSecret(box.unseal(row["sealed"]), row["ends_at"]),
+            *held.get(row["receiver"], ()),
+        )
     return held
 
 
-def _how_to_send(row: dict[str, Any], secrets: _Secrets, code: str) -> dict[str, Any]:
-    tls = Tls(**unseal(row["tls"])) if row["tls"] else None
+def _how_to_send(row: dict[str, Any], secrets: _Secrets, box: Box, code: str) -> dict[str, Any]:
+    tls = Tls(**box.unseal(row["tls"])) if row["tls"] else None
     return {"secrets": secrets.get(code, ()), "tls": tls}
 
 
-def _agencies(agencies: list[dict[str, Any]], secrets: _Secrets) -> list[Agency]:
+def _agencies(agencies: list[dict[str, Any]], secrets: _Secrets, box: Box) -> list[Agency]:
     return [
         Agency(
             **{name: value for name, value in row.items() if name not in ("created_at", "tls", "delivery_mode")},
             delivery_mode=DeliveryMode(row["delivery_mode"]),
-            **_how_to_send(row, secrets, row["code"]),
+            **_how_to_send(row, secrets, box, row["code"]),
         )
         for row in agencies
     ]
 
 
-def _subscriptions(subscriptions: list[dict[str, Any]], secrets: _Secrets) -> list[Subscription]:
+def _subscriptions(subscriptions: list[dict[str, Any]], secrets: _Secrets, box: Box) -> list[Subscription]:
     names = ("id", "name", "endpoint", "active", "max_in_flight", "per_second")
     return [
         Subscription(
@@ -273,7 +278,7 @@ def _subscriptions(subscriptions: list[dict[str, Any]], secrets: _Secrets) -> li
             types=tuple(row["types"]),
             needs=tuple(row["needs"]),
             areas=tuple(row["areas"]),
-            **_how_to_send(row, secrets, str(row["id"])),
+            **_how_to_send(row, secrets, box, str(row["id"])),
         )
         for row in subscriptions
     ]

@@ -18,7 +18,7 @@ from app.db import Database
 from app.identifiers import now
 from app.keys import Key
 from app.problems import Problem
-from app.sealing import seal_bytes, unseal_bytes
+from app.service_key import service_box
 from app.tables import idempotency
 from app.wire import to_json
 
@@ -80,10 +80,12 @@ async def _made(
 ) -> bytes:
     async with database.writing() as connection:
         if repeat and (first := await first_answer(connection, repeat)):
-            return unseal_bytes(first.answer)
+            return (await service_box(connection)).unseal_bytes(first.answer) or b""
         answer = to_json(await make(connection))
         if repeat:
-            await connection.execute(idempotency.insert(), repeat.row(None, now(), seal_bytes(answer)))
+            await connection.execute(
+                idempotency.insert(), repeat.row(None, now(), (await service_box(connection)).seal_bytes(answer))
+            )
     return answer
 
 

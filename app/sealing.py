@@ -1,30 +1,186 @@
-"""The one door to data that names or describes a person, and to secrets: rows hold only what `seal` gives.
+"""The one door to data that names or describes a person, and to secrets: rows hold only what a `Box` seals.
 
-The first byte says how the rest is kept, so that encryption can be added here and old rows stay readable.
+Envelope encryption. Each request has a data key of its own, and what belongs to no request the service's; a data key
+is kept wrapped by a master key (`master_keys`), which is in no database. To destroy a request's data key is to erase
+what it sealed. The first byte of what is sealed says how: AES-256-GCM (NIST SP 800-38D), or SM4-GCM (RFC 8998,
+GB/T 32907); 12 bytes of nonce and the ciphertext with its tag follow. Rows from before there were keys are plain.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import hmac
+import os
+from functools import lru_cache
+from typing import Any, Protocol
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.config import CipherName
+from app.master_keys import MasterKeys
 from app.wire import from_json, to_json
 
+SERVICE = b"service"
 _PLAIN = b"\x00"
+_NONCE, _TAG, _ID = 12, 16, 4
+_MARK_LENGTH = 16
 
 
-def seal(content: Any) -> bytes:
-    return seal_bytes(to_json(content))
+class Aead(Protocol):
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
 
 
-def unseal(sealed: bytes) -> Any:
-    return from_json(unseal_bytes(sealed))
+class Sm4Gcm:
+    """The same shape as AESGCM. Raises cryptography's InvalidTag."""
+
+    def __init__(self, key: bytes) -> None:
+        self._algorithm = algorithms.SM4(key)
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        sealing = Cipher(self._algorithm, modes.GCM(nonce)).encryptor()
+        sealing.authenticate_additional_data(associated_data or b"")
+        return sealing.update(data) + sealing.finalize() + sealing.tag
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        opening = Cipher(self._algorithm, modes.GCM(nonce, data[-_TAG:])).decryptor()
+        opening.authenticate_additional_data(associated_data or b"")
+        return opening.update(data[:-_TAG]) + opening.finalize()
 
 
-def seal_bytes(content: bytes) -> bytes:
-    return _PLAIN + content
+_HOW: dict[CipherName, tuple[bytes, int, type[AESGCM] | type[Sm4Gcm]]] = {
+    CipherName.AES_256_GCM: (b"\x01", 32, AESGCM),
+    CipherName.SM4_GCM: (b"\x02", 16, Sm4Gcm),
+}
+_BY_BYTE = {how[0]: name for name, how in _HOW.items()}
 
 
-def unseal_bytes(sealed: bytes) -> bytes:
-    if sealed[:1] != _PLAIN:
-        raise ValueError("this row was sealed by a newer version")
-    return sealed[1:]
+class Box:
+    """Seals and opens with one data key, for one scope: what was sealed for another is refused."""
+
+    __slots__ = ("_aead", "_first", "_scope")
+
+    def __init__(self, scope: bytes, cipher: CipherName, key: bytes) -> None:
+        self._first, _, make = _HOW[cipher]
+        self._aead: Aead = make(key)
+        self._scope = scope
+
+    def seal(self, content: Any) -> bytes:
+        return self.seal_bytes(to_json(content))
+
+    def unseal(self, sealed: bytes | None) -> Any:
+        """What was sealed; None for nothing, and for what nobody can open any more, because its key was destroyed."""
+        content = self.unseal_bytes(sealed)
+        return from_json(content) if content else None
+
+    def seal_bytes(self, content: bytes) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return self._first + nonce + self._aead.encrypt(nonce, content, self._scope)
+
+    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
+        """Raises InvalidTag for what was changed, or sealed with another key."""
+        if not sealed:
+            return None
+        if sealed[:1] == _PLAIN:
+            return sealed[1:]
+        return self._aead.decrypt(sealed[1 : _NONCE + 1], sealed[_NONCE + 1 :], self._scope)
+
+
+class NoBox(Box):
+    """Of a request without a data key: one from before there were keys, or an erased one."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        pass
+
+    def seal_bytes(self, content: bytes) -> bytes:
+        return _PLAIN + content
+
+    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
+        return sealed[1:] if sealed and sealed[:1] == _PLAIN else None
+
+
+NO_BOX = NoBox()
+
+
+class Vault:
+    """Makes data keys, wraps and unwraps them. A wrapped key: how it is used, the master key's id, nonce, ciphertext."""
+
+    def __init__(self, masters: MasterKeys, cipher: CipherName) -> None:
+        self.masters = masters
+        self._cipher = cipher
+        self._service: Box | None = None
+        self._mark_key = b""
+        self._marks_in_sm3 = False
+
+    def new_box(self, scope: bytes) -> tuple[Box, bytes]:
+        """For a new scope: its box, and its data key as it is kept."""
+        key = os.urandom(_HOW[self._cipher][1])
+        return Box(scope, self._cipher, key), self._wrap(scope, self._cipher, key)
+
+    def box(self, scope: bytes, wrapped: bytes | None) -> Box:
+        """Raises WrongSettingError if the master key is missing, InvalidTag if the key is another scope's."""
+        return NO_BOX if wrapped is None else Box(scope, *self._unwrap(scope, wrapped))
+
+    def rewrapped(self, scope: bytes, wrapped: bytes) -> bytes | None:
+        """The same data key, wrapped by the current master key; None if it is already."""
+        if self.is_current(wrapped):
+            return None
+        return self._wrap(scope, *self._unwrap(scope, wrapped))
+
+    def is_current(self, wrapped: bytes) -> bool:
+        return wrapped[1 : _ID + 1] == self.masters.current()[0]
+
+    def open(self, wrapped: bytes) -> None:
+        """Take the service's own data key; the key of the marks follows from it, and outlives every master key."""
+        cipher, key = self._unwrap(SERVICE, wrapped)
+        self._marks_in_sm3 = cipher is CipherName.SM4_GCM
+        algorithm = hashes.SM3() if self._marks_in_sm3 else hashes.SHA256()
+        self._mark_key = HKDF(algorithm, 32, None, b"one-window marks").derive(key)
+        self._service = Box(SERVICE, cipher, key)
+
+    @property
+    def service(self) -> Box | None:
+        """The box of what belongs to no request; None before `open`."""
+        return self._service
+
+    def mark(self, kind: str, *values: str) -> bytes:
+        """A keyed blind index: equal for equal values, and nothing else can be told from it (HMAC-SHA256, or HMAC-SM3 if
+        the service's key is one for SM4). To be asked after `open`."""
+        content = "\x1f".join((kind, *values)).encode()
+        if not self._mark_key:
+            raise RuntimeError("the vault has not been opened")
+        if self._marks_in_sm3:
+            keyed = HMAC(self._mark_key, hashes.SM3())
+            keyed.update(content)
+            return keyed.finalize()[:_MARK_LENGTH]
+        return hmac.digest(self._mark_key, content, "sha256")[:_MARK_LENGTH]
+
+    def _wrap(self, scope: bytes, cipher: CipherName, key: bytes) -> bytes:
+        master_id, master = self.masters.current()
+        nonce = os.urandom(_NONCE)
+        return _HOW[cipher][0] + master_id + nonce + _wrapping(master, cipher).encrypt(nonce, key, scope)
+
+    def _unwrap(self, scope: bytes, wrapped: bytes) -> tuple[CipherName, bytes]:
+        cipher, master = _BY_BYTE[wrapped[:1]], self.masters.find(wrapped[1 : _ID + 1])
+        nonce, sealed = wrapped[_ID + 1 : _ID + _NONCE + 1], wrapped[_ID + _NONCE + 1 :]
+        return cipher, _wrapping(master, cipher).decrypt(nonce, sealed, scope)
+
+
+def vault_of(connection: AsyncConnection) -> Vault:
+    """The vault that a connection's database came with."""
+    vault: Vault = connection.sync_connection.get_execution_options()["vault"]  # type: ignore[union-attr]
+    return vault
+
+
+@lru_cache(16)
+def _wrapping(master: bytes, cipher: CipherName) -> Aead:
+    """The cipher that wraps data keys with a master key: one key, one use."""
+    first, length, make = _HOW[cipher]
+    algorithm = hashes.SM3() if cipher is CipherName.SM4_GCM else hashes.SHA256()
+    return make(HKDF(algorithm, length, None, b"one-window wrap" + first).derive(master))

@@ -21,6 +21,7 @@ from app.reading import PageAsked, cursor_of
 from app.repeats import Repeat, once
 from app.schemas_agencies import SecretIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.service_key import service_box
 from app.tables import endpoint_state, subscription
 from app.wire import to_json
 
@@ -63,7 +64,8 @@ async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat 
     await _check(office, asked, given)
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        row = {"id": new_id(), **given, "active": True, "created_at": now(), "created_by": actor}
+        columns = agencies.columns(given, await service_box(connection))
+        row = {"id": new_id(), **columns, "active": True, "created_at": now(), "created_by": actor}
         await connection.execute(subscription.insert(), row)
         secret = await agencies.add_secret(connection, str(row["id"]))
         await registry.moved(connection)
@@ -88,7 +90,8 @@ async def change(
         before = await _row(connection, subscription_id, locked=True)
         must_match(if_match, _tag(before))
         if changes:
-            await connection.execute(update(subscription).where(subscription.c.id == subscription_id).values(**changes))
+            columns = agencies.columns(changes, await service_box(connection))
+            await connection.execute(update(subscription).where(subscription.c.id == subscription_id).values(**columns))
             await registry.moved(connection)
         row = await _row(connection, subscription_id)
         if changes.get("active") is False:
@@ -145,7 +148,7 @@ def _columns(asked: SubscriptionIn | SubscriptionChange) -> dict[str, Any]:
     """What is listed twice counts once."""
     given = asked.model_dump(mode="json", exclude={"tls"})
     lists = {name: list(dict.fromkeys(given[name] or ())) for name in ("types", "needs", "areas")}
-    return {**given, **lists, **agencies.columns({"tls": tls_of(asked.tls)})}
+    return {**given, **lists, "tls": tls_of(asked.tls)}
 
 
 async def _check(office: Office, asked: SubscriptionIn | SubscriptionChange, given: Mapping[str, Any]) -> None:
@@ -181,7 +184,7 @@ def _summary(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {**_summary(row), "tls": tls_kept(row["tls"]), **await fares(connection, str(row["id"]))}
+    return {**_summary(row), "tls": await tls_kept(connection, row["tls"]), **await fares(connection, str(row["id"]))}
 
 
 def _tag(row: Mapping[Any, Any]) -> str:

@@ -33,7 +33,7 @@ from app.lifecycle import (
 )
 from app.problems import Problem, Text
 from app.routing.rules import Role
-from app.sealing import seal, unseal
+from app.sealing import NO_BOX, Box, vault_of
 from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
@@ -139,6 +139,8 @@ _FORGO = (
 _UPDATE_SEALED = update(help_request).where(help_request.c.id == bindparam("b_id")).values(sealed=bindparam("b_sealed"))
 
 
+# Of whom nothing is known any more.
+_NOBODY: Mapping[str, Any] = {"applicant": {}, "household": [], "facts": {}, "needs": []}
 _STATUSES = {str(status): status for status in RequestStatus}
 
 
@@ -152,6 +154,7 @@ class Case:
     is_new: bool
     unit: Unit = field(default_factory=Unit)
     disputes: dict[str, Dispute] = field(default_factory=dict)
+    box: Box = NO_BOX
     _person: dict[str, Any] | None = None
     _changed: set[UUID] = field(default_factory=set)
 
@@ -164,7 +167,7 @@ class Case:
     def person(self) -> dict[str, Any]:
         """The request as taken in."""
         if self._person is None:
-            self._person = unseal(self.request["sealed"])
+            self._person = self.box.unseal(self.request["sealed"]) or dict(_NOBODY)
         return self._person
 
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
@@ -177,7 +180,7 @@ class Case:
 
     def _amend(self, parts: dict[str, Any]) -> None:
         self._person = from_json(to_json({**self.person, **parts}))
-        self.request["sealed"] = seal(self._person)
+        self.request["sealed"] = self.box.seal(self._person)
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
 
     @property
@@ -221,7 +224,7 @@ class Case:
             "actor": actor,
             "handoff_id": handoff_id,
             "data": dict(data or {}),
-            "sealed": None if note is None else seal(note),
+            "sealed": None if note is None else self.box.seal(note),
         }
         entry["hash"] = event_hash(self.request["head"], entry)
         self.request["events"] = entry["sequence"]
@@ -347,7 +350,7 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
     """Those that there are, locked as by `load`, in one order: of two who lock many, neither waits for the other's rest."""
     locked = select(help_request).where(help_request.c.id.in_(request_ids)).order_by(help_request.c.id)
     rows = (await connection.execute(locked.with_for_update())).mappings()
-    cases = {row["id"]: Case(dict(row), [], is_new=False) for row in rows}
+    cases = {row["id"]: stored_case(connection, row) for row in rows}
     handoffs = select(handoff).where(handoff.c.request_id.in_(cases)).order_by(handoff.c.step, handoff.c.id)
     for each in (await connection.execute(handoffs)).mappings():
         cases[each["request_id"]].handoffs.append(from_row(each))
@@ -356,6 +359,12 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
         for dispute in await open_disputes(connection, disputed):
             cases[dispute.request_id].disputes[dispute.need] = dispute
     return cases
+
+
+def stored_case(connection: AsyncConnection, row: Mapping[Any, Any]) -> Case:
+    """Of a row of `help_request`, with the box of its data key, and no handoffs yet."""
+    box = vault_of(connection).box(row["id"].bytes, row["data_key"])
+    return Case(dict(row), [], is_new=False, box=box)
 
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:

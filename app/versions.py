@@ -24,7 +24,7 @@ from app.routing.facts import Facts, facts_of
 from app.routing.findings import Certificate, Finding
 from app.routing.rows import row_of_rule
 from app.routing.rules import RoutingTable, Rule, in_force, local_day
-from app.sealing import unseal
+from app.sealing import vault_of
 from app.tables import (
     agency,
     agency_seat,
@@ -288,16 +288,19 @@ class Past:
 
 
 async def past_requests(connection: AsyncConnection, last: int | None = None) -> AsyncIterator[Past]:
-    """Stored requests, the newest first, a batch at a time; all of them, or the last so many."""
-    names = ("id", "receipt_number", "registered_at", "division_code", "decision", "sealed")
-    query = select(*(help_request.c[name] for name in names)).order_by(help_request.c.id.desc())
+    """Stored requests, the newest first, a batch at a time; all that are not erased, or the last so many of them."""
+    names = ("id", "receipt_number", "registered_at", "division_code", "decision", "sealed", "data_key")
+    kept = help_request.c.erased_at.is_(None)
+    query = select(*(help_request.c[name] for name in names)).where(kept).order_by(help_request.c.id.desc())
+    vault = vault_of(connection)
     before: UUID | None = None
     left = last
     while left is None or left > 0:
         page = query.where(help_request.c.id < before) if before is not None else query
         rows = (await connection.execute(page.limit(min(_BATCH, left or _BATCH)))).mappings().all()
         for row in rows:
-            facts = facts_of(row["division_code"], unseal(row["sealed"]), local_day(row["registered_at"]))
+            person = vault.box(row["id"].bytes, row["data_key"]).unseal(row["sealed"])
+            facts = facts_of(row["division_code"], person, local_day(row["registered_at"]))
             yield Past(row["id"], row["receipt_number"], row["registered_at"], facts, row["decision"])
         if not rows:
             return

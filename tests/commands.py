@@ -20,11 +20,16 @@ from tests import serving
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def one_window(*arguments: str, database: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+def one_window(
+    *arguments: str, database: str | None = None, **settings: str | None
+) -> subprocess.CompletedProcess[str]:
     environment = {name: setting for name, setting in os.environ.items() if not name.startswith("ONE_WINDOW_")}
     environment |= {"COLUMNS": "200", "NO_COLOR": "1", "ONE_WINDOW_SECRET": serving.SECRET}
+    environment["ONE_WINDOW_MASTER_KEYS"] = serving.MASTER_KEY
     environment["ONE_WINDOW_ALLOWED_NETWORKS"] = serving.LOOPBACK
-    environment |= {f"ONE_WINDOW_{name.upper()}": setting for name, setting in settings.items()}
+    for name, setting in settings.items():
+        environment.pop(f"ONE_WINDOW_{name.upper()}", None)
+        environment |= {} if setting is None else {f"ONE_WINDOW_{name.upper()}": setting}
     if database is not None:
         environment["ONE_WINDOW_DATABASE_URL"] = database
     return subprocess.run(

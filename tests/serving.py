@@ -31,12 +31,14 @@ from app.db import Database
 from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.migrating import migrate
-from app.sealing import seal
+from app.service_key import service_box
 from app.tables import agency, endpoint_secret
 
 COUNTY = "360803"
 LOOPBACK = "127.0.0.0/8,::1/128"
 SECRET = "a secret of tests, thirty-two and more"
+MASTER_KEY = "b25lIG1hc3RlciBrZXkgZm9yIGFsbCBvZiB0aGUgdGU="
+os.environ.setdefault("ONE_WINDOW_MASTER_KEYS", MASTER_KEY)  # for every process of the tests
 TEST_POSTGRES = "ONE_WINDOW_TEST_POSTGRES_URL"
 
 
@@ -179,9 +181,10 @@ def set_endpoints(url: str, endpoint: str) -> dict[str, str]:
             await connection.execute(update(endpoint_secret).where(still_used).values(ends_at=now()))
             placed = update(agency).where(agency.c.code == bindparam("of")).values(endpoint=bindparam("at"))
             await connection.execute(placed, [{"of": code, "at": endpoint.format(code=code)} for code in secrets])
-            common = {"created_at": now(), "ends_at": None}
+            common, box = {"created_at": now(), "ends_at": None}, await service_box(connection)
             rows = [
-                {"id": new_id(), "receiver": code, "sealed": seal(secret), **common} for code, secret in secrets.items()
+                {"id": new_id(), "receiver": code, "sealed": box.seal(secret), **common}
+                for code, secret in secrets.items()
             ]
             await connection.execute(endpoint_secret.insert(), rows)
             await registry.moved(connection)

@@ -23,14 +23,13 @@ from app.escalation import due_by, overdue_by, sweep
 from app.identifiers import now
 from app.lifecycle import Clock
 from app.registry import Registry
-from app.sealing import unseal_bytes
 from app.tables import delivery, event, handoff, worker
 from tests import serving
 from tests.county import TOWNSHIP, VILLAGE, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.running import Running
 from tests.test_deadlines import CALENDAR
-from tests.watching import change, fetch, on, until
+from tests.watching import bodies, change, fetch, on, until
 
 DESK = "360803-township"
 KINDS = ("handoff.due_soon", "handoff.urged", "handoff.supervised", "handoff.resumed")
@@ -53,7 +52,7 @@ def did(done: dict[Step, int]) -> dict[str, int]:
 
 def messages(url: str, receiver: str, *types: str) -> list[Seen]:
     wanted = select(delivery).where(delivery.c.receiver == receiver).order_by(delivery.c.created_at, delivery.c.id)
-    found = [json.loads(unseal_bytes(row["sealed"])) | {"lane": row["priority"]} for row in fetch(url, wanted)]
+    found = [json.loads(row["body"]) | {"lane": row["priority"]} for row in bodies(url, wanted)]
     return [each for each in found if each["type"] in types]
 
 

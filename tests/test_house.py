@@ -52,15 +52,15 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
+    "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
     "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
-    "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
+    "columns hashchain marks schemas schemas_bulk schemas_emergencies",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
     "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
     "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry",
+    "bulk constraints keys ledger migrating office registry service_key",
     "disputes",
     "repeats timeline",
     "clocks",
@@ -70,7 +70,7 @@ LAYERS = (
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
     "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
-    "replay rescheduling seed senders tabling working_days",
+    "replay rescheduling rotation seed senders tabling working_days",
     "debts docket drafting",
     "coordination emergency emergency_board",
     "conference endpoint_rows",

@@ -14,6 +14,7 @@ from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import enqueue
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
+from app.sealing import NO_BOX
 from tests.watching import on
 
 Made = TypeVar("Made")
@@ -25,7 +26,17 @@ async def put(database: Database, *messages: tuple[str, Priority, int]) -> None:
     unit = Unit()
     for receiver, lane, seconds in messages:
         due = now() - timedelta(seconds=seconds)
-        enqueue(unit, type="x", receiver=receiver, request_id=new_id(), handoff_id=None, data={}, at=due, priority=lane)
+        enqueue(
+            unit,
+            NO_BOX,
+            type="x",
+            receiver=receiver,
+            request_id=new_id(),
+            handoff_id=None,
+            data={},
+            at=due,
+            priority=lane,
+        )
     async with database.writing() as connection:
         await write_units(connection, [unit])
 
@@ -108,6 +119,7 @@ def test_no_look_at_the_queue_reads_what_waits(database_url: str, backend: str) 
         for number in range(3000):
             enqueue(
                 unit,
+                NO_BOX,
                 type="x",
                 receiver=f"r{number % 30}",
                 request_id=new_id(),

@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy import select, update
 
 from app.messages import ReferenceMessage
-from app.sealing import unseal_bytes
 from app.tables import agency, delivery, revision
 from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, County
 from tests.examples import PERSONAL, TOWNSHIP, a_request_in_full
 from tests.running import Running
-from tests.watching import change, fetch
+from tests.watching import bodies, change
 
 
 @pytest.fixture
@@ -33,8 +32,8 @@ def county(database_url: str, run_service: Callable[..., Running]) -> County:
 
 
 def sent_to(county: County, code: str) -> list[bytes]:
-    rows = fetch(county.running.url, select(delivery.c.receiver, delivery.c.sealed).order_by(delivery.c.id))
-    return [unseal_bytes(row["sealed"]) for row in rows if row["receiver"] == code]
+    rows = bodies(county.running.url, select(delivery.c.receiver).order_by(delivery.c.id))
+    return [row["body"] for row in rows if row["receiver"] == code]
 
 
 def everything_that_happens(county: County) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import json
 
 from sqlalchemy import select
 
-from app.sealing import unseal_bytes
 from app.tables import delivery
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
-from tests.watching import fetch
+from tests.watching import bodies
 
 FINANCE = "360803-finance"
 NOT_OURS = {"reason_code": "not_my_duty", "legal_basis": "三定方案", "suggested_department": "county_finance"}
@@ -18,9 +17,9 @@ NOT_OURS = {"reason_code": "not_my_duty", "legal_basis": "三定方案", "sugges
 
 def told_to(county: County, agency: str, type_: str) -> list[Seen]:
     """The data of the messages of a type that are queued for an agency."""
-    wanted = select(delivery.c.sealed).where(delivery.c.receiver == agency, delivery.c.type == type_)
-    rows = fetch(county.running.url, wanted.order_by(delivery.c.id))
-    return [json.loads(unseal_bytes(row["sealed"]))["data"] for row in rows]
+    wanted = select(delivery.c.id).where(delivery.c.receiver == agency, delivery.c.type == type_)
+    rows = bodies(county.running.url, wanted.order_by(delivery.c.id))
+    return [json.loads(row["body"])["data"] for row in rows]
 
 
 def test_a_returned_handoff_goes_to_the_department_that_the_return_names(county: County) -> None:

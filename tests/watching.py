@@ -6,10 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from uuid import UUID
 
-from sqlalchemy import Executable, Table, func, select
+from sqlalchemy import Executable, Select, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
+from app.sealing import vault_of
+from app.service_key import service_box
+from app.tables import delivery, help_request
 from tests import serving
 
 Found = TypeVar("Found")
@@ -36,6 +41,27 @@ def fetch(url: str, statement: Executable) -> list[dict[str, Any]]:
             return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
     return on(url, work)
+
+
+def bodies(url: str, statement: Select[Any]) -> list[dict[str, Any]]:
+    """The same of a query of deliveries, each with its `body`, opened."""
+
+    async def work(database: Database) -> list[dict[str, Any]]:
+        async with database.reading() as connection:
+            asked = statement.add_columns(delivery.c.request_id.label("of"), delivery.c.sealed.label("as_kept"))
+            rows = [dict(row) for row in (await connection.execute(asked)).mappings()]
+            for row in rows:
+                row["body"] = await opened(connection, row.pop("of"), row.pop("as_kept"))
+            return rows
+
+    return on(url, work)
+
+
+async def opened(connection: AsyncConnection, request_id: UUID | None, sealed: bytes) -> bytes:
+    if request_id is None:
+        return (await service_box(connection)).unseal_bytes(sealed) or b""
+    wrapped = await connection.scalar(select(help_request.c.data_key).where(help_request.c.id == request_id))
+    return vault_of(connection).box(request_id.bytes, wrapped).unseal_bytes(sealed) or b""
 
 
 def change(url: str, *statements: Executable) -> int:

@@ -23,7 +23,7 @@ from app.lifecycle import DisputeState, HandoffStatus
 from app.office import Office, again_if_outdated
 from app.registry import Snapshot
 from app.routing.rules import Role
-from app.sealing import unseal
+from app.sealing import vault_of
 from app.tables import dispute, event, handoff, help_request
 from app.timeline import Handoff, from_row
 
@@ -109,19 +109,23 @@ async def _rows(connection: AsyncConnection, query: Any) -> list[Mapping[Any, An
 
 
 async def _facts(connection: AsyncConnection, ids: Collection[UUID], *, with_words: bool) -> _Facts:
-    columns = (help_request.c.id, help_request.c.receipt_number, help_request.c.division_code)
+    columns = (help_request.c[name] for name in ("id", "receipt_number", "division_code", "data_key"))
     requests = await _rows(connection, select(*columns).where(help_request.c.id.in_(ids)))
     of_requests = select(handoff).where(handoff.c.request_id.in_(ids)).order_by(handoff.c.step, handoff.c.id)
     kinds = event.c.kind.in_((*URGED, "handoff.returned"))
-    happened = select(event.c.handoff_id, event.c.kind, event.c.sealed).where(event.c.request_id.in_(ids), kinds)
+    happened = select(event.c.request_id, event.c.handoff_id, event.c.kind, event.c.sealed).where(
+        event.c.request_id.in_(ids), kinds
+    )
+    vault = vault_of(connection)
     facts = _Facts({row["id"]: row for row in requests}, {}, Counter())
     for row in await _rows(connection, of_requests):
         facts.handoffs.setdefault((row["request_id"], row["need"]), []).append(from_row(row))
     for row in await _rows(connection, happened.order_by(event.c.request_id, event.c.sequence)):
         if row["kind"] in URGED:
             facts.urged[row["handoff_id"]] += 1
-        elif with_words and row["sealed"] is not None:
-            facts.says[row["handoff_id"]] = unseal(row["sealed"]).get("legal_basis")
+        elif with_words:
+            box = vault.box(row["request_id"].bytes, facts.requests[row["request_id"]]["data_key"])
+            facts.says[row["handoff_id"]] = (box.unseal(row["sealed"]) or {}).get("legal_basis")
     return facts
 
 

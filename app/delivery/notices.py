@@ -50,6 +50,7 @@ def _tell(case: Case, unit: Unit, snapshot: Snapshot) -> None:
                 if each.wants(type_, case.request["division_code"], needs):
                     enqueue(
                         unit,
+                        case.box,
                         type=type_,
                         receiver=each.code,
                         request_id=case.id,

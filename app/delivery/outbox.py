@@ -16,7 +16,7 @@ from app.delivery.lanes import Priority
 from app.delivery.schedule import GIVE_UP_AFTER
 from app.identifiers import new_id
 from app.ledger import Unit
-from app.sealing import seal_bytes
+from app.sealing import NO_BOX, Box
 from app.tables import delivery, delivery_attempt
 from app.wire import to_json
 
@@ -36,6 +36,7 @@ class Claimed:
     created_at: datetime
     give_up_at: datetime
     lease_until: datetime
+    box: Box = NO_BOX
 
     @property
     def is_urgent(self) -> bool:
@@ -69,6 +70,7 @@ class Attempt:
 
 def enqueue(
     unit: Unit,
+    box: Box,
     *,
     type: str,  # noqa: A002 - the word of the contract
     receiver: str,
@@ -78,7 +80,8 @@ def enqueue(
     at: datetime,
     priority: Priority = Priority.ORDINARY,
 ) -> UUID:
-    """Add a message to a unit of work; its id. Its bytes are fixed here, for every attempt."""
+    """Add a message to a unit of work; its id. Its bytes are fixed here, for every attempt; `box` is its request's, or, if
+    it is about none, the service's."""
     delivery_id = new_id()
     body = to_json({"type": type, "timestamp": at, "data": data})
     unit.insert(
@@ -98,7 +101,7 @@ def enqueue(
             "give_up_at": at + GIVE_UP_AFTER,
             "ended_at": None,
             "digest": hashlib.sha256(body).digest(),
-            "sealed": seal_bytes(body),
+            "sealed": box.seal_bytes(body),
         },
     )
     unit.rings = True
@@ -142,7 +145,7 @@ def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, tr
             "milliseconds": attempt.milliseconds,
             "status_code": attempt.status_code,
             "fault": attempt.fault,
-            "sealed": seal_bytes(attempt.answer),  # what an endpoint answers may name somebody
+            "sealed": claimed.box.seal_bytes(attempt.answer),  # what an endpoint answers may name somebody
         },
     )
     if attempt.succeeded:

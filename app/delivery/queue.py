@@ -14,15 +14,16 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, Integer, String, TextClause, bindparam, select, text, update
+from sqlalchemy import ARRAY, BindParameter, Integer, LargeBinary, String, TextClause, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
 from app.columns import Id, Instant
 from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import Claimed
-from app.sealing import unseal_bytes
-from app.tables import delivery
+from app.sealing import Box, vault_of
+from app.service_key import service_box
+from app.tables import delivery, help_request
 
 _LANES = tuple(Priority)
 _OF_LANE = "FROM delivery WHERE status = 'pending' AND priority = {lane} AND receiver"
@@ -111,10 +112,20 @@ async def claim(
         lanes, receivers, mosts = (list(column) for column in zip(*wanted, strict=True))
         given |= {"lanes": lanes, "receivers": receivers, "mosts": mosts}
         claimed = list((await connection.execute(_TAKING, given)).all())
-    return sorted((_claimed(row, at + lease) for row in claimed), key=lambda each: (each.lane, each.id))
+    vault, service = vault_of(connection), await service_box(connection)
+    boxed = (
+        (row, service if row.request_id is None else vault.box(row.request_id.bytes, row.data_key)) for row in claimed
+    )
+    return sorted((_claimed(row, box, at + lease) for row, box in boxed), key=lambda each: (each.lane, each.id))
 
 
 _TAKEN = tuple(column for column in delivery.c if column.name not in ("due_at", "digest", "status"))
+_DATA_KEY = (
+    select(help_request.c.data_key)
+    .where(help_request.c.id == delivery.c.request_id)
+    .scalar_subquery()
+    .label("data_key")
+)
 # Each of them by its place: no index has to be asked for what has just been found and locked.
 _TAKING = (
     text(
@@ -124,7 +135,8 @@ _TAKING = (
         "  AND receiver = wanted.code AND due_at <= :at ORDER BY due_at LIMIT wanted.most FOR UPDATE SKIP LOCKED"
         " ) AS found) "
         "UPDATE delivery SET due_at = :until, claimed_by = :worker FROM due WHERE delivery.ctid = due.place "
-        f"RETURNING {', '.join(column.name for column in _TAKEN)}"
+        f"RETURNING {', '.join(column.name for column in _TAKEN)}, "
+        "(SELECT data_key FROM help_request WHERE help_request.id = delivery.request_id) AS data_key"
     )
     .bindparams(
         bindparam("at", type_=Instant),
@@ -134,7 +146,7 @@ _TAKING = (
         bindparam("receivers", type_=ARRAY(String)),
         bindparam("mosts", type_=ARRAY(Integer)),
     )
-    .columns(*_TAKEN)
+    .columns(*_TAKEN, data_key=LargeBinary)
 )
 
 
@@ -157,11 +169,11 @@ def _taking(number: int) -> Executable:
         update(delivery)
         .where(delivery.c.id.in_(select(due.c.id)))
         .values(due_at=bindparam("until"), claimed_by=bindparam("worker"))
-        .returning(*_TAKEN)
+        .returning(*_TAKEN, _DATA_KEY)
     )
 
 
-def _claimed(row: Any, lease_until: datetime) -> Claimed:
+def _claimed(row: Any, box: Box, lease_until: datetime) -> Claimed:
     return Claimed(
         id=row.id,
         receiver=row.receiver,
@@ -169,9 +181,10 @@ def _claimed(row: Any, lease_until: datetime) -> Claimed:
         handoff_id=row.handoff_id,
         type=row.type,
         lane=Priority(row.priority),
-        body=unseal_bytes(row.sealed),
+        body=box.unseal_bytes(row.sealed) or b"",
         attempts=row.attempts,
         created_at=row.created_at,
         give_up_at=row.give_up_at,
         lease_until=lease_until,
+        box=box,
     )

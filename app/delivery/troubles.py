@@ -23,6 +23,8 @@ from app.problems import Text
 from app.receivers import NoticeType
 from app.registry import Snapshot
 from app.routing.directory import Agency
+from app.sealing import Box
+from app.service_key import service_box
 from app.tables import endpoint_state, endpoint_trouble
 
 # A worker whose breaker is open probes when it may; one that has not by then is gone, or has nothing to send.
@@ -96,7 +98,7 @@ async def keep(connection: AsyncConnection, changes: Collection[Change], snapsho
         await connection.execute(_KEEP, asdict(change))
         agency = snapshot.directory.agencies.get(change.receiver)
         if agency is not None and await _is_news(connection, change):
-            _tell(unit, change, agency, snapshot, at)
+            _tell(unit, await service_box(connection), change, agency, snapshot, at)
     await write_units(connection, [unit])
     return unit.rings
 
@@ -110,7 +112,7 @@ async def _is_news(connection: AsyncConnection, change: Change) -> bool:
     return moved.first() is not None
 
 
-def _tell(unit: Unit, change: Change, agency: Agency, snapshot: Snapshot, at: datetime) -> None:
+def _tell(unit: Unit, box: Box, change: Change, agency: Agency, snapshot: Snapshot, at: datetime) -> None:
     type_, number = change.told_as, agency.phone
     data: dict[str, Any] = {
         **agency.contact,
@@ -122,7 +124,7 @@ def _tell(unit: Unit, change: Change, agency: Agency, snapshot: Snapshot, at: da
     }
     for each in snapshot.subscriptions.values():
         if each.wants(type_, agency.division_code, None):
-            enqueue(unit, type=type_, receiver=each.code, request_id=None, handoff_id=None, data=data, at=at)
+            enqueue(unit, box, type=type_, receiver=each.code, request_id=None, handoff_id=None, data=data, at=at)
 
 
 async def to_be_ended(connection: AsyncConnection, at: datetime) -> frozenset[str]:

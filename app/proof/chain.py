@@ -13,7 +13,6 @@ from app.hashchain import first_break
 from app.proof import words
 from app.proof.records import Records, Row
 from app.registry import Snapshot
-from app.sealing import unseal, unseal_bytes
 
 Entry = dict[str, Any]
 Fault = dict[str, str]
@@ -65,8 +64,8 @@ def _events(records: Records) -> Iterator[Entry]:
 
 def _deliveries(records: Records, faults: list[Fault]) -> Iterator[Entry]:
     for row in records.deliveries:
-        holds = hashlib.sha256(unseal_bytes(row["sealed"])).digest() == row["digest"]
-        if not holds:
+        holds = _holds(records.sent[row["id"]], row["digest"])
+        if holds is False:
             faults.append(words.fault("digest_differs", str(row["id"])))
         facts = {"delivery_id": row["id"], "type": row["type"], "status": row["status"], "attempts": row["attempts"]}
         facts |= {"digest": row["digest"].hex(), "digest_holds": holds}
@@ -113,9 +112,8 @@ def _refused(records: Records) -> Iterator[Entry]:
 def _verify(row: Row, records: Records) -> dict[str, Any]:
     """`signature`: `verified` (with when its secret was made and ended), `fails`, `with_key`, `not_kept`: a row from
     before bodies were kept."""
-    sealed = records.bodies.get(row["digest"])
-    body = unseal_bytes(sealed) if sealed is not None else None
-    holds = hashlib.sha256(body).digest() == row["digest"] if body is not None else None
+    body = records.bodies.get(row["digest"])
+    holds = _holds(body, row["digest"])
     outcome: dict[str, Any] = {"signature": "not_kept", "secret_made_at": None, "secret_ended_at": None}
     if row["signature"] is None:
         outcome["signature"] = "with_key"
@@ -123,11 +121,16 @@ def _verify(row: Row, records: Records) -> dict[str, Any]:
         message_id, timestamp = row["bulk_id"] or row["webhook_id"], str(int(row["signed_at"].timestamp()))
         outcome["signature"] = "fails"
         for secret in records.secrets:
-            if signing.matches([unseal(secret["sealed"])], message_id, timestamp, row["signature"], body):
+            if signing.matches([secret["secret"]], message_id, timestamp, row["signature"], body):
                 outcome = {"signature": "verified", "secret_made_at": secret["created_at"]}
                 outcome["secret_ended_at"] = secret["ends_at"]
                 break
     return {"digest_holds": holds, **outcome}
+
+
+def _holds(body: bytes | None, digest: bytes) -> bool | None:
+    """None where there is no body to be asked any more."""
+    return None if body is None else hashlib.sha256(body).digest() == digest
 
 
 def _unmatched(records: Records) -> Iterator[Fault]:

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
 from app.problems import Problem
+from app.sealing import Box, vault_of
+from app.service_key import service_box
 from app.tables import (
     callback,
     callback_body,
@@ -34,12 +37,14 @@ _EARLIEST = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Records:
     """Rows in the order in which they were made. `events` are the whole request's, `secrets` all that the agency
-    ever had, `bodies` the sealed bytes of callbacks by their digest."""
+    ever had, `sent` the bytes of deliveries by their id (None: erased), `bodies` those of callbacks by their digest;
+    bytes that were changed where they are kept are empty."""
 
     handoff: Handoff
     request: Row
     events: list[Row]
     deliveries: list[Row]
+    sent: Mapping[UUID, bytes | None]
     attempts: list[Row]
     callbacks: list[Row]
     bodies: Mapping[bytes, bytes]
@@ -69,6 +74,10 @@ async def read(database: Database, handoff_id: UUID) -> Records:
         bodies = select(callback_body).where(callback_body.c.digest.in_({each["digest"] for each in callbacks}))
         refused = select(callback_refused).where(callback_refused.c.handoff_id == handoff_id)
         secrets = select(endpoint_secret).where(endpoint_secret.c.receiver == own.agency_code)
+        box, service = (
+            vault_of(connection).box(own.request_id.bytes, request["data_key"]),
+            await service_box(connection),
+        )
         return Records(
             handoff=own,
             request=request,
@@ -76,10 +85,21 @@ async def read(database: Database, handoff_id: UUID) -> Records:
             deliveries=deliveries,
             attempts=await _rows(connection, tries.order_by(delivery_attempt.c.started_at)),
             callbacks=callbacks,
-            bodies={row["digest"]: row["sealed"] for row in await _rows(connection, bodies)},
+            sent={row["id"]: _opened(box, row["sealed"]) for row in deliveries},
+            bodies={row["digest"]: _opened(service, row["sealed"]) or b"" for row in await _rows(connection, bodies)},
             refused=await _rows(connection, refused.order_by(callback_refused.c.id)),
-            secrets=await _rows(connection, secrets.order_by(endpoint_secret.c.created_at.desc())),
+            secrets=[
+                {**row, "secret": service.unseal(row["sealed"])}
+                for row in await _rows(connection, secrets.order_by(endpoint_secret.c.created_at.desc()))
+            ],
         )
+
+
+def _opened(box: Box, sealed: bytes) -> bytes | None:
+    try:
+        return box.unseal_bytes(sealed)
+    except InvalidTag:
+        return b""
 
 
 async def _rows(connection: AsyncConnection, query: Any) -> list[Row]:

@@ -12,6 +12,7 @@ from app.tables.cases import (
     handoff,
     help_request,
     idempotency,
+    service_key,
     worker,
 )
 from app.tables.county import (
@@ -77,6 +78,7 @@ __all__ = [
     "revision",
     "routing_table",
     "rule",
+    "service_key",
     "subscription",
     "worker",
     "working_day",

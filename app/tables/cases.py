@@ -27,6 +27,8 @@ from app.lifecycle import DisputeState, HandoffStatus, RequestStatus
 from app.routing.rules import Role
 from app.tables.naming import metadata, one_of
 
+PERSON_MARKS = ("id_mark", "phone_mark", "person_mark")
+
 help_request = Table(
     "help_request",
     metadata,
@@ -44,6 +46,11 @@ help_request = Table(
     Column("events", Integer, nullable=False),
     Column("head", Digest, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # Wrapped by a master key; destroyed when the request is erased. None, too, from before there were keys.
+    Column("data_key", LargeBinary),
+    Column("erased_at", Instant),
+    # Blind indexes of the applicant: identity number, telephone, and name with date of birth and telephone.
+    *(Column(name, LargeBinary(16)) for name in PERSON_MARKS),
     # Its kind, if it is acted on as an emergency; and how much of what is owed then is still open.
     Column("emergency", String(16)),
     Column("debts", SmallInteger, nullable=False),
@@ -53,6 +60,15 @@ help_request = Table(
     one_of("status", RequestStatus),
     Index(None, "registered_by", "id"),
     Index(None, "status", "id"),
+    *(
+        Index(
+            f"ix_help_request_{name}",
+            name,
+            postgresql_where=text(f"{name} IS NOT NULL"),
+            sqlite_where=text(f"{name} IS NOT NULL"),
+        )
+        for name in PERSON_MARKS
+    ),
     Index(
         "ix_help_request_open_emergency",
         "id",
@@ -329,4 +345,13 @@ worker = Table(
     Column("seen_at", Instant, nullable=False),
     Column("swept_at", Instant),
     PrimaryKeyConstraint("id"),
+)
+
+# One row: the data key of what is sealed and belongs to no request, wrapped as a request's is.
+service_key = Table(
+    "service_key",
+    metadata,
+    Column("name", String(16)),
+    Column("wrapped", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("name"),
 )

@@ -21,6 +21,7 @@ from app.delivery.outbox import enqueue
 from app.identifiers import new_id, now
 from app.ledger import Ledger, Unit
 from app.registry import Registry
+from app.sealing import NO_BOX
 from app.tables import delivery
 from tests import serving
 
@@ -49,6 +50,7 @@ class Side:
             counts = measured and code not in BROKEN
             enqueue(
                 unit,
+                NO_BOX,
                 type="measured" if counts else "other",
                 receiver=code,
                 request_id=new_id(),

@@ -1,0 +1,211 @@
+"""Sealing: what is sealed opens with its own key alone, and a rotation of the master key loses nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from app import rotation
+from app.config import CipherName, WrongSettingError
+from app.db import Database
+from app.master_keys import MasterKeys, fresh, key_id
+from app.sealing import NO_BOX, SERVICE, Sm4Gcm, Vault
+from app.tables import help_request, service_key
+from tests import serving
+from tests.commands import one_window, refused
+from tests.county import County
+from tests.watching import change, fetch, on
+
+ONE, OTHER = b"one request's id", b"another one's id"
+CIPHERS = list(CipherName)
+
+
+def a_vault(cipher: CipherName = CipherName.AES_256_GCM, keys: str = serving.MASTER_KEY) -> Vault:
+    return Vault(MasterKeys(serving.settings_for("sqlite:///unused.sqlite3", master_keys=keys)), cipher)
+
+
+def opened_vault(cipher: CipherName = CipherName.AES_256_GCM) -> Vault:
+    vault = a_vault(cipher)
+    vault.open(vault.new_box(SERVICE)[1])
+    return vault
+
+
+def test_sm4_gcm_is_that_of_rfc_8998() -> None:
+    """Appendix A.1."""
+    key = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+    nonce = bytes.fromhex("00001234567800000000ABCD")
+    more = bytes.fromhex("FEEDFACEDEADBEEFFEEDFACEDEADBEEFABADDAD2")
+    plain = b"".join(bytes([byte]) * 8 for byte in bytes.fromhex("AABBCCDDEEFFEEAA"))
+    sealed = bytes.fromhex(
+        "17F399F08C67D5EE19D0DC9969C4BB7D5FD46FD3756489069157B282BB200735"
+        "D82710CA5C22F0CCFA7CBF93D496AC15A56834CBCF98C397B4024A2691233B8D"
+        "83DE3541E4C2B58177E065A9BF7B62EC"
+    )
+    assert Sm4Gcm(key).encrypt(nonce, plain, more) == sealed
+    assert Sm4Gcm(key).decrypt(nonce, sealed, more) == plain
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+@given(content=st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner)))
+def test_what_was_sealed_comes_out_again(cipher: CipherName, content: Any) -> None:
+    vault = a_vault(cipher)
+    box, wrapped = vault.new_box(ONE)
+    assert vault.box(ONE, wrapped).unseal(box.seal(content)) == content
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_nothing_of_it_can_be_read_changed_or_moved(cipher: CipherName) -> None:
+    vault = a_vault(cipher)
+    box, wrapped = vault.new_box(ONE)
+    sealed = box.seal({"name": "张某某"})
+    assert "张某某".encode() not in sealed
+    assert sealed != box.seal({"name": "张某某"})
+    for at in range(1, len(sealed)):
+        with pytest.raises(InvalidTag):
+            box.unseal(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
+    with pytest.raises(InvalidTag):
+        vault.new_box(OTHER)[0].unseal(sealed)
+    with pytest.raises(InvalidTag):
+        vault.box(OTHER, wrapped)  # a data key that was copied to another row
+
+
+def test_without_its_data_key_nothing_is_left_to_be_read() -> None:
+    box, _ = a_vault().new_box(ONE)
+    assert a_vault().box(ONE, None) is NO_BOX
+    assert NO_BOX.unseal(box.seal("a secret")) is None
+    assert NO_BOX.unseal(NO_BOX.seal("from before there were keys")) == "from before there were keys"
+
+
+def test_a_cipher_that_is_set_later_leaves_the_old_readable() -> None:
+    old, wrapped = a_vault(CipherName.AES_256_GCM).new_box(ONE)
+    assert a_vault(CipherName.SM4_GCM).box(ONE, wrapped).unseal(old.seal("x")) == "x"
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_marks_are_equal_for_equal_values_and_for_nobody_without_the_key(cipher: CipherName) -> None:
+    vault = opened_vault(cipher)
+    assert vault.mark("id", "110") == vault.mark("id", "110")
+    assert len({vault.mark("id", "110"), vault.mark("phone", "110"), vault.mark("id", "11", "0")}) == 3
+    assert vault.mark("id", "110") != opened_vault(cipher).mark("id", "110")
+
+
+def test_the_marks_of_sm4_are_hmac_sm3() -> None:
+    """By the definition of RFC 2104."""
+    vault = opened_vault(CipherName.SM4_GCM)
+    key = vault._mark_key.ljust(64, b"\0")
+
+    def sm3(content: bytes) -> bytes:
+        digest = hashes.Hash(hashes.SM3())
+        digest.update(content)
+        return digest.finalize()
+
+    inner = sm3(bytes(b ^ 0x36 for b in key) + b"id\x1f110")
+    assert vault.mark("id", "110") == sm3(bytes(b ^ 0x5C for b in key) + inner)[:16]
+
+
+def test_the_key_of_a_file_is_made_once_and_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    settings = serving.settings_for(f"sqlite:///{tmp_path / 'one-window.sqlite3'}")
+    first, second = MasterKeys(settings).current(), MasterKeys(settings).current()
+    assert first == second
+    file = tmp_path / "one-window.sqlite3.keys"
+    assert file.stat().st_mode & 0o777 == 0o600
+    MasterKeys(settings).put_first(fresh())
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert MasterKeys(settings).current() != first
+    assert MasterKeys(settings).find(first[0]) == first[1]
+
+
+@pytest.mark.parametrize("keys", ["", "no base64!", base64.b64encode(bytes(31)).decode(), f"{serving.MASTER_KEY},x"])
+def test_what_is_no_master_key_is_refused_and_not_shown(keys: str) -> None:
+    with pytest.raises(WrongSettingError, match=r"openssl rand -base64 32") as refused:
+        a_vault(keys=keys).new_box(ONE)
+    assert not keys or keys not in str(refused.value)
+
+
+def test_postgresql_wants_keys_that_every_process_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    settings = serving.settings_for("postgresql://nobody@127.0.0.1:9/nothing")
+    with pytest.raises(WrongSettingError, match="ONE_WINDOW_MASTER_KEYS"):
+        MasterKeys(settings).current()
+
+
+def test_a_lost_master_key_is_named_by_its_id(database_url: str) -> None:
+    done = one_window("agencies", "rotate-secret", "360803-education", database=database_url, master_keys=fresh())
+    assert key_id(base64.b64decode(serving.MASTER_KEY)).hex() in refused(done)
+
+
+def _wrapped_by(url: str) -> set[bytes]:
+    keys = [row["data_key"] for row in fetch(url, select(help_request.c.data_key))]
+    keys += [row["wrapped"] for row in fetch(url, select(service_key.c.wrapped))]
+    return {key[1:5] for key in keys}
+
+
+def test_a_rotation_goes_on_while_the_service_runs_and_where_it_was_stopped(
+    database_url: str, run_service: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "master-keys"
+    file.write_text(serving.MASTER_KEY + "\n")
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    monkeypatch.setenv("ONE_WINDOW_MASTER_KEY_FILE", str(file))
+    county = County(run_service(), serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}"))
+    before = [county.ask("education_aid") for _ in range(3)]
+    old = key_id(base64.b64decode(serving.MASTER_KEY))
+    assert _wrapped_by(database_url) == {old}
+
+    async def stopped_early(database: Database) -> None:
+        monkeypatch.setattr(rotation, "_BATCH", 1)
+        database.vault.masters.put_first(fresh())
+        steps = rotation.rewrap(database)
+        for _ in range(2):  # the service's own key, and one request's
+            await anext(steps)
+        await steps.aclose()
+
+    on(database_url, stopped_early)
+    new = key_id(base64.b64decode(file.read_text().splitlines()[0]))
+    assert _wrapped_by(database_url) == {old, new}
+    done = one_window("keys", "rotate", "--rewrap-only", database=database_url, master_keys=_as_setting(file))
+    assert done.returncode == 0, done.stderr
+    assert "2 data keys" in done.stdout
+    assert _wrapped_by(database_url) == {new}
+    file.write_text(file.read_text().splitlines()[0] + "\n")  # the old one is no longer needed
+    for receipt in before:
+        seen = county.window.get(f"/v1/requests/{receipt['request_id']}").json()
+        assert seen["person"]["applicant"]["name"]
+    county.ask("education_aid")
+    assert _wrapped_by(database_url) == {new}
+
+
+def _as_setting(file: Path) -> str:
+    return ",".join(file.read_text().split())
+
+
+def test_keys_rotate_puts_a_new_key_first_in_the_file(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "master-keys"
+    file.write_text(serving.MASTER_KEY + "\n")
+    done = one_window("keys", "rotate", database=database_url, master_keys=None, master_key_file=str(file))
+    assert "1 data keys" in done.stdout, done.stderr
+    new, old = file.read_text().split()
+    assert old == serving.MASTER_KEY
+    assert _wrapped_by(database_url) == {key_id(base64.b64decode(new))}
+    assert "openssl" not in refused(one_window("keys", "rotate", database=database_url))  # the keys are in the variable
+
+
+def test_a_request_of_a_data_key_that_was_exchanged_is_not_shown(county: County) -> None:
+    first, second = county.ask("education_aid"), county.ask("education_aid")
+    url = county.running.url
+    keys = {str(row["id"]): row["data_key"] for row in fetch(url, select(help_request.c.id, help_request.c.data_key))}
+    swapped = help_request.update().values(data_key=keys[second["request_id"]])
+    assert change(url, swapped.where(help_request.c.data_key == keys[first["request_id"]])) == 1
+    answer = county.window.get(f"/v1/requests/{first['request_id']}")
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal_error"
