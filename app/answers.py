@@ -179,6 +179,21 @@ class Decision(Outbound):
     needs: list[NeedRouted]
 
 
+class SamePersonRequest(Outbound):
+    """Open already for the same person and the same need, whichever door it came in by."""
+
+    request_id: UUID
+    receipt_number: str
+    status: RequestStatus
+    registered_at: datetime
+    need: str
+    agency: str | None = Field(description="Who leads it; null if none was found yet.")
+    name_zh: str | None
+    name_en: str | None
+    phone: str | None
+    handoff_status: HandoffStatus | None
+
+
 class RequestReceipt(Outbound):
     request_id: UUID
     receipt_number: str = Field(pattern=RECEIPT_PATTERN, examples=["482109375521"])
@@ -189,6 +204,7 @@ class RequestReceipt(Outbound):
     handoffs: list[HandoffSummary]
     decision: Decision
     missing_materials: list[Named] = Field(description="What is still to be brought; data sharing supplies the rest.")
+    same_person: list[SamePersonRequest]
     warnings: list[Warned]
 
 
@@ -206,6 +222,7 @@ class RequestSummary(Outbound):
 class RequestView(RequestSummary):
     handoffs: list[HandoffSummary]
     person: dict[str, Any] | None = Field(description="As taken in; null for those who may not see it.")
+    same_person: list[SamePersonRequest] = Field(description="For those who may see the person.")
 
 
 class Event(Outbound):
@@ -278,6 +295,7 @@ class HandoffDisclosed(HandoffStanding, Situation):
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
+    same_person: list[UUID] = Field(description="Open handoffs of this agency for the same person.")
     allowed: list[str] = Field(description="The callback types that are allowed now.")
     etag: str = Field(description="Changes with everything that happens to the handoff; for `If-Match`.")
 
@@ -340,37 +358,6 @@ class HandoffPage(Page):
 
 class DeliveryPage(Page):
     items: list[DeliverySummary]
-
-
-class NeedSeen(Named):
-    law_class: str
-    eligibility_zh: str
-    eligibility_en: str
-    entry_point_zh: str
-    entry_point_en: str
-    flow_mode: str
-    materials: list[Named]
-    waived: list[Named]
-    publicity_zh: str
-    publicity_en: str
-    consent: str
-    emergency_variant: str | None
-    legal_basis: str
-
-
-class NeedList(Outbound):
-    items: list[NeedSeen]
-
-
-class DivisionSeen(Outbound):
-    code: str
-    name: str
-    level: Literal["province", "prefecture", "county", "township"]
-    parent_code: str | None
-
-
-class DivisionPage(Page):
-    items: list[DivisionSeen]
 
 
 class Live(Outbound):

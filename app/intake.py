@@ -26,6 +26,7 @@ from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
+from app.same_person import UNATTENDED, OpenRequest, marks_in, shown
 from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
 from app.tables import idempotency
 from app.timeline import Case, load
@@ -45,8 +46,12 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     if errors:
         raise invalid(*errors)
 
+    person = plain(asked)
+    marks = marks_of(person["applicant"], office.vault)
+    again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
+
     async def register() -> tuple[bytes, Unit]:
-        return _register(office, key, asked, repeat, desk)
+        return _register(office, key, asked, repeat, desk, person, again)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -128,16 +133,26 @@ def opened(
     return case, token
 
 
-def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None, desk: Desk) -> tuple[bytes, Unit]:
-    table, person = table_in_force(desk), plain(asked)
+def _register(
+    office: Office,
+    key: Key,
+    asked: RequestIn,
+    repeat: Repeat | None,
+    desk: Desk,
+    person: dict[str, Any],
+    again: list[OpenRequest],
+) -> tuple[bytes, Unit]:
+    table = table_in_force(desk)
     facts = facts_of(asked.division_code, person, local_day(desk.at))
     decision = decide(facts, table, desk.snapshot.directory, desk.at)
     case, token = opened(
         office, key, desk, channel=asked.channel, division_code=asked.division_code, person=person, decision=decision
     )
+    if again:
+        case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
     open_from(case, decision, desk)
     case.settle(desk.at, desk.actor)
-    answer = to_json(_receipt(case, asked, decision, table, desk))
+    answer = to_json(_receipt(case, asked, decision, table, desk, again))
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
@@ -145,7 +160,12 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
 
 
 def _receipt(
-    case: Case, asked: RequestIn, decision: RoutingDecision, table: RoutingTable, desk: Desk
+    case: Case,
+    asked: RequestIn,
+    decision: RoutingDecision,
+    table: RoutingTable,
+    desk: Desk,
+    again: list[OpenRequest],
 ) -> dict[str, Any]:
     number = case.request["receipt_number"]
     return {
@@ -157,6 +177,7 @@ def _receipt(
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
+        "same_person": [] if asked.channel in UNATTENDED else shown(again, desk.snapshot),
         "warnings": presenting.warned(checks.warnings_of(asked, local_day(desk.at))),
     }
 

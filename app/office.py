@@ -14,6 +14,7 @@ from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
 from app.registry import OutdatedSnapshotError, Registry
+from app.same_person import SamePerson
 from app.sealing import Vault
 from app.turns import Turns
 from app.way import RightOfWay
@@ -30,6 +31,7 @@ class Office:
     ledger: Ledger
     registry: Registry
     keys: KeyRing
+    same_person: SamePerson
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
 
@@ -52,6 +54,7 @@ class Office:
             Ledger(database, group=settings.ledger_group, observe_group=metrics.LEDGER_GROUP.observe),
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
+            SamePerson(database),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from app.routing.decide import REASONS, NeedDecision, RoutingDecision
 from app.routing.facts import FACTS, FactType, lies_in
 from app.routing.rules import RoutingTable
 from app.routing.words import LANGUAGES
+from app.same_person import OpenRequest, shown
 from app.schemas import RequestIn
 from app.timeline import Case, Handoff
 from app.wire import as_json
@@ -166,11 +167,14 @@ def request_summary(request: Mapping[Any, Any]) -> dict[str, Any]:
     return {"request_id": request["id"], **{name: request[name] for name in names}}
 
 
-def request_view(case: Case, snapshot: Snapshot, *, with_person: bool) -> dict[str, Any]:
+def request_view(
+    case: Case, snapshot: Snapshot, *, with_person: bool, same_person: Sequence[OpenRequest] = ()
+) -> dict[str, Any]:
     return {
         **request_summary(case.request),
         "handoffs": [handoff_summary(each, snapshot) for each in case.handoffs],
         "person": case.person if with_person else None,
+        "same_person": shown(same_person, snapshot),
     }
 
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import presenting, rights
+from app import presenting, rights, same_person
 from app.db import Database
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -93,7 +93,10 @@ async def request(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
-    return presenting.request_view(case, snapshot, with_person=rights.sees_people(key))
+        needs = {each["need"] for each in case.request["decision"]["needs"]}
+        with_person = rights.sees_people(key)
+        again = await same_person.others(connection, case.request, needs) if with_person else []
+    return presenting.request_view(case, snapshot, with_person=with_person, same_person=again)
 
 
 async def timeline(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
@@ -177,8 +180,9 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
         # Before the rest: a tag may be older than what is shown with it, never newer.
         version = etag(await last_event(connection, request_id, handoff_id))
         case = await _case(connection, None, help_request.c.id == request_id)
-    found = case.handoff(handoff_id)
-    own = key.agency_code == found.agency_code
+        found = case.handoff(handoff_id)
+        own = key.agency_code == found.agency_code
+        again = await same_person.own_handoffs(connection, case.request, found.id, found.agency_code) if own else []
     if key.role is KeyRole.AGENCY and (not own or found.dispatched_at is None):
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
@@ -186,7 +190,7 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
     if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
         seen["person"] = None
     stands = presenting.standing(found, case.request, snapshot, desk.at)
-    return {**seen, **stands, "allowed": allowed_now(found), "etag": version}
+    return {**seen, **stands, "same_person": again, "allowed": allowed_now(found), "etag": version}
 
 
 async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:

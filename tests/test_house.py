@@ -57,10 +57,10 @@ LAYERS = (
     "columns hashchain marks schemas schemas_bulk schemas_emergencies",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
+    "answers_agencies answers_calendar answers_catalogue answers_emergencies answers_guests answers_proof answers_routing "
     "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry service_key",
+    "bulk constraints keys ledger migrating office registry same_person service_key",
     "disputes",
     "repeats timeline",
     "clocks",

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app import reading
-from app.answers import DivisionPage, NeedList, ProblemExplained
+from app.answers import ProblemExplained
+from app.answers_catalogue import DivisionPage, NeedList
 from app.api.access import office_of
 from app.api.bodies import answer
 from app.api.documents import answers

@@ -1,0 +1,190 @@
+"""The same person asking again (一人多诉): found by blind index, shown and linked; never refused, never merged.
+
+Who asks at a window is shown what is open of them already for the same need, whichever door it came in by. What a kiosk
+or a page shows anybody may read who knows a neighbour's number: there it is only linked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, bindparam, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import Database, is_unavailable
+from app.lifecycle import ENDED
+from app.logs import describe
+from app.registry import Snapshot
+from app.routing.rules import Role
+from app.schemas import Channel
+from app.tables import handoff, help_request
+
+SAME = ("id_mark", "person_mark")  # a telephone alone is a household's
+UNATTENDED = frozenset({Channel.KIOSK, Channel.ONLINE})
+_MOST_TOGETHER = 64
+_MOST_SHOWN = 20
+_LONGEST_SECONDS = 1.0
+log = structlog.get_logger()
+Marks = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """One that is open, for a need that is asked for again; `agency_code` leads it, if one was found."""
+
+    request_id: UUID
+    receipt_number: str
+    status: str
+    registered_at: datetime
+    need: str
+    agency_code: str | None
+    handoff_status: str | None
+
+
+def marks_in(row: Mapping[Any, Any]) -> Marks:
+    return tuple(row[name] for name in SAME if row[name] is not None)
+
+
+class SamePerson:
+    """Look-ups of a process: those that are asked for while one is under way share the next."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[Marks, asyncio.Future[set[UUID]]]] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def asking_again(self, marks: Marks, needs: Collection[str]) -> list[OpenRequest]:
+        """What is open of the person for these needs. Help does not wait for it: a database that is slow or away finds
+        nobody."""
+        if not marks:
+            return []
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                ids = await self._find(marks)
+                if not ids:
+                    return []
+                async with self._database.reading() as connection:
+                    return await open_requests(connection, ids, needs)
+        except Exception as error:
+            if not (isinstance(error, TimeoutError) or is_unavailable(error)):
+                raise
+            log.warning("same_person_not_looked_up", **describe(error))
+            return []
+
+    async def _find(self, marks: Marks) -> set[UUID]:
+        found: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((marks, found))
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run(), name="same-person")
+        return await found
+
+    async def _run(self) -> None:
+        while self._waiting:
+            together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+            try:
+                async with self._database.reading() as connection:
+                    by_mark = await _open_by_mark(connection, {mark for marks, _ in together for mark in marks})
+            except Exception as error:
+                for _, found in together:
+                    if not found.done():
+                        found.set_exception(error)
+                continue
+            for marks, found in together:
+                if not found.done():
+                    found.set_result({each for mark in marks for each in by_mark.get(mark, ())})
+
+
+_BY_MARK: Select[Any] = select(
+    union_all(
+        *(
+            select(help_request.c[name].label("mark"), help_request.c.id).where(
+                help_request.c[name].in_(bindparam(f"{name}s", expanding=True)), help_request.c.closed_at.is_(None)
+            )
+            for name in SAME
+        )
+    ).subquery()
+)
+
+
+async def _open_by_mark(connection: AsyncConnection, marks: Iterable[bytes]) -> dict[bytes, list[UUID]]:
+    """Padded to a power of two, so that few statements are ever prepared."""
+    wanted = list(marks)
+    wanted += wanted[:1] * ((1 << (len(wanted) - 1).bit_length()) - len(wanted))
+    found: dict[bytes, list[UUID]] = {}
+    for row in await connection.execute(_BY_MARK, {f"{name}s": wanted for name in SAME}):
+        found.setdefault(row.mark, []).append(row.id)
+    return found
+
+
+async def others(connection: AsyncConnection, request: Mapping[Any, Any], needs: Collection[str]) -> list[OpenRequest]:
+    """Those of the person of a stored request, as they stand now."""
+    by_mark = await _open_by_mark(connection, marks) if (marks := marks_in(request)) else {}
+    ids = {each for found in by_mark.values() for each in found} - {request["id"]}
+    return await open_requests(connection, ids, needs) if ids else []
+
+
+async def open_requests(
+    connection: AsyncConnection, ids: Collection[UUID], needs: Collection[str]
+) -> list[OpenRequest]:
+    names = ("receipt_number", "status", "registered_at", "decision")
+    asked = select(help_request.c.id, *(help_request.c[name] for name in names)).where(help_request.c.id.in_(ids))
+    leads = select(handoff.c.request_id, handoff.c.need, handoff.c.agency_code, handoff.c.status).where(
+        handoff.c.request_id.in_(ids), handoff.c.role == Role.LEAD.value, handoff.c.need.in_(needs)
+    )
+    led = {}
+    for row in await connection.execute(leads.order_by(handoff.c.id)):  # the last one that was given it
+        led[row.request_id, row.need] = (row.agency_code, row.status)
+    found = []
+    for row in (await connection.execute(asked.order_by(help_request.c.id))).all():
+        for need in (each["need"] for each in row.decision["needs"] if each["need"] in needs):
+            agency, status = led.get((row.id, need), (None, None))
+            if status not in ENDED:
+                found.append(
+                    OpenRequest(row.id, row.receipt_number, row.status, row.registered_at, need, agency, status)
+                )
+    return found[-_MOST_SHOWN:]
+
+
+async def own_handoffs(
+    connection: AsyncConnection, request: Mapping[Any, Any], handoff_id: UUID, agency_code: str
+) -> list[UUID]:
+    """The open handoffs that an agency has of the same person: it learns of its own alone."""
+    by_mark = await _open_by_mark(connection, marks) if (marks := marks_in(request)) else {}
+    ids = {each for found in by_mark.values() for each in found}
+    if not ids:
+        return []
+    own = select(handoff.c.id).where(
+        handoff.c.request_id.in_(ids),
+        handoff.c.agency_code == agency_code,
+        handoff.c.id != handoff_id,
+        handoff.c.dispatched_at.is_not(None),
+        handoff.c.status.not_in([str(each) for each in ENDED]),
+    )
+    return list((await connection.execute(own.order_by(handoff.c.id).limit(_MOST_SHOWN))).scalars())
+
+
+def shown(found: Sequence[OpenRequest], snapshot: Snapshot) -> list[dict[str, Any]]:
+    """As `SamePersonRequest`: no word of what was told then."""
+    agencies = snapshot.directory.agencies
+    return [
+        {
+            "request_id": each.request_id,
+            "receipt_number": each.receipt_number,
+            "status": each.status,
+            "registered_at": each.registered_at,
+            "need": each.need,
+            "handoff_status": each.handoff_status,
+            **(
+                agencies[each.agency_code].contact
+                if each.agency_code
+                else dict.fromkeys(("agency", "name_zh", "name_en", "phone"))
+            ),
+        }
+        for each in found
+    ]
