@@ -7,16 +7,18 @@ or a page shows anybody may read who knows a neighbour's number: there it is onl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, bindparam, select, union_all
+from sqlalchemy import ARRAY, LargeBinary, TextClause, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.columns import Id, Instant
 from app.db import Database, is_unavailable
 from app.lifecycle import ENDED
 from app.logs import describe
@@ -27,11 +29,12 @@ from app.tables import handoff, help_request
 
 SAME = ("id_mark", "person_mark")  # a telephone alone is a household's
 UNATTENDED = frozenset({Channel.KIOSK, Channel.ONLINE})
-_MOST_TOGETHER = 64
-_MOST_SHOWN = 20
+_MOST_TOGETHER = 32
+_MOST_OF_ONE = _MOST_SHOWN = 20
 _LONGEST_SECONDS = 1.0
 log = structlog.get_logger()
-Marks = tuple[bytes, ...]
+Mark = tuple[str, bytes]  # of which kind, and which
+Marks = tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class OpenRequest:
 
 
 def marks_in(row: Mapping[Any, Any]) -> Marks:
-    return tuple(row[name] for name in SAME if row[name] is not None)
+    return tuple((name, row[name]) for name in SAME if row[name] is not None)
 
 
 class SamePerson:
@@ -66,7 +69,7 @@ class SamePerson:
             return []
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
-                ids = await self._find(marks)
+                ids = sorted(await self._find(marks))[-_MOST_SHOWN:]
                 if not ids:
                     return []
                 async with self._database.reading() as connection:
@@ -100,26 +103,44 @@ class SamePerson:
                     found.set_result({each for mark in marks for each in by_mark.get(mark, ())})
 
 
-_BY_MARK: Select[Any] = select(
-    union_all(
-        *(
-            select(help_request.c[name].label("mark"), help_request.c.id).where(
-                help_request.c[name].in_(bindparam(f"{name}s", expanding=True)), help_request.c.closed_at.is_(None)
-            )
-            for name in SAME
-        )
-    ).subquery()
-)
-
-
-async def _open_by_mark(connection: AsyncConnection, marks: Iterable[bytes]) -> dict[bytes, list[UUID]]:
-    """Padded to a power of two, so that few statements are ever prepared."""
-    wanted = list(marks)
-    wanted += wanted[:1] * ((1 << (len(wanted) - 1).bit_length()) - len(wanted))
-    found: dict[bytes, list[UUID]] = {}
-    for row in await connection.execute(_BY_MARK, {f"{name}s": wanted for name in SAME}):
-        found.setdefault(row.mark, []).append(row.id)
+async def _open_by_mark(connection: AsyncConnection, marks: Collection[Mark]) -> dict[Mark, list[UUID]]:
+    """Of each mark the last few requests, those of them that are open: whatever a number was misused for, a look costs
+    so much and no more."""
+    found: dict[Mark, list[UUID]] = {}
+    for name in SAME:
+        wanted = [mark for of, mark in marks if of == name]
+        if not wanted:
+            continue
+        if connection.dialect.name == "sqlite":
+            # Padded to a power of two, so that few statements are ever prepared.
+            padded = [*wanted, *wanted[:1] * ((1 << (len(wanted) - 1).bit_length()) - len(wanted))]
+            rows = await connection.execute(_branches(name, len(padded)), {f"m{n}": m for n, m in enumerate(padded)})
+        else:
+            rows = await connection.execute(_lateral(name), {"marks": wanted})
+        for row in rows:
+            if row.closed_at is None and row.id not in (ids := found.setdefault((name, row.mark), [])):
+                ids.append(row.id)
     return found
+
+
+_LAST = "SELECT id, {name} AS mark, closed_at FROM help_request WHERE {name} = {mark} ORDER BY id DESC LIMIT {most}"
+
+
+@cache
+def _branches(name: str, number: int) -> TextClause:
+    parts = (_LAST.format(name=name, mark=f":m{n}", most=_MOST_OF_ONE) for n in range(number))
+    return _shaped(text(" UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)))  # noqa: S608 - names of columns
+
+
+@cache
+def _lateral(name: str) -> TextClause:
+    last = _LAST.format(name=name, mark="wanted.mark", most=_MOST_OF_ONE)
+    words = f"SELECT last.* FROM unnest(:marks) AS wanted (mark) CROSS JOIN LATERAL ({last}) AS last"  # noqa: S608
+    return _shaped(text(words).bindparams(bindparam("marks", type_=ARRAY(LargeBinary))))
+
+
+def _shaped(statement: TextClause) -> TextClause:
+    return statement.columns(id=Id, mark=LargeBinary, closed_at=Instant)  # type: ignore[return-value]
 
 
 async def others(connection: AsyncConnection, request: Mapping[Any, Any], needs: Collection[str]) -> list[OpenRequest]:

@@ -64,6 +64,7 @@ help_request = Table(
         Index(
             f"ix_help_request_{name}",
             name,
+            "id",
             postgresql_where=text(f"{name} IS NOT NULL"),
             sqlite_where=text(f"{name} IS NOT NULL"),
         )

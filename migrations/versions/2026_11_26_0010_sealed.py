@@ -25,7 +25,7 @@ def upgrade() -> None:
         op.create_index(
             f"ix_help_request_{name}",
             "help_request",
-            [name],
+            [name, "id"],
             postgresql_where=sa.text(f"{name} IS NOT NULL"),
             sqlite_where=sa.text(f"{name} IS NOT NULL"),
         )

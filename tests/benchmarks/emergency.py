@@ -24,7 +24,7 @@ from sqlalchemy import func, select, update
 from app.keys import KeyRole
 from app.tables import delivery
 from tests import serving
-from tests.benchmarks.intake import BODY, drive
+from tests.benchmarks.intake import BODY, PERSON, drive
 from tests.watching import change, fetch
 
 HANGS = "360803-education"
@@ -73,7 +73,7 @@ def _fill(url: str, key: str, waiting: int) -> None:
 def _under_load(url: str, key: str, heard: Path, calls: int) -> dict[str, Any]:
     service = serving.Service(url).wait_until("/health/live")
     seconds = calls * _EVERY_SECONDS * 2 + 5
-    given = json.dumps({"body": BODY, "headers": {"authorization": f"Bearer {key}"}})
+    given = json.dumps({"body": BODY, "headers": {"authorization": f"Bearer {key}"}, "person": PERSON})
     where = ["127.0.0.1", str(service.port), "/v1/requests", str(_IN_FLIGHT), str(seconds), str(10**9)]
     load = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.load", *where],

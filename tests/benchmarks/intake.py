@@ -32,13 +32,14 @@ from tests import serving
 from tests.benchmarks import floor
 
 CONCURRENCIES = (1, 8, 32)
+PERSON = "11010519491231002X"
 BODY: dict[str, Any] = {
     "channel": "window",
     "division_code": "360803101",
     "applicant": {
         "name": "测试甲",
         "id_type": "resident_id",
-        "id_number": "11010519491231002X",
+        "id_number": PERSON,
         "phone": "13800000000",
         "birth_date": "1949-12-31",
         "address": "值夏镇某村",
@@ -58,7 +59,7 @@ BODY: dict[str, Any] = {
 def drive(
     port: int, key: str, concurrency: int, seconds: float, most: int = 10**9, path: str = "/v1/requests"
 ) -> dict[str, Any]:
-    given = json.dumps({"body": BODY, "headers": {"authorization": f"Bearer {key}"}})
+    given = json.dumps({"body": BODY, "headers": {"authorization": f"Bearer {key}"}, "person": PERSON})
     arguments = ["127.0.0.1", str(port), path, str(concurrency), str(seconds), str(most)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.load", *arguments],

@@ -1,6 +1,8 @@
 """A lean load generator: raw sockets, one request in flight each, as a process of its own.
 
-    python -m tests.benchmarks.load HOST PORT PATH CONCURRENCY SECONDS MOST  < {"body": …, "headers": {…}}
+    python -m tests.benchmarks.load HOST PORT PATH CONCURRENCY SECONDS MOST  < {"body": …, "headers": {…}, "person": …}
+
+Where the body holds the identity number `person`, each request is somebody else's.
 
 Prints {"count", "seconds", "rate", "p50_ms", "p99_ms", "errors"}; `MOST` bounds the number of requests.
 """
@@ -25,7 +27,7 @@ async def one_connection(
             break
         left[0] -= 1
         began = time.perf_counter()
-        writer.write(head % (f"{nonce}-{number}".encode(),) + body)
+        writer.write(head % (f"{nonce}-{number}".encode(),) + body.replace(person, somebody_else(number)))
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
@@ -35,9 +37,18 @@ async def one_connection(
     writer.close()
 
 
+def somebody_else(number: int) -> bytes:
+    """A valid identity number of 31 December 1949 (GB 11643-1999), another one for each number below a billion."""
+    body = f"{(nonce // 1000 + number) % 10**6:06d}19491231{number % 1000:03d}"
+    weighed = sum(int(digit) * pow(2, 17 - at, 11) for at, digit in enumerate(body))
+    return (body + "10X98765432"[weighed % 11]).encode()
+
+
 async def main() -> None:
     host, port, path, concurrency, seconds, most = sys.argv[1:]
+    global person
     given = json.loads(sys.stdin.read())
+    person = given.get("person", "no such number").encode()
     body = json.dumps(given["body"], ensure_ascii=False).encode()
     lines = [
         f"POST {path} HTTP/1.1",
@@ -71,5 +82,6 @@ async def main() -> None:
 
 numbers = count()
 nonce = time.time_ns()
+person = b""
 if __name__ == "__main__":
     uvloop.run(main())
