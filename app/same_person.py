@@ -7,18 +7,17 @@ or a page shows anybody may read who knows a neighbour's number: there it is onl
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ARRAY, LargeBinary, TextClause, bindparam, select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.columns import Id, Instant
 from app.db import Database, is_unavailable
 from app.lifecycle import ENDED
 from app.logs import describe
@@ -29,7 +28,7 @@ from app.tables import handoff, help_request
 
 SAME = ("id_mark", "person_mark")  # a telephone alone is a household's
 UNATTENDED = frozenset({Channel.KIOSK, Channel.ONLINE})
-_MOST_TOGETHER = 32
+_MOST_TOGETHER = 64
 _MOST_OF_ONE = _MOST_SHOWN = 20
 _LONGEST_SECONDS = 1.0
 log = structlog.get_logger()
@@ -55,7 +54,7 @@ def marks_in(row: Mapping[Any, Any]) -> Marks:
 
 
 class SamePerson:
-    """Look-ups of a process: those that are asked for while one is under way share the next."""
+    """Look-ups of a process. On PostgreSQL those that are asked for while one is under way share the next."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,16 +68,21 @@ class SamePerson:
             return []
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
-                ids = sorted(await self._find(marks))[-_MOST_SHOWN:]
-                if not ids:
+                found = self._glance(marks) if self._database.is_sqlite else await self._find(marks)
+                if not found:
                     return []
                 async with self._database.reading() as connection:
-                    return await open_requests(connection, ids, needs)
+                    return await open_requests(connection, found, needs)
         except Exception as error:
-            if not (isinstance(error, TimeoutError) or is_unavailable(error)):
+            if not (isinstance(error, TimeoutError | sqlite3.OperationalError) or is_unavailable(error)):
                 raise
             log.warning("same_person_not_looked_up", **describe(error))
             return []
+
+    def _glance(self, marks: Marks) -> set[UUID]:
+        """A few seeks: cheaper than to wait for the turn of a thread."""
+        rows = (row for name, mark in marks for row in self._database.glance(_LAST[name].format(mark="?"), (mark,)))
+        return {UUID(bytes=row[0]) for row in rows if row[2] is None}
 
     async def _find(self, marks: Marks) -> set[UUID]:
         found: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
@@ -92,7 +96,7 @@ class SamePerson:
             together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
             try:
                 async with self._database.reading() as connection:
-                    by_mark = await _open_by_mark(connection, {mark for marks, _ in together for mark in marks})
+                    by_mark = await _open_by_mark(connection, [mark for marks, _ in together for mark in marks])
             except Exception as error:
                 for _, found in together:
                     if not found.done():
@@ -103,44 +107,35 @@ class SamePerson:
                     found.set_result({each for mark in marks for each in by_mark.get(mark, ())})
 
 
+# Of each mark the last few requests: whatever a number was misused for, a look costs so much and no more.
+_LAST = {
+    name: f"SELECT id, {name} AS mark, closed_at FROM help_request WHERE {name} = {{mark}} "  # noqa: S608 - our own names
+    f"ORDER BY id DESC LIMIT {_MOST_OF_ONE}"
+    for name in SAME
+}
+_LATERAL = " UNION ALL ".join(
+    f"SELECT last.* FROM unnest(${number}::BYTEA[]) AS wanted (mark) "  # noqa: S608 - our own names
+    f"CROSS JOIN LATERAL ({last.format(mark='wanted.mark')}) AS last"
+    for number, last in enumerate(_LAST.values(), 1)
+)
+
+
 async def _open_by_mark(connection: AsyncConnection, marks: Collection[Mark]) -> dict[Mark, list[UUID]]:
-    """Of each mark the last few requests, those of them that are open: whatever a number was misused for, a look costs
-    so much and no more."""
+    """Those of them that are open. A mark is of one kind: its key is told it too."""
+    kinds = {mark: name for name, mark in marks}
+    queries: list[tuple[str, tuple[Any, ...]]]
+    if connection.dialect.name == "sqlite":
+        queries = [(_LAST[name].format(mark="?"), (mark,)) for mark, name in kinds.items()]
+    else:
+        queries = [(_LATERAL, tuple([mark for mark, of in kinds.items() if of == name] for name in SAME))]
     found: dict[Mark, list[UUID]] = {}
-    for name in SAME:
-        wanted = [mark for of, mark in marks if of == name]
-        if not wanted:
-            continue
-        if connection.dialect.name == "sqlite":
-            # Padded to a power of two, so that few statements are ever prepared.
-            padded = [*wanted, *wanted[:1] * ((1 << (len(wanted) - 1).bit_length()) - len(wanted))]
-            rows = await connection.execute(_branches(name, len(padded)), {f"m{n}": m for n, m in enumerate(padded)})
-        else:
-            rows = await connection.execute(_lateral(name), {"marks": wanted})
-        for row in rows:
-            if row.closed_at is None and row.id not in (ids := found.setdefault((name, row.mark), [])):
-                ids.append(row.id)
+    for query, given in queries:
+        for row in await connection.exec_driver_sql(query, given):
+            request_id, mark, closed_at = row
+            if closed_at is None:
+                as_id = UUID(bytes=request_id) if isinstance(request_id, bytes) else UUID(int=request_id.int)
+                found.setdefault((kinds[mark], mark), []).append(as_id)
     return found
-
-
-_LAST = "SELECT id, {name} AS mark, closed_at FROM help_request WHERE {name} = {mark} ORDER BY id DESC LIMIT {most}"
-
-
-@cache
-def _branches(name: str, number: int) -> TextClause:
-    parts = (_LAST.format(name=name, mark=f":m{n}", most=_MOST_OF_ONE) for n in range(number))
-    return _shaped(text(" UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)))  # noqa: S608 - names of columns
-
-
-@cache
-def _lateral(name: str) -> TextClause:
-    last = _LAST.format(name=name, mark="wanted.mark", most=_MOST_OF_ONE)
-    words = f"SELECT last.* FROM unnest(:marks) AS wanted (mark) CROSS JOIN LATERAL ({last}) AS last"  # noqa: S608
-    return _shaped(text(words).bindparams(bindparam("marks", type_=ARRAY(LargeBinary))))
-
-
-def _shaped(statement: TextClause) -> TextClause:
-    return statement.columns(id=Id, mark=LargeBinary, closed_at=Instant)  # type: ignore[return-value]
 
 
 async def others(connection: AsyncConnection, request: Mapping[Any, Any], needs: Collection[str]) -> list[OpenRequest]:
@@ -153,6 +148,8 @@ async def others(connection: AsyncConnection, request: Mapping[Any, Any], needs:
 async def open_requests(
     connection: AsyncConnection, ids: Collection[UUID], needs: Collection[str]
 ) -> list[OpenRequest]:
+    """For those needs, of the last few requests."""
+    ids = sorted(ids)[-_MOST_SHOWN:]
     names = ("receipt_number", "status", "registered_at", "decision")
     asked = select(help_request.c.id, *(help_request.c[name] for name in names)).where(help_request.c.id.in_(ids))
     leads = select(handoff.c.request_id, handoff.c.need, handoff.c.agency_code, handoff.c.status).where(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db import Database
-from app.same_person import SAME, SamePerson, _branches, _lateral, marks_in
+from app.same_person import _LAST, _LATERAL, SAME, SamePerson, marks_in
 from app.tables import help_request
 from tests.county import EDUCATION, County, Seen
 from tests.examples import a_request
@@ -143,9 +143,9 @@ def test_those_that_ask_at_one_moment_share_a_look_and_each_gets_its_own(county:
 @pytest.mark.parametrize("name", SAME)
 def test_a_look_reads_the_last_few_of_an_index_alone(database_url: str, backend: str, name: str) -> None:
     if backend == "sqlite":
-        words = "EXPLAIN QUERY PLAN " + re.sub(r":m\d", "x'00'", str(_branches(name, 2)))
+        words = "EXPLAIN QUERY PLAN " + _LAST[name].format(mark="x'00'")
     else:
-        words = "EXPLAIN " + str(_lateral(name)).replace(":marks", "ARRAY[decode('00', 'hex')]")
+        words = "EXPLAIN " + re.sub(r"\$\d", "ARRAY[decode('00', 'hex')]", _LATERAL)
 
     async def work(database: Database) -> str:
         async with database.reading() as connection:
@@ -161,6 +161,8 @@ def test_a_look_reads_the_last_few_of_an_index_alone(database_url: str, backend:
 
 def test_help_does_not_wait_for_a_database_that_is_away() -> None:
     class Away:
+        is_sqlite = False
+
         def reading(self) -> Any:
             raise OSError("away")
 
