@@ -38,10 +38,9 @@ from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, loc
 from app.schemas import plain
 from app.schemas_emergencies import EmergencyIn, LiftIn
 from app.tables import aid_mark, event, handoff, help_request, idempotency
-from app.timeline import Case, load, signing_bell
+from app.timeline import SIGNINGS, Case, load, signing_bell
 from app.wire import from_json, to_json
 
-_SIGNED = ("handoff.received", "handoff.accepted")
 log = structlog.get_logger()
 
 
@@ -319,7 +318,7 @@ async def _first_to_sign_in(office: Office, request_id: UUID, seconds: float) ->
 async def _signed_in(office: Office, request_id: UUID) -> dict[str, Any] | None:
     first = select(event.c.at, handoff.c.id, handoff.c.agency_code)
     first = first.join_from(event, handoff, event.c.handoff_id == handoff.c.id)
-    first = first.where(event.c.request_id == request_id, event.c.kind.in_(_SIGNED)).order_by(event.c.sequence).limit(1)
+    first = first.where(event.c.request_id == request_id, event.c.kind.in_(SIGNINGS)).order_by(event.c.sequence).limit(1)
     async with office.database.reading() as connection:
         row = (await connection.execute(first)).first()
     if row is None:

@@ -38,6 +38,8 @@ from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
 DUES = ("sign_in_due", "accept_due", "complete_due")
+SIGNINGS = ("handoff.received", "handoff.accepted")
+_SIGNED = "signed:"
 
 
 class Clocks(NamedTuple):
@@ -332,7 +334,12 @@ class Case:
 
 def signing_bell(request_id: UUID) -> str:
     """What is rung, beside the inboxes, when an agency signs for its part of an emergency."""
-    return f"signed:{request_id.hex}"
+    return f"{_SIGNED}{request_id.hex}"
+
+
+def request_of_bell(bell: str) -> UUID | None:
+    """Which request's signing bell it is; None: it is an agency's inbox."""
+    return UUID(bell.removeprefix(_SIGNED)) if bell.startswith(_SIGNED) else None
 
 
 async def load(connection: AsyncConnection, request_id: UUID) -> Case:

@@ -167,10 +167,8 @@ def test_a_repeat_gets_the_first_answer_and_another_body_a_conflict(county: Coun
 
 @pytest.mark.parametrize("other_process", [False, True])
 def test_the_answer_waits_for_the_first_agency_that_signs_in(
-    county: County, run_service: Callable[..., Running], other_process: bool, backend: str
+    county: County, run_service: Callable[..., Running], other_process: bool
 ) -> None:
-    if other_process and backend == "sqlite":
-        pytest.skip("on SQLite the callbacks come to the process that has the file")
     other = County(run_service(), county.secrets) if other_process else county
     answered: list[Any] = []
 
