@@ -22,7 +22,7 @@ from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
-from app.returns import give, own, replace
+from app.returns import give, is_disputed, own, replace
 from app.routing.directory import Agency
 from app.routing.rules import Role
 from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
@@ -151,15 +151,6 @@ def acts_on(case: Case, found: Handoff) -> list[str]:
     if found.status is HandoffStatus.WAITING:
         return ["reassign", "cancel"]
     return ["reassign", "urge", "cancel", "extend"] if found.is_open else []
-
-
-def is_disputed(found: Handoff) -> bool:
-    return (
-        found.status is HandoffStatus.RETURNED
-        and found.replaced_by is None
-        and found.mandatory
-        and found.role is not Role.INFORMED
-    )
 
 
 def must_be_disputed(case: Case, found: Handoff, desk: Desk) -> None:

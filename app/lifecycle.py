@@ -52,7 +52,7 @@ class Act(StrEnum):
 class DisputeState(StrEnum):
     OPEN = "open"  # a coordinator must rule
     RULED = "ruled"  # open -> whose it is, or that nobody has to do it
-    WITHDRAWN = "withdrawn"  # open -> the person took the request back
+    WITHDRAWN = "withdrawn"  # open -> the person took the request back, or an emergency needs the agency at once
 
 
 class Clock(StrEnum):

@@ -69,7 +69,7 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
+    "agencies board callbacks calling chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
     "replay rescheduling seed senders tabling working_days",
     "debts docket drafting",
     "coordination emergency emergency_board",

@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import clocks, presenting, rights
 from app.clocks import rule_of
-from app.coordination import is_disputed
 from app.identifiers import now
 from app.keys import Key
 from app.lifecycle import DisputeState, HandoffStatus
 from app.office import Office, again_if_outdated
 from app.registry import Snapshot
+from app.returns import is_disputed
 from app.routing.rules import Role
 from app.sealing import unseal
 from app.tables import dispute, event, handoff, help_request
