@@ -72,14 +72,13 @@ async def rule(office: Office, call: Call, asked: RulingIn) -> bytes:
 
 
 async def reassign(office: Office, call: Call, asked: ReassignIn) -> bytes:
-    """To an agency that has not got the need; raises as `rule`."""
+    """To an agency that has not got the need, or only helps in it; raises as `rule`."""
 
     def act(case: Case, found: Handoff, desk: Desk) -> Done:
         _must_be_open(case, found, "reassign")
         agency = _taker(case, asked.agency, asked.department, desk)
-        mine = own(case, found.need, agency)
-        waits = found.status is HandoffStatus.WAITING
-        if mine is not None and (waits or mine.is_open or mine.status is HandoffStatus.COMPLETED or is_disputed(mine)):
+        mine, waits = own(case, found.need, agency), found.status is HandoffStatus.WAITING
+        if mine is not None and not _can_take(mine, found):
             text = Text(
                 f"{agency.name_zh}已经有(或有过)此需求的转办单,不能再改派给它。",
                 f"{agency.name_en} has this need already, or had it: choose another agency.",
@@ -213,6 +212,18 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
 
 def _does_as_much(taker: Handoff, part: Handoff) -> bool:
     return taker.mandatory and _RANKS.index(taker.role) <= _RANKS.index(part.role)
+
+
+def _can_take(mine: Handoff, part: Handoff) -> bool:
+    """Whether an agency can be given a part beside the one that it has, or had, of the need: what it has to do itself
+    it can't lay down for it."""
+    if part.status is HandoffStatus.WAITING or mine.status is HandoffStatus.COMPLETED or is_disputed(mine):
+        return False
+    return not mine.is_open or (not _is_duty(mine) and _is_duty(part))
+
+
+def _is_duty(part: Handoff) -> bool:
+    return part.mandatory and part.role is not Role.INFORMED
 
 
 def extended(case: Case, found: Handoff, due_at: datetime, words: dict[str, Any], desk: Desk) -> None:

@@ -20,6 +20,7 @@ from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
 from tests.receivers import Answer, Receiver
 from tests.running import Running
 from tests.test_emergencies import COORDINATOR, alarm
+from tests.test_rulings import acted
 from tests.watching import change, fetch, on, until
 
 COUNTY_TOWNSHIPS = "360803-township"
@@ -85,6 +86,24 @@ def test_each_contact_is_followed_after_the_county_s_minutes_then_the_division_a
     assert county.events(hungry)
     assert "李某某" not in str([each["data"] for each in county.events(hungry)])
     assert steps(county, hungry, CIVIL_AFFAIRS) == [], "who is only informed is not waited for"
+
+
+def test_the_office_above_that_was_called_can_be_given_the_lead_itself(county: County, hungry: Seen) -> None:
+    at = now()
+    for step in range(1, 4):
+        followed(county, at + step * TEN)
+    above = county.handoff(hungry, COUNTY_TOWNSHIPS)
+    county.told(above, "received")
+    lead = county.handoff(hungry, TOWNSHIP)
+    acted(county, lead, "reassign", agency=COUNTY_TOWNSHIPS, reason="乡镇联系不上")
+    takes = county.handoff(hungry, COUNTY_TOWNSHIPS)
+    assert (takes["handoff_id"], takes["role"], takes["mandatory"]) == (above["handoff_id"], "lead", True)
+    sent = select(delivery.c.type).where(delivery.c.receiver == COUNTY_TOWNSHIPS)
+    assert {each["type"] for each in fetch(county.running.url, sent)} == {"emergency.dispatched"}
+    followed(county, now() + TEN)
+    assert steps(county, hungry, COUNTY_TOWNSHIPS) == [("coordinator", "0796-0000009")], "it is waited for anew"
+    county.complete(hungry, COUNTY_TOWNSHIPS)
+    assert county.statuses(hungry)[TOWNSHIP] == "cancelled"
 
 
 def test_who_has_signed_in_is_not_followed_and_the_others_are(county: County, hungry: Seen) -> None:
