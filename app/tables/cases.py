@@ -54,6 +54,12 @@ help_request = Table(
     Index(None, "registered_by", "id"),
     Index(None, "status", "id"),
     Index(
+        "ix_help_request_emergency",
+        "id",
+        postgresql_where=text("emergency IS NOT NULL"),
+        sqlite_where=text("emergency IS NOT NULL"),
+    ),
+    Index(
         "ix_help_request_open_emergency",
         "id",
         postgresql_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
