@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.dangers import Kind
 from app.lifecycle import Clock, HandoffStatus, RequestStatus
 from app.problems import MOST_ERRORS
 from app.receipts import RECEIPT_PATTERN
@@ -64,7 +65,7 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] | None = Field(None, max_length=MOST_ERRORS, description="50 at most: see `detail`.")
     allowed: list[str] | None = None
     waiting_for: list[UUID] | None = None
-    current: HandoffStands | None = Field(None, description="With `precondition_failed`: the handoff as it is now.")
+    current: HandoffStands | dict[str, Any] | None = Field(None, description="With `precondition_failed`: what is now.")
 
 
 class Warned(Outbound):
@@ -214,6 +215,7 @@ class RequestSummary(Outbound):
     channel: Channel
     division_code: str
     status: RequestStatus
+    emergency: Kind | None = Field(description="Its kind, if it is acted on as an emergency.")
     routing_version: int
     registered_at: datetime
     closed_at: datetime | None

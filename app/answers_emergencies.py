@@ -38,13 +38,13 @@ class EmergencyView(Outbound):
     division_code: str
     agencies: list[HandoffSummary] = Field(description="Who was told, each with its number.")
     advice: list[Advice] = Field(description="What the person should do now, to be read aloud.")
+    warnings: list[Warned] = Field(description="What to look at again. None of it held the emergency up.")
 
 
 class EmergencyReceipt(EmergencyView):
     receipt_number_spoken: str = Field(examples=["4821 0937 5521"])
     tracking_token: str = Field(description="The secret of the QR code; shown here once, kept only as a hash.")
     registered_at: datetime
-    warnings: list[Warned] = Field(description="What to look at again. None of it held the emergency up.")
     signed_in: SignedIn | None = Field(
         description="With `Prefer: wait=N`: the first agency that has signed in; null: none had in time, or not asked."
     )

@@ -22,7 +22,7 @@ from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
-from app.returns import give, own, replace
+from app.returns import give, is_disputed, own, replace
 from app.routing.directory import Agency
 from app.routing.rules import Role
 from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
@@ -72,14 +72,13 @@ async def rule(office: Office, call: Call, asked: RulingIn) -> bytes:
 
 
 async def reassign(office: Office, call: Call, asked: ReassignIn) -> bytes:
-    """To an agency that has not got the need; raises as `rule`."""
+    """To an agency that has not got the need, or only helps in it; raises as `rule`."""
 
     def act(case: Case, found: Handoff, desk: Desk) -> Done:
         _must_be_open(case, found, "reassign")
         agency = _taker(case, asked.agency, asked.department, desk)
-        mine = own(case, found.need, agency)
-        waits = found.status is HandoffStatus.WAITING
-        if mine is not None and (waits or mine.is_open or mine.status is HandoffStatus.COMPLETED or is_disputed(mine)):
+        mine, waits = own(case, found.need, agency), found.status is HandoffStatus.WAITING
+        if mine is not None and not _can_take(mine, found):
             text = Text(
                 f"{agency.name_zh}已经有(或有过)此需求的转办单,不能再改派给它。",
                 f"{agency.name_en} has this need already, or had it: choose another agency.",
@@ -153,15 +152,6 @@ def acts_on(case: Case, found: Handoff) -> list[str]:
     return ["reassign", "urge", "cancel", "extend"] if found.is_open else []
 
 
-def is_disputed(found: Handoff) -> bool:
-    return (
-        found.status is HandoffStatus.RETURNED
-        and found.replaced_by is None
-        and found.mandatory
-        and found.role is not Role.INFORMED
-    )
-
-
 def must_be_disputed(case: Case, found: Handoff, desk: Desk) -> None:
     """Raises `act_not_allowed`, or `already_ruled` with who did, when, and whose it is."""
     if is_disputed(found) and not case.has_ended:
@@ -222,6 +212,18 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
 
 def _does_as_much(taker: Handoff, part: Handoff) -> bool:
     return taker.mandatory and _RANKS.index(taker.role) <= _RANKS.index(part.role)
+
+
+def _can_take(mine: Handoff, part: Handoff) -> bool:
+    """Whether an agency can be given a part beside the one that it has, or had, of the need: what it has to do itself
+    it can't lay down for it."""
+    if part.status is HandoffStatus.WAITING or mine.status is HandoffStatus.COMPLETED or is_disputed(mine):
+        return False
+    return not mine.is_open or (not _is_duty(mine) and _is_duty(part))
+
+
+def _is_duty(part: Handoff) -> bool:
+    return part.mandatory and part.role is not Role.INFORMED
 
 
 def extended(case: Case, found: Handoff, due_at: datetime, words: dict[str, Any], desk: Desk) -> None:

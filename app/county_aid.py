@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import registry
+from app import etags, registry
 from app.checks import unknown_division
 from app.office import Office
 from app.problems import FieldError, Problem, invalid
 from app.schemas_emergencies import AidRulesIn, DutyListIn
 from app.tables import agency, aid_ceiling, division, duty_contact, emergency_terms, living_standard
+from app.wire import to_json
 
 _TABLES: Mapping[str, Table] = {"terms": emergency_terms, "ceilings": aid_ceiling, "standards": living_standard}
 
@@ -23,14 +24,18 @@ _TABLES: Mapping[str, Table] = {"terms": emergency_terms, "ceilings": aid_ceilin
 async def aid_rules(office: Office) -> dict[str, Any]:
     """`AidRules`: every row, by division and day."""
     async with office.database.reading_as_one() as connection:
-        return {name: await _rows(connection, table) for name, table in _TABLES.items()}
+        return await _aid_rules(connection)
 
 
-async def set_aid_rules(office: Office, asked: AidRulesIn) -> dict[str, Any]:
-    """Add rows, in place of those of the same division and day; `AidRules`. Raises `validation_failed`."""
+async def set_aid_rules(office: Office, asked: AidRulesIn, if_match: str | None = None) -> dict[str, Any]:
+    """Add rows, in place of those of the same division and day; `AidRules`.
+
+    Raises `precondition_failed` with what there is, `validation_failed`.
+    """
     given = {name: [_row(each) for each in getattr(asked, name)] for name in _TABLES}
     async with office.database.writing() as connection:
         await registry.held(connection)
+        _must_match(if_match, await _aid_rules(connection))
         known = set((await connection.execute(select(division.c.code))).scalars())
         if faults := list(_unknown(given, known)):
             raise invalid(*faults)
@@ -40,9 +45,20 @@ async def set_aid_rules(office: Office, asked: AidRulesIn) -> dict[str, Any]:
                 await connection.execute(delete(table).where(same))
                 await connection.execute(table.insert(), row)
         await registry.moved(connection)
-        kept = {name: await _rows(connection, table) for name, table in _TABLES.items()}
+        kept = await _aid_rules(connection)
     await office.registry.refresh()
     return kept
+
+
+def tag_of(shown: Mapping[str, Any]) -> str:
+    """The entity tag of a duty list, or of the rules, as they are shown."""
+    return etags.of_content(to_json(shown))
+
+
+def _must_match(if_match: str | None, current: Mapping[str, Any]) -> None:
+    tag = tag_of(current)
+    if if_match is not None and not etags.matches(if_match, tag):
+        raise Problem("precondition_failed", headers={"ETag": tag}, extra={"current": current})
 
 
 def _row(given: Any) -> dict[str, Any]:
@@ -55,6 +71,10 @@ def _unknown(given: Mapping[str, list[dict[str, Any]]], known: set[str]) -> Iter
         for position, row in enumerate(rows):
             if row["division_code"] not in known:
                 yield unknown_division(f"/{name}/{position}/division_code", row["division_code"])
+
+
+async def _aid_rules(connection: AsyncConnection) -> dict[str, Any]:
+    return {name: await _rows(connection, table) for name, table in _TABLES.items()}
 
 
 async def _rows(connection: AsyncConnection, table: Table) -> list[dict[str, Any]]:
@@ -73,11 +93,13 @@ async def duty_list(office: Office, agency_code: str) -> dict[str, Any]:
         return await _duty_list(connection, agency_code)
 
 
-async def set_duty_list(office: Office, agency_code: str, asked: DutyListIn) -> dict[str, Any]:
-    """Replace an agency's whole list; `DutyList`. Raises `not_found`."""
+async def set_duty_list(
+    office: Office, agency_code: str, asked: DutyListIn, if_match: str | None = None
+) -> dict[str, Any]:
+    """Replace an agency's whole list; `DutyList`. Raises `not_found`, `precondition_failed` with what there is."""
     async with office.database.writing() as connection:
         await registry.held(connection)
-        await _duty_list(connection, agency_code)
+        _must_match(if_match, await _duty_list(connection, agency_code))
         await connection.execute(delete(duty_contact).where(duty_contact.c.agency_code == agency_code))
         for position, each in enumerate(asked.contacts):
             row = {"agency_code": agency_code, "position": position, **each.model_dump()}

@@ -13,9 +13,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, presenting
+from app.calling import call, call_coordinator
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
 from app.delivery.notices import finish
@@ -38,10 +40,9 @@ from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, loc
 from app.schemas import plain
 from app.schemas_emergencies import EmergencyIn, LiftIn
 from app.tables import aid_mark, event, handoff, help_request, idempotency
-from app.timeline import Case, load, signing_bell
+from app.timeline import SIGNINGS, Case, load, signing_bell
 from app.wire import from_json, to_json
 
-_SIGNED = ("handoff.received", "handoff.accepted")
 log = structlog.get_logger()
 
 
@@ -92,8 +93,12 @@ async def _register(
     if seen.kind is Kind.UNDETERMINED:
         _add_coordinator(case, desk)
     _owe(case, needs, table, desk)
-    marks = _mark(office, case, needs, desk)
-    warnings = [*seen.warnings, *await _helped_before(office, marks)]
+    marks = _marks(office, case, needs, desk)
+    _remember(case, marks)
+    warnings = [*seen.warnings]
+    if marks:
+        async with office.database.reading() as connection:
+            warnings += await _helped_before(connection, key, case, marks)
     case.settle(desk.at, desk.actor)
     answer = to_json(
         {
@@ -113,7 +118,8 @@ async def _register(
 async def lift(office: Office, key: Key, request_id: UUID, asked: LiftIn) -> bytes:
     """Make an ordinary request an emergency, keeping its number; an `EmergencyView`, JSON. Lifting twice is no error.
 
-    What was sent is told anew in the overtaking lane, what waits is sent, and whoever acts on such a danger is added.
+    What was sent is told anew in the overtaking lane, what waits is sent, and whoever acts on such a danger is called,
+    also if its part had ended.
     Raises `not_found`, `already_closed`, `unavailable`.
     """
     desk = await desk_of(office, key)
@@ -123,15 +129,18 @@ async def lift(office: Office, key: Key, request_id: UUID, asked: LiftIn) -> byt
         if not case.is_emergency:
             if case.has_ended:
                 raise Problem("already_closed")
-            _raise(office, case, asked, desk)
+            _raise(case, asked, desk)
+            _remember(case, _marks(office, case, [_danger(case, desk)], desk))
             await write_units(connection, [finish(case, desk.snapshot)])
             await office.database.bell.before_commit(connection)
-        answer = to_json(view(case, desk.snapshot))
+        marks = _marks(office, case, [_danger(case, desk)], desk)
+        warnings = await _helped_before(connection, key, case, marks)
+        answer = to_json({**view(case, desk.snapshot), "warnings": presenting.warned(warnings)})
     office.database.bell.after_commit()
     return answer
 
 
-def _raise(office: Office, case: Case, asked: LiftIn, desk: Desk) -> None:
+def _raise(case: Case, asked: LiftIn, desk: Desk) -> None:
     table, kind = table_in_force(desk), kind_of(asked.facts)
     case.request["emergency"] = kind.value
     situation = {"what": asked.what or case.person.get("narrative"), "where": asked.where}
@@ -143,17 +152,21 @@ def _raise(office: Office, case: Case, asked: LiftIn, desk: Desk) -> None:
             dispatch(case, each, desk)
         elif each.is_open:
             tell_emergency(case, each, desk)
-    (need,) = _known([NEEDS_OF[kind]], desk.snapshot)
+    need = _danger(case, desk)
     decision = _decide(case.request["division_code"], {**case.person, "needs": [{"code": need}]}, table, desk)
-    has = {(each.need, each.agency_code) for each in case.handoffs}
-    for decided in decision.needs:
-        for found in decided.assignments:
-            if (decided.need, found.agency.code) not in has:
-                case.open_more(assigned(case, decided.need, found, decision.version, desk))
-        dispatch_ready(case, decided.need, desk)
+    for found in (each for decided in decision.needs for each in decided.assignments):
+        call(case, found.agency, assigned(case, need, found, decision.version, desk), desk)
+    dispatch_ready(case, need, desk)
+    if not any(each.is_open and each.role is not Role.INFORMED for each in case.of_need(need)):
+        call_coordinator(case, need, desk)
     _owe(case, [need], table, desk)
-    _mark(office, case, [need], desk)
     case.settle(desk.at, desk.actor)
+
+
+def _danger(case: Case, desk: Desk) -> str:
+    """The need of the kind of emergency that a request is."""
+    (need,) = _known([NEEDS_OF[Kind(case.request["emergency"])]], desk.snapshot)
+    return need
 
 
 def view(case: Case, snapshot: Snapshot) -> dict[str, Any]:
@@ -270,27 +283,33 @@ def _owe(case: Case, needs: Iterable[str], table: RoutingTable, desk: Desk) -> N
     owe(case, limits, terms, desk.snapshot.calendar, desk.at)
 
 
-def _mark(office: Office, case: Case, needs: Iterable[str], desk: Desk) -> list[bytes]:
-    """Remember that this person was helped with this need in this year of China's calendar, by a keyed digest: no
-    number is kept, nor can one be found by trying them all."""
+def _marks(office: Office, case: Case, needs: Iterable[str], desk: Desk) -> list[bytes]:
+    """That this person was helped with this need in this year of China's calendar, as a keyed digest: no number is
+    kept, nor can one be found by trying them all."""
     number = case.person["applicant"].get("id_number")
     if not number:
         return []
     year, number = local_day(desk.at).year, normalise_resident_id(number)
     texts = (f"aid:{year}:{number}:{need}".encode() for need in needs)
-    marks = [hmac.new(office.secret, text, hashlib.sha256).digest() for text in texts]
+    return [hmac.new(office.secret, text, hashlib.sha256).digest() for text in texts]
+
+
+def _remember(case: Case, marks: list[bytes]) -> None:
     case.unit.insert(aid_mark, *({"mark": mark, "request_id": case.id} for mark in marks))
-    return marks
 
 
-async def _helped_before(office: Office, marks: list[bytes]) -> list[FieldError]:
+async def _helped_before(connection: AsyncConnection, key: Key, case: Case, marks: list[bytes]) -> list[FieldError]:
+    """What other requests say of it; an agency learns only of those that it has a part in."""
     if not marks:
         return []
     before = select(help_request.c.receipt_number).distinct()
     before = before.join_from(aid_mark, help_request, aid_mark.c.request_id == help_request.c.id)
-    before = before.where(aid_mark.c.mark.in_(marks)).order_by(help_request.c.receipt_number).limit(10)
-    async with office.database.reading() as connection:
-        numbers = ", ".join((await connection.execute(before)).scalars())
+    before = before.where(aid_mark.c.mark.in_(marks), aid_mark.c.request_id != case.id)
+    if key.agency_code is not None:
+        part = (handoff.c.request_id == help_request.c.id) & (handoff.c.agency_code == key.agency_code)
+        before = before.where(exists().where(part))
+    before = before.order_by(help_request.c.receipt_number).limit(10)
+    numbers = ", ".join((await connection.execute(before)).scalars())
     if not numbers:
         return []
     text = Text(
@@ -319,7 +338,9 @@ async def _first_to_sign_in(office: Office, request_id: UUID, seconds: float) ->
 async def _signed_in(office: Office, request_id: UUID) -> dict[str, Any] | None:
     first = select(event.c.at, handoff.c.id, handoff.c.agency_code)
     first = first.join_from(event, handoff, event.c.handoff_id == handoff.c.id)
-    first = first.where(event.c.request_id == request_id, event.c.kind.in_(_SIGNED)).order_by(event.c.sequence).limit(1)
+    first = (
+        first.where(event.c.request_id == request_id, event.c.kind.in_(SIGNINGS)).order_by(event.c.sequence).limit(1)
+    )
     async with office.database.reading() as connection:
         row = (await connection.execute(first)).first()
     if row is None:

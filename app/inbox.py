@@ -30,7 +30,8 @@ from app.listening import listen
 from app.logs import describe
 from app.office import Office, again_if_outdated
 from app.reading import HANDOFFS, bad_cursor, listed
-from app.tables import handoff
+from app.tables import event, handoff
+from app.timeline import SIGNINGS, request_of_bell, signing_bell
 
 # Longer than any transaction lasts, and than clocks of several machines are apart.
 SETTLES_WITHIN = timedelta(seconds=30)
@@ -178,12 +179,12 @@ async def _look_again_and_again(database: Database, inboxes: Inboxes, stopping: 
     while not stopping.is_set():
         if inboxes.waited_for:
             try:
-                found = await _told_lately(database, inboxes)
+                found, signed = await _told_lately(database, inboxes), await _signed(database, inboxes)
             except Exception as error:
                 if not is_unavailable(error):
                     log.error("inboxes_not_seen", **describe(error))
             else:
-                inboxes.ring({code for told, code in found.items() if told not in seen})
+                inboxes.ring({code for told, code in found.items() if told not in seen} | signed)
                 seen = set(found)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), LOOK_SECONDS)
@@ -195,3 +196,14 @@ async def _told_lately(database: Database, inboxes: Inboxes) -> dict[tuple[UUID,
     )
     async with database.reading() as connection:
         return {(row.id, row.told_at): row.agency_code for row in await connection.execute(lately)}
+
+
+async def _signed(database: Database, inboxes: Inboxes) -> set[str]:
+    """The bells of the emergencies that somebody waits for and that an agency has signed in to."""
+    requests = [found for bell in inboxes.waited_for if (found := request_of_bell(bell))]
+    if not requests:
+        return set()
+    signed = select(event.c.request_id).distinct()
+    signed = signed.where(event.c.request_id.in_(requests), event.c.kind.in_(SIGNINGS))
+    async with database.reading() as connection:
+        return {signing_bell(each) for each in (await connection.execute(signed)).scalars()}

@@ -52,7 +52,7 @@ class Act(StrEnum):
 class DisputeState(StrEnum):
     OPEN = "open"  # a coordinator must rule
     RULED = "ruled"  # open -> whose it is, or that nobody has to do it
-    WITHDRAWN = "withdrawn"  # open -> the person took the request back
+    WITHDRAWN = "withdrawn"  # open -> the person took the request back, or an emergency needs the agency at once
 
 
 class Clock(StrEnum):
@@ -64,9 +64,14 @@ class Clock(StrEnum):
 
 
 H = HandoffStatus
-_BY_COORDINATOR = {Act.CANCELLED: H.CANCELLED, Act.REASSIGNED: H.CANCELLED, Act.RULED: H.DISPATCHED}
+_BY_COORDINATOR = {
+    Act.DISPATCHED: H.DISPATCHED,  # it takes another agency's part over
+    Act.CANCELLED: H.CANCELLED,
+    Act.REASSIGNED: H.CANCELLED,
+    Act.RULED: H.DISPATCHED,
+}
 MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
-    H.WAITING: {Act.DISPATCHED: H.DISPATCHED, **_BY_COORDINATOR},
+    H.WAITING: {**_BY_COORDINATOR},
     H.DISPATCHED: {
         Act.RECEIVED: H.RECEIVED,
         Act.ACCEPTED: H.IN_PROGRESS,
@@ -88,7 +93,7 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
     H.RETURNED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},
     H.CANCELLED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED},
 }
-AGENCY_ACTS = frozenset(Act) - {Act.DISPATCHED, *_BY_COORDINATOR}
+AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR}
 ENDED = frozenset({H.COMPLETED, H.RETURNED, H.CANCELLED})
 SIGNED_FOR = frozenset({H.RECEIVED, H.IN_PROGRESS, H.SUSPENDED, H.COMPLETED})
 

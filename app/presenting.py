@@ -163,7 +163,10 @@ def warned(warnings: Iterable[FieldError]) -> list[dict[str, str]]:
 
 
 def request_summary(request: Mapping[Any, Any]) -> dict[str, Any]:
-    names = ("receipt_number", "channel", "division_code", "status", "routing_version", "registered_at", "closed_at")
+    names = (
+        *("receipt_number", "channel", "division_code", "status", "emergency", "routing_version"),
+        *("registered_at", "closed_at"),
+    )
     return {"request_id": request["id"], **{name: request[name] for name in names}}
 
 

@@ -210,8 +210,8 @@ KINDS: dict[str, Kind] = {
         412,
         Text("读取之后已有变化,未作任何改动", "It has changed since you read it; nothing was applied"),
         Text(
-            "请重新读取(转办单的现状见 current),再用新的 ETag。",
-            "Read it again (a handoff as it is now is in `current`), and send its new ETag as If-Match.",
+            "请重新读取(转办单、值班表、急难规则的现状见 current),再用新的 ETag。",
+            "Read it again (a handoff, duty list or aid rules as they are now are in `current`), and send its new ETag as If-Match.",
         ),
     ),
     "precondition_required": Kind(

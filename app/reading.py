@@ -78,8 +78,12 @@ def bad_cursor(parameter: str = "cursor") -> Problem:
     return invalid(FieldError(parameter, "cursor_invalid", text))
 
 
-async def requests(office: Office, key: Key, page: PageAsked, status: str | None) -> dict[str, Any]:
+async def requests(
+    office: Office, key: Key, page: PageAsked, status: str | None, emergency: bool | None
+) -> dict[str, Any]:
     query = select(*_NO_PERSON)
+    if emergency is not None:
+        query = query.where(help_request.c.emergency.is_not(None) if emergency else help_request.c.emergency.is_(None))
     if key.role is KeyRole.INTAKE:
         query = query.where(help_request.c.registered_by == key.holder)
     if status is not None:

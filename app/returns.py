@@ -85,3 +85,12 @@ def replace(case: Case, part: Handoff, by: Handoff) -> None:
     if by is not part:
         part.replaced_by = by.id
         case.touch(part)
+
+
+def is_disputed(found: Handoff) -> bool:
+    return (
+        found.status is HandoffStatus.RETURNED
+        and found.replaced_by is None
+        and found.mandatory
+        and found.role is not Role.INFORMED
+    )

@@ -131,7 +131,7 @@ async def _open_by_mark(connection: AsyncConnection, marks: Collection[Mark]) ->
     found: dict[Mark, list[UUID]] = {}
     for query, given in queries:
         for row in await connection.exec_driver_sql(query, given):
-            request_id, mark, closed_at = row
+            request_id, mark, closed_at = tuple(row)
             if closed_at is None:
                 as_id = UUID(bytes=request_id) if isinstance(request_id, bytes) else UUID(int=request_id.int)
                 found.setdefault((kinds[mark], mark), []).append(as_id)

@@ -38,6 +38,8 @@ from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
 DUES = ("sign_in_due", "accept_due", "complete_due")
+SIGNINGS = ("handoff.received", "handoff.accepted")
+_SIGNED = "signed:"
 
 
 class Clocks(NamedTuple):
@@ -139,8 +141,7 @@ _FORGO = (
 _UPDATE_SEALED = update(help_request).where(help_request.c.id == bindparam("b_id")).values(sealed=bindparam("b_sealed"))
 
 
-# Of whom nothing is known any more.
-_NOBODY: Mapping[str, Any] = {"applicant": {}, "household": [], "facts": {}, "needs": []}
+_NOBODY: Mapping[str, Any] = {"applicant": {}, "household": [], "facts": {}, "needs": []}  # an erased one
 _STATUSES = {str(status): status for status in RequestStatus}
 
 
@@ -335,7 +336,12 @@ class Case:
 
 def signing_bell(request_id: UUID) -> str:
     """What is rung, beside the inboxes, when an agency signs for its part of an emergency."""
-    return f"signed:{request_id.hex}"
+    return f"{_SIGNED}{request_id.hex}"
+
+
+def request_of_bell(bell: str) -> UUID | None:
+    """Which request's signing bell it is; None: it is an agency's inbox."""
+    return UUID(bell.removeprefix(_SIGNED)) if bell.startswith(_SIGNED) else None
 
 
 async def load(connection: AsyncConnection, request_id: UUID) -> Case:
@@ -362,9 +368,8 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
 
 
 def stored_case(connection: AsyncConnection, row: Mapping[Any, Any]) -> Case:
-    """Of a row of `help_request`, with the box of its data key, and no handoffs yet."""
-    box = vault_of(connection).box(row["id"].bytes, row["data_key"])
-    return Case(dict(row), [], is_new=False, box=box)
+    """Of a row of `help_request`, no handoffs yet."""
+    return Case(dict(row), [], is_new=False, box=vault_of(connection).box(row["id"].bytes, row["data_key"]))
 
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:

@@ -256,6 +256,10 @@ class RefusesNewLimits(RefusesAType):
     refused = "handoff.rescheduled"
 
 
+class RefusesExtensions(RefusesAType):
+    refused = "handoff.extended"
+
+
 class RefusesCancellations(RefusesAType):
     refused = "handoff.cancelled"
 

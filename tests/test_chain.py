@@ -20,6 +20,7 @@ from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
 from tests.receivers import Answer, Receiver
 from tests.running import Running
 from tests.test_emergencies import COORDINATOR, alarm
+from tests.test_rulings import acted
 from tests.watching import change, fetch, on, until
 
 COUNTY_TOWNSHIPS = "360803-township"
@@ -28,6 +29,8 @@ DUTY = [
     {"office": "民政所值班室", "phone": "0796-8200110"},
     {"office": "镇政府值班室", "phone": "0796-8200111", "name": "李某某", "hours": "夜间"},
 ]
+
+CEILING = {"division_code": "360803", "valid_from": "2027-01-01", "kind": "months", "amount": "1", "source": "县定"}
 
 
 def on_duty(county: County, code: str = TOWNSHIP, contacts: list[dict[str, str]] = DUTY) -> None:
@@ -85,6 +88,24 @@ def test_each_contact_is_followed_after_the_county_s_minutes_then_the_division_a
     assert county.events(hungry)
     assert "李某某" not in str([each["data"] for each in county.events(hungry)])
     assert steps(county, hungry, CIVIL_AFFAIRS) == [], "who is only informed is not waited for"
+
+
+def test_the_office_above_that_was_called_can_be_given_the_lead_itself(county: County, hungry: Seen) -> None:
+    at = now()
+    for step in range(1, 4):
+        followed(county, at + step * TEN)
+    above = county.handoff(hungry, COUNTY_TOWNSHIPS)
+    county.told(above, "received")
+    lead = county.handoff(hungry, TOWNSHIP)
+    acted(county, lead, "reassign", agency=COUNTY_TOWNSHIPS, reason="乡镇联系不上")
+    takes = county.handoff(hungry, COUNTY_TOWNSHIPS)
+    assert (takes["handoff_id"], takes["role"], takes["mandatory"]) == (above["handoff_id"], "lead", True)
+    sent = select(delivery.c.type).where(delivery.c.receiver == COUNTY_TOWNSHIPS)
+    assert {each["type"] for each in fetch(county.running.url, sent)} == {"emergency.dispatched"}
+    followed(county, now() + TEN)
+    assert steps(county, hungry, COUNTY_TOWNSHIPS) == [("coordinator", "0796-0000009")], "it is waited for anew"
+    county.complete(hungry, COUNTY_TOWNSHIPS)
+    assert county.statuses(hungry)[TOWNSHIP] == "cancelled"
 
 
 def test_who_has_signed_in_is_not_followed_and_the_others_are(county: County, hungry: Seen) -> None:
@@ -218,6 +239,51 @@ def test_the_duty_list_is_the_county_s_to_set(county: County) -> None:
     on_duty(county, contacts=[])
     assert county.coordinator.get(f"/v1/agencies/{TOWNSHIP}/duty-list").json()["contacts"] == []
     assert county.coordinator.put("/v1/agencies/nobody/duty-list", json={"contacts": []}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "first", "second"),
+    [
+        (f"/v1/agencies/{TOWNSHIP}/duty-list", "PUT", {"contacts": DUTY}, {"contacts": DUTY[:1]}),
+        ("/v1/aid-rules", "PATCH", {"ceilings": [CEILING]}, {"ceilings": [{**CEILING, "amount": "2"}]}),
+    ],
+)
+def test_two_people_do_not_undo_what_the_other_set(
+    county: County, path: str, method: str, first: Seen, second: Seen
+) -> None:
+    read = county.coordinator.get(path).raise_for_status()
+    seen = {"if-match": read.headers["etag"]}
+    set_ = county.coordinator.request(method, path, json=first, headers=seen).raise_for_status()
+    assert set_.headers["etag"] != read.headers["etag"]
+    refusal = county.coordinator.request(method, path, json=second, headers=seen)
+    assert (refusal.status_code, refusal.json()["code"]) == (412, "precondition_failed")
+    assert (refusal.json()["current"], refusal.headers["etag"]) == (set_.json(), set_.headers["etag"])
+    now_ = county.coordinator.get(path)
+    assert (now_.json(), now_.headers["etag"]) == (set_.json(), set_.headers["etag"])
+    for tag in (now_.headers["etag"], "*"):
+        county.coordinator.request(method, path, json=second, headers={"if-match": tag}).raise_for_status()
+    county.coordinator.request(method, path, json=first).raise_for_status()
+    assert county.coordinator.request(method, path, json=first, headers={"if-match": "no tag"}).status_code == 422
+
+
+def test_a_county_that_enters_the_office_of_its_city_is_followed_by_it(county: County) -> None:
+    receipt = alarm(county)
+    followed(county, now() + TEN)
+    assert [to for to, _ in steps(county, receipt, CIVIL_AFFAIRS)] == ["coordinator"], "the seed has nobody above"
+    city = {
+        "code": "3608-civil-affairs",
+        "department": "county_civil_affairs",
+        "division_code": "3608",
+        "name_zh": "吉安市民政局",
+        "name_en": "Ji'an Civil Affairs Bureau",
+        "phone": "0796-0000900",
+    }
+    county.coordinator.post("/v1/agencies", json=city).raise_for_status()
+    receipt = alarm(county)
+    for step in (1, 2):
+        followed(county, now() + step * TEN)
+    assert steps(county, receipt, CIVIL_AFFAIRS) == [("higher", "0796-0000900"), ("coordinator", "0796-0000009")]
+    assert county.handoff(receipt, "3608-civil-affairs")["status"] == "dispatched"
 
 
 def test_an_emergency_that_nobody_answers_for_is_red(county: County) -> None:

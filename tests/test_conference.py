@@ -12,19 +12,22 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from openpyxl import load_workbook
-from sqlalchemy import select, update
+from sqlalchemy import ClauseElement, Executable, select, text, update
+from sqlalchemy.ext.compiler import compiles
 
+from app.conference import agenda
 from app.conference.agenda import is_overdue_twice, overdue_since
+from app.db import Database
 from app.lifecycle import HandoffStatus
 from app.routing.rules import Role
-from app.tables import dispute, handoff
+from app.tables import dispute, handoff, help_request
 from app.timeline import Handoff
 from tests.commands import one_window_here, refused, said
 from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.test_returns import FINANCE, NOT_OURS
 from tests.test_rulings import acted, disputes
-from tests.watching import change, fetch
+from tests.watching import change, fetch, on
 
 LIST, OUTCOMES = "/v1/conference", "/v1/conference/outcomes"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -335,3 +338,73 @@ def test_the_command_line_writes_the_list_and_takes_the_outcomes(
     county.complete(disputed, CIVIL_AFFAIRS)
     county.complete(disputed, VILLAGE)
     assert county.request(disputed)["status"] == "closed"
+
+
+class Explained(Executable, ClauseElement):
+    """How the database would find what a query asks for; its values are bound as they are when it runs."""
+
+    inherit_cache = False
+
+    def __init__(self, query: Any) -> None:
+        self.query = query
+
+
+@compiles(Explained)
+def _explain(element: Explained, compiler: Any, **options: Any) -> str:
+    words = "EXPLAIN QUERY PLAN" if compiler.dialect.name == "sqlite" else "EXPLAIN"
+    asked = compiler.process(element.query, **options)
+    compiler._result_columns.clear()  # a plan has columns of its own
+    return f"{words} {asked}"
+
+
+def plan_of(url: str, query: Any) -> str:
+    async def work(database: Database) -> str:
+        async with database.writing() as connection:
+            await connection.execute(text("ANALYZE"))
+        async with database.reading() as connection:
+            return "\n".join(str(row[-1]) for row in await connection.execute(Explained(query)))
+
+    return on(url, work)
+
+
+def test_needs_of_several_agencies_are_found_through_indexes_however_much_is_open(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the plans, with two thousand requests that are closed and as many handoffs that nobody asks for."""
+    url = county.running.url
+    receipts = sorted(county.ask("temp_aid_emergency")["request_id"] for _ in range(3))
+    (template,) = fetch(url, select(help_request).where(help_request.c.id == UUID(receipts[0])))
+    (of_it, *_) = fetch(url, select(handoff).where(handoff.c.request_id == UUID(receipts[0])))
+
+    async def fill(database: Database) -> None:
+        numbers = range(1, 2001)
+        unique = ({"receipt_number": f"{n:012}", "tracking_hash": n.to_bytes(32)} for n in numbers)
+        closed = {"status": "closed", "closed_at": AT}
+        async with database.writing() as connection:
+            rows = [{**template, **closed, **one, "id": UUID(int=n)} for n, one in zip(numbers, unique, strict=True)]
+            await connection.execute(help_request.insert(), rows)
+            rows = [{**of_it, "id": UUID(int=n), "request_id": UUID(int=n)} for n in numbers]
+            await connection.execute(handoff.insert(), rows)
+
+    on(url, fill)
+    plans = {
+        "ix_help_request_status_id": agenda.open_after(UUID(int=0)),
+        "uq_handoff_request_id_need_agency_code": agenda.several_of([UUID(each) for each in receipts]),
+    }
+    for index, query in plans.items():
+        plan = plan_of(url, query)
+        assert index in plan or "(request_id=?" in plan, plan
+        assert "Seq Scan" not in plan, plan
+        assert "SCAN handoff" not in plan, plan
+        assert "SCAN help_request" not in plan, plan
+    several = points(county)["several_open"]
+    assert [each["request_id"] for each in several] == receipts
+    monkeypatch.setattr(agenda, "_MOST_LOOKS", 1)
+    monkeypatch.setattr(agenda.open_after, "__defaults__", (2,))
+    seen = listed(county)
+    assert [each["request_id"] for each in seen["items"]] == receipts[:2]
+    assert seen["more"] == ["several_open"], "there may be more among those that it did not look at"
+    monkeypatch.setattr(agenda, "_MOST_LOOKS", 9)
+    assert [each["request_id"] for each in listed(county)["items"]] == receipts
+    short = listed(county, limit=1)
+    assert ([each["request_id"] for each in short["items"]], short["more"]) == (receipts[:1], ["several_open"])

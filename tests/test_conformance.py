@@ -31,7 +31,7 @@ SECRET, NEXT_SECRET = new_secret(), new_secret()
 AUTHORITY = Authority()
 PLAIN = str(Path(__file__).parent / "__init__.py")  # empty
 CASES = {case.number: case for chapter in CHAPTERS for case in chapter.cases}
-TAKING = set(range(1, 17))
+TAKING = set(range(1, 18))
 REPEATING = set(range(41, 50))
 AT_ONCE = 8
 
@@ -57,6 +57,7 @@ FAIL: dict[type[d.Department], set[int]] = {
     d.MindsLettersOfHeaders: {14},
     d.AllowsOneMinute: {15},
     d.RefusesNewLimits: {16},
+    d.RefusesExtensions: {17},
     d.VerifiesNothing: {21, 22, 23, 24, 25, 26, 30, 31, 32, 43, 59},
     d.NeverMindsTheTime: {25, 26, 59},
     d.MindsTheFutureOnly: {25, 59},

@@ -6,17 +6,20 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 
+from app.db import Database
 from app.delivery.lanes import Priority
 from app.identifiers import now
 from app.tables import agency, aid_mark, delivery, event, help_request, revision
 from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
 from tests.receivers import Receiver
 from tests.running import Running
-from tests.watching import change, count, fetch, until
+from tests.test_escalation import plan_of
+from tests.watching import change, count, fetch, on, until
 
 FIRE = {"what": "房屋失火,一家三口今晚无处住", "where": "值夏镇老街", "division_code": "360803101", "kind": "fire"}
 COORDINATOR = "360803-coordination-mechanism"
@@ -167,10 +170,8 @@ def test_a_repeat_gets_the_first_answer_and_another_body_a_conflict(county: Coun
 
 @pytest.mark.parametrize("other_process", [False, True])
 def test_the_answer_waits_for_the_first_agency_that_signs_in(
-    county: County, run_service: Callable[..., Running], other_process: bool, backend: str
+    county: County, run_service: Callable[..., Running], other_process: bool
 ) -> None:
-    if other_process and backend == "sqlite":
-        pytest.skip("on SQLite the callbacks come to the process that has the file")
     other = County(run_service(), county.secrets) if other_process else county
     answered: list[Any] = []
 
@@ -235,3 +236,40 @@ def test_nothing_personal_stands_in_the_timeline_and_the_chain_holds(county: Cou
     data = str(fetch(county.running.url, select(event.c.data)))
     for word in (PERSON["name"], PERSON["id_number"], FIRE["what"], FIRE["where"]):
         assert word not in data
+
+
+def test_lists_show_which_requests_are_emergencies_and_can_be_asked_for_those_alone(
+    county: County, backend: str
+) -> None:
+    plain, fire, lifted = county.ask("education_aid"), alarm(county), county.ask("education_aid")
+    path = f"/v1/requests/{lifted['request_id']}/emergency"
+    county.window.post(path, json={"facts": ["no_food"]}).raise_for_status()
+    county.window.post(f"/v1/requests/{fire['request_id']}/withdraw", json={}).raise_for_status()
+
+    def kinds(client: Any = county.coordinator, **asked: Any) -> list[tuple[str, str | None]]:
+        items = client.get("/v1/requests", params=asked).raise_for_status().json()["items"]
+        return [(each["request_id"], each["emergency"]) for each in items]
+
+    hunger, fired, none = (lifted["request_id"], "hunger"), (fire["request_id"], "fire"), (plain["request_id"], None)
+    assert kinds() == [hunger, fired, none]
+    assert kinds(emergency=True) == kinds(county.window, emergency="true") == [hunger, fired]
+    assert kinds(emergency=False) == [none]
+    assert kinds(emergency=True, status="withdrawn") == [fired]
+    assert kinds(county.running.client("intake"), emergency=True) == []
+    assert county.request(lifted)["emergency"] == "hunger"
+    assert county.coordinator.get("/v1/requests?emergency=perhaps").status_code == 422
+
+    (template,) = fetch(county.running.url, select(help_request).where(help_request.c.id == UUID(plain["request_id"])))
+    rows = [
+        {**template, "id": UUID(int=n), "receipt_number": f"{n:012}", "tracking_hash": n.to_bytes(32)}
+        for n in range(1, 2001)
+    ]
+
+    async def fill(database: Database) -> None:
+        async with database.writing() as connection:
+            await connection.execute(help_request.insert(), rows)
+
+    on(county.running.url, fill)
+    listed = select(help_request.c.id).where(help_request.c.emergency.is_not(None))
+    plan = plan_of(county.running.url, backend, listed.order_by(help_request.c.id.desc()).limit(51))
+    assert "ix_help_request_emergency" in plan, plan

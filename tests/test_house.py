@@ -69,8 +69,8 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
-    "replay rescheduling rotation seed senders tabling working_days",
+    "agencies board callbacks calling chain county_aid guests inbox intake operation previewing proof reading "
+    "refused_callbacks replay rescheduling rotation seed senders tabling working_days",
     "debts docket drafting",
     "coordination emergency emergency_board",
     "conference endpoint_rows",

@@ -50,6 +50,10 @@ dispatched   reassigned             -> cancelled
 received     reassigned             -> cancelled
 in_progress  reassigned             -> cancelled
 suspended    reassigned             -> cancelled
+dispatched   dispatched             -> dispatched
+received     dispatched             -> dispatched
+in_progress  dispatched             -> dispatched
+suspended    dispatched             -> dispatched
 waiting      ruled                  -> dispatched
 dispatched   ruled                  -> dispatched
 received     ruled                  -> dispatched

@@ -347,14 +347,40 @@ def test_a_reassignment_is_told_to_who_loses_it_and_to_who_gets_it(county: Count
     assert back["successor"]["handoff_id"] == lead["handoff_id"]
 
 
-def test_nobody_is_given_a_need_that_it_has(county: County) -> None:
-    receipt = county.ask("temp_aid_fast")
+def test_nobody_is_given_a_need_in_which_it_has_a_duty_already(county: County) -> None:
+    receipt = county.ask("medical_assistance_applied")
     lead = county.handoff(receipt, TOWNSHIP)
-    for agency in (TOWNSHIP, VILLAGE, CIVIL_AFFAIRS):
+    has_to = [each["agency"] for each in receipt["handoffs"] if each["mandatory"]]
+    assert len(has_to) > 1
+    before = county.request(receipt)
+    for agency in has_to:
         answer = act(county, lead, "reassign", agency=agency, reason="x")
         (error,) = refused(answer, 422, "validation_failed")["errors"]
         assert (error["pointer"], error["code"]) == ("/agency", "has_the_need")
-    assert county.statuses(receipt)[TOWNSHIP] == "dispatched"
+    assert county.request(receipt) == before
+
+
+@pytest.mark.parametrize("agency", [VILLAGE, CIVIL_AFFAIRS])
+@pytest.mark.parametrize("said", [(), ("received",), ("received", "accepted")])
+def test_who_only_helps_or_is_informed_can_take_the_lead_over(
+    county: County, agency: str, said: tuple[str, ...]
+) -> None:
+    receipt = county.ask("temp_aid_fast")
+    lead, helps = county.handoff(receipt, TOWNSHIP), county.handoff(receipt, agency)
+    if said and helps["role"] != "informed":
+        county.told(helps, *said)
+    done = acted(county, lead, "reassign", agency=agency, reason="由其牵头")
+    assert (done["handoff"]["status"], done["handoff"]["replaced_by"]) == ("cancelled", helps["handoff_id"])
+    takes = county.handoff(receipt, agency)
+    assert done["successor"] == takes
+    same = ("role", "mandatory", "step")
+    assert {name: takes[name] for name in same} == {name: lead[name] for name in same}
+    assert (takes["handoff_id"], takes["status"]) == (helps["handoff_id"], "dispatched"), "it signs for the lead anew"
+    assert takes["complete_due"]
+    assert len(told_to(county, agency, "handoff.dispatched")) == 2
+    county.complete(receipt, agency)
+    back = act(county, county.handoff(receipt, agency), "reassign", agency=TOWNSHIP, reason="x")
+    assert back.status_code == 409
 
 
 def test_a_step_that_waits_is_reassigned_without_being_sent(county: County) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.answers_subscriptions import SubscriptionPinged
+from app.delivery.lanes import Priority
 from app.identifiers import now
 from app.lifecycle import Act, RequestStatus
 from app.messages import DeliveryNotice, HandoffNotice, PingMessage, RequestNotice
@@ -25,7 +26,7 @@ from app.turns import MOST_A_MINUTE
 from tests import serving
 from tests.certificates import Authority, server_context
 from tests.commands import one_window, one_window_here, refused, said
-from tests.county import EDUCATION, County, Seen
+from tests.county import EDUCATION, TOWNSHIP, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.receivers import Answer, Received, Receiver
 from tests.running import Running
@@ -192,6 +193,19 @@ def test_a_subscriber_is_told_of_its_areas_needs_and_types_alone(county: County)
     assert types_of(county, of_need) == {"request.registered": 1, "handoff.dispatched": len(dispatched)}
     assert len(dispatched) < len([each for each in receipt["handoffs"] if each["status"] == "dispatched"])
     assert types_of(county, of_other) == {}
+
+
+@pytest.mark.parametrize("is_emergency", [False, True])
+def test_a_dispute_in_an_emergency_is_told_before_all_else(county: County, is_emergency: bool) -> None:
+    made = subscribe(county, types=["handoff.disputed"])
+    receipt = county.ask("temp_aid_fast")
+    if is_emergency:
+        county.window.post(f"/v1/requests/{receipt['request_id']}/emergency", json={"facts": ["no_food"]})
+    back = {"reason_code": "duplicate", "legal_basis": "三定方案"}
+    county.told(county.handoff(receipt, TOWNSHIP), "returned", **back)
+    notices = select(delivery.c.priority).where(delivery.c.receiver == made["subscription_id"])
+    lane = Priority.EMERGENCY if is_emergency else Priority.ORDINARY
+    assert [each["priority"] for each in fetch(county.running.url, notices)] == [lane]
 
 
 @pytest.mark.parametrize("path", ["/v1/deliveries/{}/redeliver", "/v1/deliveries/redeliver-exhausted"])

@@ -49,10 +49,14 @@ async def take_in(request: Request, key: TakesIn) -> Response:
 
 @router.get("", summary="List requests, newest first", responses=answers(RequestPage, "validation_failed"))
 async def list_requests(
-    request: Request, key: Looks, page: Paged, status: Annotated[RequestStatus | None, Query()] = None
+    request: Request,
+    key: Looks,
+    page: Paged,
+    status: Annotated[RequestStatus | None, Query()] = None,
+    emergency: Annotated[bool | None, Query(description="Those that are emergencies, or those that are none.")] = None,
 ) -> Response:
     """An intake key sees what it took in; coordinators and auditors see all. No personal data here."""
-    return page_answer(request, await reading.requests(office_of(request), key, page, status))
+    return page_answer(request, await reading.requests(office_of(request), key, page, status, emergency))
 
 
 @router.get("/{request_id}", summary="One request", responses=answers(RequestView, "not_found", "validation_failed"))

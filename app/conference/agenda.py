@@ -11,17 +11,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import clocks, presenting, rights
 from app.clocks import rule_of
-from app.coordination import is_disputed
 from app.identifiers import now
 from app.keys import Key
-from app.lifecycle import DisputeState, HandoffStatus
+from app.lifecycle import DisputeState, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.registry import Snapshot
+from app.returns import is_disputed
 from app.routing.rules import Role
 from app.sealing import vault_of
 from app.tables import dispute, event, handoff, help_request
@@ -31,6 +31,8 @@ DISPUTE, SEVERAL_OPEN, OVERDUE_TWICE = "dispute", "several_open", "overdue_twice
 SEVERAL = 3
 TWICE = 2
 URGED = ("handoff.urged", "handoff.supervised")
+_OPEN = [each.value for each in RequestStatus if each not in (RequestStatus.CLOSED, RequestStatus.WITHDRAWN)]
+_AT_A_LOOK, _MOST_LOOKS = 500, 100
 _SENT = (HandoffStatus.DISPATCHED, HandoffStatus.RECEIVED, HandoffStatus.IN_PROGRESS, HandoffStatus.SUSPENDED)
 
 
@@ -70,7 +72,7 @@ async def agenda(office: Office, key: Key, most: int) -> dict[str, Any]:
     snapshot, at = await office.registry.current(), now()
     async with office.database.reading_as_one() as connection:
         disputes = await _rows(connection, _disputes(most))
-        several = await _rows(connection, _several(most))
+        several, unseen = await _several(connection, most)
         late = await _rows(connection, _late(at, most))
         lists = {DISPUTE: disputes, SEVERAL_OPEN: several, OVERDUE_TWICE: late}
         ids = {row["request_id"] for rows in lists.values() for row in rows[:most]}
@@ -81,7 +83,8 @@ async def agenda(office: Office, key: Key, most: int) -> dict[str, Any]:
         *(each for row in late[:most] if (each := _of_late(from_row(row), facts, at))),
     ]
     items = [_shown(each, facts, snapshot, at) for each in found]
-    return {"at": at, "items": items, "more": [kind for kind, rows in lists.items() if len(rows) > most]}
+    more = [kind for kind, rows in lists.items() if len(rows) > most or (kind == SEVERAL_OPEN and unseen)]
+    return {"at": at, "items": items, "more": more}
 
 
 def _disputes(most: int) -> Any:
@@ -89,12 +92,42 @@ def _disputes(most: int) -> Any:
     return select(dispute).where(is_open).order_by(dispute.c.id).limit(most + 1)
 
 
-def _several(most: int) -> Any:
+async def _several(connection: AsyncConnection, most: int) -> tuple[list[Mapping[Any, Any]], bool]:
+    """Needs that several agencies work on, one more than `most` where there are more, oldest requests first; and whether
+    there were open requests beyond those that one call looks at."""
+    found: list[Mapping[Any, Any]] = []
+    last = UUID(int=0)
+    for _ in range(_MOST_LOOKS):
+        ids = list((await connection.execute(open_after(last))).scalars())
+        if not ids:
+            return found, False
+        found += await _rows(connection, several_of(ids))
+        if len(found) > most:
+            return found[: most + 1], False
+        last = ids[-1]
+    return found, True
+
+
+def open_after(last: UUID, most: int = _AT_A_LOOK) -> Any:
+    """The next open requests by id: the next of each status that is open, and of these the first."""
+    of_status = (
+        select(help_request.c.id)
+        .where(help_request.c.status == status, help_request.c.id > last)
+        .order_by(help_request.c.id)
+        .limit(most)
+        .subquery()
+        for status in _OPEN
+    )
+    together = union_all(*(select(each.c.id) for each in of_status)).subquery()
+    return select(together.c.id).order_by(together.c.id).limit(most)
+
+
+def several_of(request_ids: Collection[UUID]) -> Any:
     """Who is only informed owes no answer."""
     of_need = (handoff.c.request_id, handoff.c.need)
     works = handoff.c.status.in_(_SENT) & (handoff.c.role != Role.INFORMED.value)
-    counted = select(*of_need).where(works).group_by(*of_need).having(func.count() >= SEVERAL)
-    return counted.order_by(*of_need).limit(most + 1)
+    of_requests = select(*of_need).where(handoff.c.request_id.in_(request_ids), works)
+    return of_requests.group_by(*of_need).having(func.count() >= SEVERAL).order_by(*of_need)
 
 
 def _late(at: datetime, most: int) -> Any:

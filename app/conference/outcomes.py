@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import clocks
-from app.coordination import acts_on, agency_fault, extended, is_disputed, ruled, ruling_fault
+from app.coordination import acts_on, agency_fault, extended, ruled, ruling_fault
 from app.deadlines import end_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, desk_of
@@ -21,6 +21,7 @@ from app.ledger import Unit, write_units
 from app.office import Office, again_if_outdated
 from app.problems import MOST_ERRORS, FieldError, Problem, Text
 from app.repeats import Repeat, first_answer
+from app.returns import is_disputed
 from app.schemas_coordination import OutcomeIn
 from app.tables import handoff, idempotency
 from app.timeline import Case, Handoff, load_all

@@ -20,6 +20,7 @@ DISPATCHED = "handoff.dispatched"
 SUPPLEMENTED = "handoff.supplemented"
 URGED = "handoff.urged"
 RESCHEDULED = "handoff.rescheduled"
+EXTENDED = "handoff.extended"
 CANCELLED = "handoff.cancelled"
 EMERGENCY = "emergency.dispatched"
 

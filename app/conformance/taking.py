@@ -243,6 +243,17 @@ async def rescheduled(trial: Trial) -> None:
     await _followed_by(trial, samples.RESCHEDULED)
 
 
+@TAKING.case(
+    17,
+    Text("延期消息", "An extension"),
+    Text("handoff.dispatched,随后 handoff.extended", "a handoff.dispatched, then its handoff.extended"),
+    _TAKEN,
+    _STORE,
+)
+async def extended(trial: Trial) -> None:
+    await _followed_by(trial, samples.EXTENDED)
+
+
 async def _followed_by(trial: Trial, kind: str) -> None:
     dispatched = trial.bench.letter(samples.DISPATCHED)
     await trial.taken(dispatched)

@@ -57,8 +57,14 @@ def _tell(case: Case, unit: Unit, snapshot: Snapshot) -> None:
                         handoff_id=None,
                         data=data,
                         at=happened["at"],
-                        priority=Priority.EMERGENCY if type_ in _URGENT else Priority.ORDINARY,
+                        priority=_lane(case, type_),
                     )
+
+
+def _lane(case: Case, type_: NoticeType) -> Priority:
+    """In an emergency a dispute is one too: nobody acts until a coordinator rules."""
+    urgent = type_ in _URGENT or (case.is_emergency and type_ is NoticeType.HANDOFF_DISPUTED)
+    return Priority.EMERGENCY if urgent else Priority.ORDINARY
 
 
 def _changes_status(happened: Mapping[str, Any]) -> bool:

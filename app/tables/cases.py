@@ -71,6 +71,12 @@ help_request = Table(
         for name in PERSON_MARKS
     ),
     Index(
+        "ix_help_request_emergency",
+        "id",
+        postgresql_where=text("emergency IS NOT NULL"),
+        sqlite_where=text("emergency IS NOT NULL"),
+    ),
+    Index(
         "ix_help_request_open_emergency",
         "id",
         postgresql_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
