@@ -241,6 +241,9 @@ def test_a_request_that_shows_danger_keeps_its_number_and_is_told_before_all_els
     assert set(debts(county, receipt)) == {"aid", "explanation", "papers"}
     (event,) = [each for each in county.events(receipt) if each["kind"] == "emergency.lifted"]
     assert event["data"] == {"emergency": "hunger", "facts": ["no_food"]}
+    told_anew = [each["data"] for each in county.events(receipt) if each["kind"] == "emergency.told"]
+    assert told_anew
+    assert all("situation" in each["groups"] and each["legal_basis"] for each in told_anew)
     assert event["note"]["what"] == "家中已断粮两天"
     assert board(county, receipt)["kind"] == "hunger"
     tracked = county.nobody.get(f"/v1/track/{receipt['tracking_token']}").raise_for_status().json()

@@ -28,6 +28,7 @@ OPENS = {
     "schooling": set(),
     "dwelling": set(),
     "disaster": set(),
+    "bank_account": {"bank_account"},
     "narrative": {"details", "narrative"},
 }
 # Opened only where both groups are.

@@ -66,7 +66,7 @@ LAYERS = (
     "clocks",
     "answers_coordination",
     "delivery",
-    "explaining",
+    "explaining shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
     "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
