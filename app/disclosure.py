@@ -113,6 +113,13 @@ def situation(person: Mapping[str, Any], groups: Collection[str], *, acts: bool)
     return seen | (places if acts or "contact" in groups else dict.fromkeys(places))
 
 
+def groups_held(person: Mapping[str, Any]) -> list[str]:
+    """The groups of which a request says something, for whoever is shown all of it."""
+    codes = [each["code"] for each in person.get("needs", ())] or [""]
+    held = [group for group in GROUPS if any(any(disclose(person, code, (group,)).values()) for code in codes)]
+    return [*sorted(held), *([SITUATION] if person.get("emergency") else [])]
+
+
 def groups_told(added: Mapping[str, Any], need_code: str, groups: Iterable[str], papers: Collection[str]) -> list[str]:
     """Of the groups that are open, those that a supplement says something of; papers count as one of their own."""
     person = {"applicant": {}, "facts": added.get("facts", {}), "narrative": added.get("note")}

@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import presenting, rights
+from app import disclosures, looking, presenting, rights, shown
 from app.db import Database
+from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
@@ -23,6 +24,7 @@ from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
+from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import unseal, unseal_bytes
@@ -33,6 +35,8 @@ _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
     handoff, help_request, handoff.c.request_id == help_request.c.id
 )
+_OF_SITUATION = ("situation", "place", "people", "position")
+_SHOWN_TO_THE_PERSON = 20
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
 
@@ -87,20 +91,25 @@ async def requests(office: Office, key: Key, page: PageAsked, status: str | None
 
 
 @again_if_outdated
-async def request(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+async def request(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
-    return presenting.request_view(case, snapshot, with_person=rights.sees_people(key))
+    seen = presenting.request_view(case, snapshot, with_person=rights.sees_people(key))
+    if seen["person"] is not None:
+        await looking.record(office, key, case, Way.REQUEST, groups_held(case.person), purpose)
+    return seen
 
 
-async def timeline(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
         events = await _events(connection, request_id)
     # Events may have been added between the two queries; the head that was read ends the part that is checked.
     events = events[: case.request["events"]]
-    with_notes = rights.sees_people(key)
+    with_notes = rights.sees_people(key) and any(row["sealed"] is not None for row in events)
+    if with_notes:
+        await looking.record(office, key, case, Way.TIMELINE, ("notes",), purpose)
     return {
         "request_id": request_id,
         "events": [
@@ -128,8 +137,9 @@ async def tracked(office: Office, token: str) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, None, help_request.c.tracking_hash == token_hash(token))
-        events = await _events(connection, case.id)
-    return presenting.tracked(case, events[: case.request["events"]], snapshot, now())
+        events = (await _events(connection, case.id))[: case.request["events"]]
+        who_saw = await disclosures.for_the_person(connection, case.id, events, snapshot, _SHOWN_TO_THE_PERSON)
+    return {**presenting.tracked(case, events, snapshot, now()), "disclosures": who_saw}
 
 
 @again_if_outdated
@@ -157,8 +167,16 @@ async def handoffs(
 
 
 @again_if_outdated
-async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: str | None) -> dict[str, Any]:
-    """A handoff with what its rule discloses; only its own agency is shown the person."""
+async def one_handoff(
+    office: Office,
+    key: Key,
+    handoff_id: UUID,
+    public_url: str | None,
+    way: Way = Way.HANDOFF,
+    purpose: Purpose | None = None,
+) -> dict[str, Any]:
+    """A handoff with what its rule discloses; only its own agency is shown the person, and the situation in an
+    emergency; who may see people is shown the latter."""
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         request_id = await connection.scalar(select(handoff.c.request_id).where(handoff.c.id == handoff_id))
@@ -173,8 +191,16 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
+    handles = own and found.status not in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
+    groups = shown.groups_shown(case, found, snapshot) if handles else []
+    if not handles:
         seen["person"] = None
+        if case.is_emergency and not rights.sees_people(key):
+            seen |= dict.fromkeys(_OF_SITUATION)
+        elif case.is_emergency:
+            groups = [SITUATION]
+    if groups:
+        await looking.record(office, key, case, way, groups, purpose, found)
     stands = presenting.standing(found, case.request, snapshot, desk.at)
     return {**seen, **stands, "allowed": allowed_now(found), "etag": version}
 
@@ -214,7 +240,7 @@ async def deliveries(
 
 
 @again_if_outdated
-async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str, Any]:
+async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
     """What an endpoint answered may echo the person: it is shown to those who may see people."""
     snapshot = await office.registry.current()
     tries = (
@@ -228,7 +254,12 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str,
         if row is None:
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
-    return {**_delivery(row, snapshot), "tries": [_attempt(each, rights.sees_people(key)) for each in attempts]}
+        with_answers = rights.sees_people(key)
+        of = row["request_id"]
+        case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
+    if case is not None:
+        await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
+    return {**_delivery(row, snapshot), "tries": [_attempt(each, with_answers) for each in attempts]}
 
 
 async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:

@@ -53,14 +53,14 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
+    "aid dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing signing turns",
     "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
     "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
     "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry",
+    "bulk constraints keys ledger migrating office readings registry",
     "disputes",
     "repeats timeline",
     "clocks",
@@ -69,8 +69,8 @@ LAYERS = (
     "explaining shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
-    "replay rescheduling seed senders tabling working_days",
+    "agencies alarms board callbacks chain county_aid disclosures guests inbox intake looking operation previewing proof "
+    "reading refused_callbacks replay rescheduling seed senders tabling working_days",
     "debts docket drafting",
     "coordination emergency emergency_board",
     "conference endpoint_rows",
