@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, func, select, text, tuple_
+from sqlalchemy import Select, bindparam, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import metrics
@@ -141,18 +141,18 @@ class Readings:
         raised = []
         for kind, most in self._most.items():
             since = _began(kind, at)
-            several = (
-                select(reading.c.request_id)
-                .where(reading.c.actor == actor, reading.c.at >= since, reading.c.unrelated)
-                .distinct()
-                .limit(most + 1)
-            )
-            count = await connection.scalar(select(func.count()).select_from(several.subquery()))
-            if count is not None and count > most:
+            count = await connection.scalar(how_many(actor, since, most)) or 0
+            if count > most:
                 row = {"id": new_id(), "kind": kind, "actor": actor, "since": since, "count": count, "raised_at": at}
                 if (await connection.execute(_RAISE, row)).rowcount == 1:
                     raised.append((kind, actor, count))
         return raised
+
+
+def how_many(actor: str, since: datetime, most: int) -> Select[tuple[int]]:
+    """People whose data an actor looked at beside its own work; counted to one more than is looked for."""
+    unrelated = select(reading.c.request_id).where(reading.c.actor == actor, reading.c.at >= since, reading.c.unrelated)
+    return select(func.count()).select_from(unrelated.distinct().limit(most + 1).subquery())
 
 
 _RAISE = text(

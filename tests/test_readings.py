@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,9 +15,10 @@ from sqlalchemy import delete, func, insert, select, text, update
 from app import readings
 from app.db import Database
 from app.hashchain import GENESIS, reading_hash
-from app.identifiers import new_id
+from app.identifiers import new_id, now
 from app.purposes import Purpose
-from app.tables import alarm, event, reading
+from app.tables import agency, alarm, event, reading, revision
+from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.running import Running
@@ -35,8 +36,8 @@ def path(receipt: Seen) -> str:
     return f"/v1/requests/{receipt['request_id']}"
 
 
-def machine(county: County, agency: str) -> httpx.Client:
-    return county.running.client("agency", agency=agency)
+def machine(county: County, code: str) -> httpx.Client:
+    return county.running.client("agency", agency=code)
 
 
 def disclosures(county: County, receipt: Seen) -> list[Seen]:
@@ -63,16 +64,13 @@ def test_every_message_that_shows_something_says_so_in_the_event_that_is_written
 
 
 @pytest.mark.parametrize("mode", ["pull", "reference"])
-def test_what_is_fetched_is_no_disclosure_until_it_is_read(county: County, mode: str) -> None:
-    county.coordinator.patch(
-        f"/v1/agencies/{EDUCATION}", json={"delivery_mode": mode}, headers={"if-match": "*"}
-    ).raise_for_status()
-
-    def is_so() -> bool:
-        seen = county.coordinator.get(f"/v1/agencies/{EDUCATION}").json()
-        return bool(seen["delivery_mode"] == mode)
-
-    assert is_so()
+def test_what_is_fetched_is_no_disclosure_until_it_is_read(
+    database_url: str, run_service: Callable[..., Running], mode: str
+) -> None:
+    serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
+    changed = update(agency).where(agency.c.code == EDUCATION).values(delivery_mode=mode)
+    change(database_url, changed, update(revision).values(value=revision.c.value + 1))
+    county = County(run_service(), {})
     receipt = in_full(county)
     mine = [each for each in disclosures(county, receipt) if each["agency"] == EDUCATION]
     assert mine == []
@@ -206,7 +204,7 @@ def test_what_can_not_be_recorded_is_not_shown(county: County) -> None:
     refuse_readings(county.running.url)
     for client, address in (
         (county.window, path(receipt)),
-        (county.coordinator, path(receipt)),
+        (county.running.client("coordinator"), path(receipt)),
         (machine(county, EDUCATION), f"/v1/handoffs/{handoff['handoff_id']}"),
     ):
         answer = client.get(address)
@@ -345,27 +343,27 @@ def test_work_in_hand_raises_no_alarm_and_what_has_ended_does(run_service: Calla
 
 
 def test_counting_an_actors_readings_does_not_grow_with_the_history(database_url: str) -> None:
-    query = (
-        select(reading.c.request_id)
-        .where(reading.c.actor == "key:x", reading.c.at >= func.current_timestamp(), reading.c.unrelated)
-        .distinct()
-        .limit(61)
-    )
-    plan = plan_of(database_url, query)
+    plan = plan_of(database_url, readings.how_many("key:x", now(), 60))
     assert "ix_reading_unrelated" in plan, plan
+
+
+def test_a_requests_readings_are_found_by_the_request(database_url: str) -> None:
+    newest = select(reading).where(reading.c.request_id == new_id()).order_by(reading.c.id.desc()).limit(20)
+    plan = plan_of(database_url, newest)
+    assert "ix_reading_request_id_id" in plan, plan
 
 
 def plan_of(url: str, query: Any) -> str:
     async def work(database: Database) -> str:
-        async with database.reading() as connection:
-            compiled = query.compile(connection.sync_connection.dialect, compile_kwargs={"literal_binds": True})
-            if database.is_sqlite:
-                return str((await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")).all())
-            await connection.exec_driver_sql("SET enable_seqscan = off")
-            return str((await connection.exec_driver_sql(f"EXPLAIN {compiled}")).all())
+        async with database.writing() as connection:
+            dialect = connection.dialect
+            words = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+            if not database.is_sqlite:
+                await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            explained = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+            return str((await connection.exec_driver_sql(f"{explained} {words}")).all())
 
-    run: Callable[[str, Callable[[Database], Awaitable[str]]], str] = on
-    return run(url, work)
+    return on(url, work)
 
 
 def test_a_supplement_shows_an_agency_no_paper_word_or_fact_that_its_rule_does_not_open(county: County) -> None:
@@ -387,11 +385,11 @@ def test_a_supplement_shows_an_agency_no_paper_word_or_fact_that_its_rule_does_n
     assert "note" not in supplement
     assert "另有隐情" not in json.dumps(seen, ensure_ascii=False)
     assert "self_care" not in seen.get("facts", {})
-    for agency in (VERIFICATION, HEALTHCARE):
-        other = county.handoff(receipt, agency)
+    for code in (VERIFICATION, HEALTHCARE):
+        other = county.handoff(receipt, code)
         if other["dispatched_at"]:
-            theirs = machine(county, agency).get(f"/v1/handoffs/{other['handoff_id']}").json()["person"]
-            assert ("diagnosis" in json.dumps(theirs)) == (agency == HEALTHCARE)
+            theirs = machine(county, code).get(f"/v1/handoffs/{other['handoff_id']}").json()["person"]
+            assert ("diagnosis" in json.dumps(theirs)) == (code == HEALTHCARE)
 
 
 def test_who_is_no_handler_and_sees_no_people_is_not_told_what_happened_in_an_emergency(county: County) -> None:
@@ -418,7 +416,7 @@ def test_a_lifted_requests_own_words_go_to_those_only_whose_rule_opens_them(coun
                 PERSONAL["narrative"] in json.dumps(seen, ensure_ascii=False),
             )
     assert {opens for opens, _ in shown.values()} == {True, False}
-    assert [agency for agency, (opens, sees) in shown.items() if opens != sees] == []
+    assert [code for code, (opens, sees) in shown.items() if opens != sees] == []
 
 
 def test_an_agency_that_lifts_a_request_learns_of_its_own_needs_only(county: County) -> None:
