@@ -24,7 +24,7 @@ from app.bulk import insert_rows
 from app.db import Database, is_unavailable
 from app.deadlines import CHINA
 from app.hashchain import GENESIS, reading_hash
-from app.identifiers import new_id, now
+from app.identifiers import least_id, new_id, now
 from app.logs import describe
 from app.problems import unavailable
 from app.tables import alarm, reading
@@ -149,7 +149,7 @@ class Readings:
         return raised
 
 
-def how_many(actor: str, since: datetime, most: int) -> Select[tuple[int]]:
+def how_many(actor: str, since: datetime, most: int) -> Select[Any]:
     """People whose data an actor looked at beside its own work; counted to one more than is looked for."""
     unrelated = select(reading.c.request_id).where(reading.c.actor == actor, reading.c.at >= since, reading.c.unrelated)
     return select(func.count()).select_from(unrelated.distinct().limit(most + 1).subquery())
@@ -190,10 +190,10 @@ async def _page_after(connection: AsyncConnection, chain: UUID, number: int) -> 
     return list((await connection.execute(query)).mappings())
 
 
-async def heads(connection: AsyncConnection, first: UUID, last: UUID) -> dict[UUID, tuple[int, bytes]]:
-    """Of each chain that was written to between two ids (UUIDv7: between two moments), its last number and hash then."""
+async def heads(connection: AsyncConnection, since: datetime, until: datetime) -> dict[UUID, tuple[int, bytes]]:
+    """Of each chain that was written to in that time, its last number and hash then."""
     written = select(reading.c.chain, func.max(reading.c.number).label("number"))
-    written = written.where(reading.c.id >= first, reading.c.id < last).group_by(reading.c.chain)
+    written = written.where(reading.c.id >= least_id(since), reading.c.id < least_id(until)).group_by(reading.c.chain)
     last_of = written.subquery()
     query = select(reading.c.chain, reading.c.number, reading.c.hash).join_from(
         reading, last_of, (reading.c.chain == last_of.c.chain) & (reading.c.number == last_of.c.number)

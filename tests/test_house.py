@@ -57,8 +57,8 @@ LAYERS = (
     "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
-    "answers_subscriptions answers_tracking",
+    "answers_agencies answers_calendar answers_disclosures answers_emergencies answers_guests answers_proof "
+    "answers_routing answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office readings registry",
     "disputes",
@@ -82,7 +82,8 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_subscriptions",
+    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
+    "cli_readings cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}

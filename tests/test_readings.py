@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,11 +15,13 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from app import readings
 from app.db import Database
+from app.deadlines import CHINA
 from app.hashchain import GENESIS, reading_hash
 from app.identifiers import new_id, now
 from app.purposes import Purpose
-from app.tables import agency, alarm, event, reading, revision
+from app.tables import agency, alarm, event, help_request, reading, revision
 from tests import serving
+from tests.commands import one_window_here, said
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.running import Running
@@ -271,6 +274,19 @@ def test_a_reading_that_was_changed_or_taken_out_is_found(county: County, what: 
     assert broken(county.running.url) == found
 
 
+def test_the_command_line_verifies_the_record_and_prints_the_heads_of_a_day(county: County) -> None:
+    url = county.running.url
+    for _ in range(3):
+        county.window.get(path(in_full(county))).raise_for_status()
+    rows = fetch(url, ROWS)
+    today = rows[-1]["at"].astimezone(CHINA).date().isoformat()
+    assert said("readings", "heads", today, database=url) == f"{rows[-1]['chain']} 3 {rows[-1]['hash'].hex()}"
+    assert said("readings", "verify", database=url) == "Every chain holds."
+    change(url, delete(reading).where(reading.c.number == 2))
+    done = one_window_here("readings", "verify", database=url)
+    assert (done.returncode, done.stdout.strip()) == (1, f"chain {rows[0]['chain']} does not hold at its reading 2")
+
+
 def test_the_heads_of_a_day_are_the_last_of_each_chain(county: County) -> None:
     for _ in range(3):
         county.window.get(path(in_full(county))).raise_for_status()
@@ -278,7 +294,7 @@ def test_the_heads_of_a_day_are_the_last_of_each_chain(county: County) -> None:
 
     async def work(database: Database) -> dict[UUID, tuple[int, bytes]]:
         async with database.reading() as connection:
-            return await readings.heads(connection, UUID(int=0), UUID(int=2**128 - 1))
+            return await readings.heads(connection, now() - timedelta(days=1), now() + timedelta(seconds=1))
 
     assert on(county.running.url, work) == {rows[-1]["chain"]: (3, rows[-1]["hash"])}
 
@@ -348,7 +364,8 @@ def test_counting_an_actors_readings_does_not_grow_with_the_history(database_url
 
 
 def test_a_requests_readings_are_found_by_the_request(database_url: str) -> None:
-    newest = select(reading).where(reading.c.request_id == new_id()).order_by(reading.c.id.desc()).limit(20)
+    one = select(help_request.c.id).limit(1).scalar_subquery()
+    newest = select(reading).where(reading.c.request_id == one).order_by(reading.c.id.desc()).limit(20)
     plan = plan_of(database_url, newest)
     assert "ix_reading_request_id_id" in plan, plan
 
