@@ -97,6 +97,11 @@ def test_what_is_overdue_is_listed_and_red_on_the_board(county: County, hungry: 
 def test_papers_that_are_not_confirmed_take_no_aid_back(county: County, hungry: Seen) -> None:
     given = settle(county, hungry, "aid", amount_yuan="500.00", with_what="现金和被褥").raise_for_status().json()
     assert (given["amount_yuan"], given["with_what"], given["outcome"]) == ("500.00", "现金和被褥", "done")
+    for who, words in (("coordinator", "现金和被褥"), ("auditor", None)):
+        listed = county.running.client(who).get("/v1/debts").json()["items"]
+        assert {each["with_what"] for each in listed if each["kind"] == "aid"} == {words}, who
+        board = county.running.client(who).get("/v1/emergencies/board").json()["items"][0]["debts"]
+        assert {each["with_what"] for each in board if each["kind"] == "aid"} == {words}, who
     settle(county, hungry, "papers", outcome="not_confirmed").raise_for_status()
     owed = debts(county, hungry)
     assert (owed["papers"]["outcome"], owed["aid"]["outcome"], owed["aid"]["amount_yuan"]) == (
