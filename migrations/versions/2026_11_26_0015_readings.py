@@ -40,7 +40,8 @@ def upgrade() -> None:
         sa.Column("unrelated", sa.Boolean(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.CheckConstraint(
-            "way IN ('message', 'handoff', 'guest_page', 'request', 'timeline', 'delivery')", name=op.f("ck_reading_way")
+            "way IN ('message', 'handoff', 'guest_page', 'request', 'timeline', 'delivery')",
+            name=op.f("ck_reading_way"),
         ),
         sa.CheckConstraint(
             "purpose IN ('handling', 'verification', 'complaint', 'supervision', 'correction', 'person_asked')",
