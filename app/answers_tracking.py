@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from app.answers import Named, Outbound
+from app.answers_disclosures import TrackedDisclosures
 from app.lifecycle import HandoffStatus, RequestStatus
 from app.routing.rules import Role
 
@@ -45,3 +46,4 @@ class Tracked(Outbound):
     days_since_registration: int = Field(description="Your own clock, in calendar days; it never stops.")
     steps: list[TrackedStep]
     events: list[TrackedEvent]
+    disclosures: TrackedDisclosures

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from app.identifiers import utc_text
-from app.identity import is_phone, normalise_resident_id, resident_id_birth_date, resident_id_fault
+from app.identity import (
+    is_account,
+    is_misread_card,
+    is_phone,
+    normalise_account,
+    normalise_resident_id,
+    resident_id_birth_date,
+    resident_id_fault,
+)
 from app.problems import FieldError, Text
 from app.registry import Snapshot
 from app.routing.rules import local_day
@@ -41,6 +49,14 @@ _PHONE = Text(
     "电话号码打不通:应为手机号、带区号的座机或短号;没有电话可以留空。",
     "That is no telephone number: give a mobile, a landline with its area code, or leave it out.",
 )
+_ACCOUNT = Text(
+    "银行账号应为 8 至 32 位数字;没有可以不填。",
+    "A bank account's number is 8 to 32 digits; leave the account out if there is none.",
+)
+_MISREAD_CARD = Text(
+    "若是银行卡号,校验位不符,可能抄错了一位,请核对;存折账号可不理会。",
+    "If it is a card's number, its check digit is wrong: perhaps one digit was misread. A passbook's has none.",
+)
 _TWICE = Text(
     "同一求助需求已经列出;请合写在一项的说明里。", "This need is listed already; put both into one item's details."
 )
@@ -73,6 +89,9 @@ def warnings_of(asked: RequestIn, today: date) -> list[FieldError]:
             warnings.append(FieldError(f"{pointer}/{field}", "very_old", _VERY_OLD))
         if person.birth_date and in_number and person.birth_date != in_number:
             warnings.append(FieldError(f"{pointer}/birth_date", "birth_date_differs", _DIFFERENT_BIRTH_DATE))
+    account = asked.applicant.bank_account
+    if account and is_misread_card(normalise_account(account.number)):
+        warnings.append(FieldError("/applicant/bank_account/number", "card_number_doubtful", _MISREAD_CARD))
     return warnings
 
 
@@ -141,6 +160,9 @@ def person_errors(pointer: str, person: Identified, today: date) -> Iterator[Fie
         yield FieldError(f"{pointer}/birth_date", "birth_date_in_future", _BORN_LATER)
     if isinstance(person, Applicant | Helper) and person.phone and not is_phone(person.phone):
         yield FieldError(f"{pointer}/phone", "phone_malformed", _PHONE)
+    account = person.bank_account if isinstance(person, Applicant) else None
+    if account and not is_account(normalise_account(account.number)):
+        yield FieldError(f"{pointer}/bank_account/number", "bank_account_malformed", _ACCOUNT)
 
 
 def _consent_errors(asked: RequestIn, at: datetime) -> Iterator[FieldError]:

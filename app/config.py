@@ -217,6 +217,22 @@ class Settings(BaseSettings):
         description="So many working days a completion clock may stand for a court; 125 are about six months.",
         examples=[125],
     )
+    reading_alarm_per_hour: int = Field(
+        60,
+        ge=1,
+        le=10_000,
+        description="Whoever looks at more people's data in an hour than this, beside the work in hand, raises an alarm; "
+        "nobody is held up.",
+        examples=[60],
+    )
+    reading_alarm_per_day: int = Field(
+        300, ge=1, le=10_000, description="The same in a day of China's calendar.", examples=[300]
+    )
+    reading_purpose_required: bool = Field(
+        False,
+        description="Whether a coordinator must say what for (`?purpose=`) before a person's data is shown.",
+        examples=["true"],
+    )
     callback_tolerance_seconds: int = Field(
         300, ge=30, le=3600, description="How far a callback's signed time may be from ours.", examples=[300]
     )

@@ -26,6 +26,7 @@ from app.returns import give, is_disputed, own, replace
 from app.routing.directory import Agency
 from app.routing.rules import Role
 from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
+from app.shown import whole_disclosure
 from app.tables import event, handoff, idempotency
 from app.timeline import Case, Handoff, last_event, load
 from app.wire import to_json
@@ -195,7 +196,9 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
     taker = own(case, found.need, agency)
     if taker is not None and taker.is_open and _does_as_much(taker, found):
         replace(case, found, taker)
-        data["agency"] = agency.code
+        data |= {"agency": agency.code}
+        if taker.status is not HandoffStatus.WAITING:
+            data |= whole_disclosure(case, taker, desk.snapshot)
         case.record("handoff.ruled", desk.at, desk.actor, handoff_id=taker.id, data=data, note=words)
         if taker.status is not HandoffStatus.WAITING:
             tell(case, taker, "handoff.dispatched", desk, disclosed=True)

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import rights
 from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
@@ -105,7 +106,7 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
             unit = finish(case, desk.snapshot)
             await write_units(connection, [unit])
             await office.database.bell.before_commit(connection)
-        answer = to_json(_seen({**row, **settled}, case.request, desk.at, office.vault))
+        answer = to_json(_seen({**row, **settled}, case.request, desk.at, key, office.vault))
     office.database.bell.after_commit()
     return answer
 
@@ -156,7 +157,7 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
     elif key.role is KeyRole.INTAKE:
         query = query.where(help_request.c.registered_by == key.holder)
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
-    return {"items": [_seen(row, row, at, office.vault) for row in rows], "next_cursor": next_cursor}
+    return {"items": [_seen(row, row, at, key, office.vault) for row in rows], "next_cursor": next_cursor}
 
 
 _OF_REQUEST = ("receipt_number", "division_code", "data_key")
@@ -165,19 +166,24 @@ _DEBTS: Select[Any] = select(debt, *(help_request.c[name] for name in _OF_REQUES
 )
 
 
-async def of_requests(connection: AsyncConnection, request_ids: list[UUID], at: datetime) -> dict[UUID, list[Any]]:
+async def of_requests(
+    connection: AsyncConnection, key: Key, request_ids: list[UUID], at: datetime
+) -> dict[UUID, list[Any]]:
     """The debts of requests, in the order of their days."""
     found: dict[UUID, list[Any]] = {request_id: [] for request_id in request_ids}
     vault = vault_of(connection)
     query = _DEBTS.where(debt.c.request_id.in_(request_ids)).order_by(debt.c.due_at, debt.c.kind)
     for row in (await connection.execute(query)).mappings():
-        found[row["request_id"]].append(_seen(row, row, at, vault))
+        found[row["request_id"]].append(_seen(row, row, at, key, vault))
     return found
 
 
-def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, vault: Vault) -> dict[str, Any]:
+def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, key: Key, vault: Vault) -> dict[str, Any]:
+    """With what it was settled is for those who may see people, and for whoever settled it."""
     until = row["settled_at"] or at
-    note = vault.box(row["request_id"].bytes, request["data_key"]).unseal(row["sealed"]) or {}
+    with_words = row["sealed"] is not None and (rights.sees_people(key) or row["settled_by"] == key.actor)
+    note = vault.box(row["request_id"].bytes, request["data_key"]).unseal(row["sealed"]) if with_words else None
+    note = note or {}
     return {
         "debt_id": row["id"],
         "request_id": row["request_id"],

@@ -12,6 +12,7 @@ from typing import Any
 _PERSON = {
     "identity": ("name", "id_type", "id_number", "birth_date"),
     "contact": ("phone", "address", "household_division_code"),
+    "bank_account": ("bank_account",),
 }
 _HELPER = ("name", "phone", "relation", "organisation")
 _MEMBER = ("name", "relation", "birth_date")
@@ -25,16 +26,45 @@ _FACTS = {
     "dwelling": ("dwelling",),
     "disaster": ("disaster_date",),
 }
+# A paper's name tells a circumstance too: a diagnosis was handed in, so somebody is ill.
+_PAPERS = {
+    "household": (
+        *("household_register", "household_report_form", "marriage_certificate"),
+        *("death_or_missing_proof", "parental_status_proof"),
+    ),
+    "income": (
+        *("expense_receipts", "recognised_status_proof", "social_insurance_record", "business_registration"),
+        *("vehicle_registration", "property_certificate", "housing_fund_record", "tax_record"),
+        *("unemployment_registration", "wage_arrears_evidence", "veteran_benefit_record", "hardship_evidence"),
+    ),
+    "health": ("diagnosis", "medical_settlement"),
+    "disability": ("disability_certificate",),
+    "schooling": ("school_enrolment_record", "school_hardship_form"),
+    "dwelling": ("house_safety_appraisal_form",),
+    "disaster": ("damage_photos", "disaster_record"),
+}
+_TELLING_NOTHING = frozenset(
+    {
+        *("application_form", "approval_form", "verification_authorization", "village_stamped_certificate"),
+        *("identity_document", "guardian_identity_document", "social_security_card"),
+    }
+)
 # Personal Information Protection Law art. 28: health and disability, financial accounts and circumstances.
-SENSITIVE = frozenset({"health", "disability", "income"})
+SENSITIVE = frozenset({"health", "disability", "income", "bank_account"})
 GROUPS = frozenset(_PERSON) | frozenset(_FACTS) | {"narrative"}
+# What everybody who acts in an emergency is told whatever their rules open: what happened, where, to how many.
+SITUATION = "situation"
+PAPERS = "papers"
 
 
-def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -> dict[str, Any]:
+def disclose(
+    person: Mapping[str, Any], need_code: str, groups: Iterable[str], papers: Collection[str] = ()
+) -> dict[str, Any]:
     """The part of a request's sealed data that `groups` open, for the handoff of one need.
 
     `person` has the shape of a request as taken in (`applicant`, `helper`, `household`, `facts`, `needs`,
-    `narrative`, `consents`, `supplements`). Unknown groups open nothing.
+    `narrative`, `consents`, `supplements`). Unknown groups open nothing. `papers`: those that the rule itself asks
+    for, which its agency is told of whatever else it sees.
     """
     opened, fields, fact_names = _opened(tuple(groups))
     seen: dict[str, Any] = {}
@@ -55,10 +85,60 @@ def disclose(person: Mapping[str, Any], need_code: str, groups: Iterable[str]) -
     if "narrative" in opened:
         seen["details"] = need.get("details")
         seen["narrative"] = person.get("narrative")
-    if supplements:
-        names = ("at", "materials", "note") if "narrative" in opened else ("at", "materials")
-        seen["supplements"] = [_only(each, names) for each in supplements]
+    if shown := [each for one in supplements if (each := _supplement(one, opened, papers))]:
+        seen["supplements"] = shown
     return seen
+
+
+def _supplement(added: Mapping[str, Any], opened: Collection[str], papers: Collection[str]) -> dict[str, Any] | None:
+    """Of what was added later: when, and the papers and words that are opened; None where none are."""
+    seen: dict[str, Any] = {}
+    if materials := papers_seen(added.get("materials", ()), opened, papers):
+        seen["materials"] = materials
+    if "narrative" in opened and added.get("note") is not None:
+        seen["note"] = added["note"]
+    return {**_only(added, ("at",)), **seen} if seen else None
+
+
+def situation(person: Mapping[str, Any], groups: Collection[str], *, acts: bool) -> dict[str, Any]:
+    """What happened in an emergency, where, and to how many. Who acts is told what was said of it whatever its rule
+    opens; who is only informed, and what the person had told before it was an emergency, is as the groups say."""
+    told: Mapping[str, Any] = person.get("emergency", {})
+    before = person.get("narrative") if "narrative" in groups else None
+    seen = {
+        "situation": (told.get("what") if acts or "narrative" in groups else None) or before,
+        "people": told.get("people"),
+    }
+    places = {"place": told.get("where"), "position": told.get("position")}
+    return seen | (places if acts or "contact" in groups else dict.fromkeys(places))
+
+
+def groups_held(person: Mapping[str, Any]) -> list[str]:
+    """The groups of which a request says something, for whoever is shown all of it."""
+    codes = [each["code"] for each in person.get("needs", ())] or [""]
+    held = [group for group in GROUPS if any(any(disclose(person, code, (group,)).values()) for code in codes)]
+    return [*sorted(held), *([SITUATION] if person.get("emergency") else [])]
+
+
+def groups_told(added: Mapping[str, Any], need_code: str, groups: Iterable[str], papers: Collection[str]) -> list[str]:
+    """Of the groups that are open, those that a supplement says something of; papers count as one of their own."""
+    person = {"applicant": {}, "facts": added.get("facts", {}), "narrative": added.get("note")}
+    opened = tuple(groups)
+    told = [each for each in opened if any(disclose(person, need_code, (each,)).values())]
+    return [*told, PAPERS] if papers_seen(added.get("materials", ()), opened, papers) else told
+
+
+def papers_seen(handed_in: Iterable[str], opened: Collection[str], papers: Collection[str] = ()) -> list[str]:
+    """Of the papers handed in, by their codes, those that may be named: what tells of nothing, what a group that is
+    open tells of, and what the rule asks for. One that nobody has put into a group may tell of anything."""
+    return [
+        code
+        for code in handed_in
+        if code in papers or code in _TELLING_NOTHING or _GROUP_OF_PAPER.get(code, "narrative") in opened
+    ]
+
+
+_GROUP_OF_PAPER = {paper: group for group, each in _PAPERS.items() for paper in each}
 
 
 @lru_cache(1024)

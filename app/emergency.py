@@ -24,7 +24,7 @@ from app.delivery.notices import finish
 from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from, tell_emergency
 from app.identity import normalise_resident_id
 from app.intake import opened, stored, table_in_force, with_token
-from app.keys import Key
+from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus
 from app.logs import describe
@@ -39,6 +39,7 @@ from app.routing.facts import facts_of
 from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.schemas import plain
 from app.schemas_emergencies import EmergencyIn, LiftIn
+from app.shown import whole_disclosure
 from app.tables import aid_mark, event, handoff, help_request, idempotency
 from app.timeline import SIGNINGS, Case, load, signing_bell
 from app.wire import from_json, to_json
@@ -135,7 +136,8 @@ async def lift(office: Office, key: Key, request_id: UUID, asked: LiftIn) -> byt
             await office.database.bell.before_commit(connection)
         marks = _marks(office, case, [_danger(case, desk)], desk)
         warnings = await _helped_before(connection, key, case, marks)
-        answer = to_json({**view(case, desk.snapshot), "warnings": presenting.warned(warnings)})
+        seen = view(case, desk.snapshot, _concerning(key, case, desk))
+        answer = to_json({**seen, "warnings": presenting.warned(warnings)})
     office.database.bell.after_commit()
     return answer
 
@@ -143,7 +145,7 @@ async def lift(office: Office, key: Key, request_id: UUID, asked: LiftIn) -> byt
 def _raise(case: Case, asked: LiftIn, desk: Desk) -> None:
     table, kind = table_in_force(desk), kind_of(asked.facts)
     case.request["emergency"] = kind.value
-    situation = {"what": asked.what or case.person.get("narrative"), "where": asked.where}
+    situation = {"what": asked.what, "where": asked.where}
     case.add_situation(situation)
     stated = {"emergency": kind.value, "facts": [each.value for each in asked.facts]}
     case.record("emergency.lifted", desk.at, desk.actor, data=stated, note=situation)
@@ -151,6 +153,8 @@ def _raise(case: Case, asked: LiftIn, desk: Desk) -> None:
         if each.status is HandoffStatus.WAITING:
             dispatch(case, each, desk)
         elif each.is_open:
+            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot)}
+            case.record("emergency.told", desk.at, desk.actor, handoff_id=each.id, data=data)
             tell_emergency(case, each, desk)
     need = _danger(case, desk)
     decision = _decide(case.request["division_code"], {**case.person, "needs": [{"code": need}]}, table, desk)
@@ -169,10 +173,18 @@ def _danger(case: Case, desk: Desk) -> str:
     return need
 
 
-def view(case: Case, snapshot: Snapshot) -> dict[str, Any]:
-    """`EmergencyView`: who was told, by which number each is reached, and what the person should do now."""
+def _concerning(key: Key, case: Case, desk: Desk) -> set[str] | None:
+    """Of which needs an agency learns: those that it has a part in, and the emergency's own. None: of all."""
+    if key.role is not KeyRole.AGENCY:
+        return None
+    return {_danger(case, desk), *(each.need for each in case.handoffs if each.agency_code == key.agency_code)}
+
+
+def view(case: Case, snapshot: Snapshot, needs: set[str] | None = None) -> dict[str, Any]:
+    """`EmergencyView`: who was told (of these needs), by which number each is reached, and what to do now."""
     kind = Kind(case.request["emergency"])
-    in_order = sorted(case.handoffs, key=lambda each: (each.step, each.id))
+    concerned = (each for each in case.handoffs if needs is None or each.need in needs)
+    in_order = sorted(concerned, key=lambda each: (each.step, each.id))
     return {
         "request_id": case.id,
         "receipt_number": case.request["receipt_number"],

@@ -13,6 +13,7 @@ from app import debts
 from app.chain import steps_of
 from app.delivery.breaker import BreakerState
 from app.identifiers import now
+from app.keys import Key
 from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Text
@@ -51,7 +52,7 @@ _PARTS: Select[Any] = (
 
 
 @again_if_outdated
-async def board(office: Office, page: PageAsked) -> dict[str, Any]:
+async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
     """The open emergencies (`EmergencyBoard`), newest first."""
     at, snapshot = now(), await office.registry.current()
     requests, next_cursor = await page_of(office.database, _REQUESTS, help_request.c.id, page)
@@ -60,7 +61,7 @@ async def board(office: Office, page: PageAsked) -> dict[str, Any]:
         parts: dict[UUID, list[Any]] = {each: [] for each in ids}
         for row in (await connection.execute(_PARTS.where(handoff.c.request_id.in_(ids)))).mappings():
             parts[row["request_id"]].append(row)
-        owed = await debts.of_requests(connection, ids, at)
+        owed = await debts.of_requests(connection, key, ids, at)
     items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in requests]
     return {"items": items, "next_cursor": next_cursor}
 

@@ -13,11 +13,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 
-from app import clocks, etags
+from app import clocks, etags, shown
 from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
-from app.disclosure import disclose
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.lifecycle import Act, HandoffStatus
@@ -134,7 +133,8 @@ def dispatch(
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     again = handoff.dispatched_at is not None
     clocks.start(handoff, desk.at, desk.snapshot)
-    case.advance(handoff, act, desk.at, desk.actor, data={"agency": agency.code, **(data or {})}, note=note)
+    told = {"agency": agency.code, **shown.whole_disclosure(case, handoff, desk.snapshot), **(data or {})}
+    case.advance(handoff, act, desk.at, desk.actor, data=told, note=note)
     if case.is_emergency:
         tell_emergency(case, handoff, desk, again=again)
     else:
@@ -204,19 +204,25 @@ def urge(case: Case, handoff: Handoff, desk: Desk, reason: str, note: str | None
     tell(case, handoff, "handoff.urged", desk, priority=Priority.URGED, reason=reason, note=note)
 
 
-def resume(case: Case, handoff: Handoff, desk: Desk, since: datetime | None = None, reason: str | None = None) -> None:
+def resume(
+    case: Case,
+    handoff: Handoff,
+    desk: Desk,
+    since: datetime | None = None,
+    reason: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
     """A suspended handoff goes on, its completion clock from `since`, or from now."""
     clocks.run_again(handoff, since or desk.at, desk.snapshot)
-    case.advance(handoff, Act.RESUMED, desk.at, desk.actor, data={"reason": reason} if reason else None)
+    case.advance(
+        handoff, Act.RESUMED, desk.at, desk.actor, data={**({"reason": reason} if reason else {}), **(data or {})}
+    )
 
 
-def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
-    """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
-    groups = rule_of(handoff, desk.snapshot).discloses
-    added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
-    opened = disclose(added, handoff.need, groups)
-    materials = supplement.get("materials", [])
-    told = {"materials": materials, "facts": opened.get("facts", {}), "note": opened.get("narrative")}
+def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
+    """A handoff that waited for the applicant goes on, and its agency is told what of it the rule opens."""
+    told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot)
+    resume(case, handoff, desk, data=shown.disclosure(handoff, groups, desk.snapshot))
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
 
@@ -258,27 +264,14 @@ def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[
 def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
     """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
     agencies = desk.snapshot.directory.agencies
-    discloses = rule_of(handoff, desk.snapshot).discloses
     return {
         **view(case.request, handoff, desk),
         "partners": [
             _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
         ],
-        "discloses": list(discloses),
-        "person": disclose(case.person, handoff.need, discloses),
-        **(situation(case) if case.is_emergency else {}),
-    }
-
-
-def situation(case: Case) -> dict[str, Any]:
-    """What happened and where: who is to help at once is told it whatever else its rule opens."""
-    told = case.person.get("emergency", {})
-    return {
-        "emergency": case.request["emergency"],
-        "situation": told.get("what"),
-        "place": told.get("where"),
-        "people": told.get("people"),
-        "position": told.get("position"),
+        "discloses": list(shown.opened_to(case, handoff, desk.snapshot)),
+        "person": shown.person_shown(case, handoff, desk.snapshot),
+        **(shown.situation_shown(case, handoff, desk.snapshot) if case.is_emergency else {}),
     }
 
 

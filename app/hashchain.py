@@ -1,4 +1,4 @@
-"""The chain of hashes that holds a request's events together; pure."""
+"""The chains of hashes that hold the events of a request together, and the readings of a writer; pure."""
 
 from __future__ import annotations
 
@@ -41,3 +41,16 @@ def first_break(entries: Iterable[Mapping[str, Any]], head: bytes) -> int | None
             return expected
         previous, expected = entry["hash"], expected + 1
     return None if previous == head else expected
+
+
+_OF_READING = (
+    *("actor", "role", "agency_code", "request_id", "handoff_id", "shown", "legal_basis"),
+    *("way", "purpose", "stated", "unrelated"),
+)
+
+
+def reading_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
+    """SHA-256 over the previous hash of its chain and the reading's canonical JSON."""
+    at: datetime = entry["at"]
+    place = [entry["chain"], entry["number"], round(at.timestamp() * 1000)]
+    return hashlib.sha256(previous + to_json([*place, *(entry[name] for name in _OF_READING)])).digest()

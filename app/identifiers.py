@@ -14,6 +14,11 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def least_id(at: datetime) -> UUID:
+    """The least UUIDv7 of a millisecond (RFC 9562, 5.7)."""
+    return UUID(int=round(at.timestamp() * 1000) << 80)
+
+
 def now() -> datetime:
     """The present, timezone-aware UTC, in whole milliseconds so that every database keeps it exactly."""
     moment = datetime.now(UTC)

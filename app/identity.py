@@ -1,4 +1,4 @@
-"""Identity numbers of GB 11643-1999 and telephone numbers: is it well-formed; pure."""
+"""Identity numbers of GB 11643-1999, telephone numbers, bank accounts: is it well-formed; pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from datetime import date
 
 import phonenumbers
 from phonenumbers import shortnumberinfo
+from stdnum import luhn
 from stdnum.cn.ric import calc_check_digit
 
 _LETTER = re.compile(r"[A-Za-z]")
 _MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
+_ACCOUNT = re.compile(r"\d{8,32}", re.ASCII)
+_CARD = re.compile(r"\d{16,19}", re.ASCII)
 _SHAPE = re.compile(r"\d{17}[\dX]", re.ASCII)
 
 
@@ -55,3 +58,18 @@ def is_phone(text: str) -> bool:
     except phonenumbers.NumberParseException:
         return False
     return phonenumbers.is_valid_number(number) or shortnumberinfo.is_valid_short_number_for_region(number, "CN")
+
+
+def normalise_account(number: str) -> str:
+    return number.replace(" ", "").replace("-", "")
+
+
+def is_account(number: str) -> bool:
+    """Whether a normalised number may be one of a card, a passbook or another account of a Chinese bank."""
+    return _ACCOUNT.fullmatch(number) is not None
+
+
+def is_misread_card(number: str) -> bool:
+    """Whether a normalised number has the length of a card's and not its check digit (ISO/IEC 7812-1). Passbooks have
+    numbers of that length without one."""
+    return _CARD.fullmatch(number) is not None and not luhn.is_valid(number)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from app import checks, metrics, presenting, rights
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel_open, desk_of, open_from, resume, tell_supplement
+from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
 from app.identifiers import new_id
 from app.keys import Key
@@ -242,8 +242,7 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
         case.add_supplement(content, desk.at)
         case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
         for each in waiting:
-            resume(case, each, desk)
-            tell_supplement(case, each, content, desk)
+            take_supplement(case, each, content, desk)
         case.settle(desk.at, key.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
         unit = finish(case, desk.snapshot)

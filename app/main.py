@@ -21,6 +21,7 @@ from app import __version__, inbox, logs
 from app.answers import ProblemBody
 from app.api import (
     agencies,
+    alarms,
     callbacks,
     catalogue,
     conference,
@@ -62,6 +63,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("alarms", "Who looked at too many people's data."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
@@ -111,7 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
         *(guest_links, answering, tracking),
-        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
+        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation, alarms),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)

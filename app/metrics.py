@@ -53,6 +53,7 @@ LAST_SWEEP = Gauge(
     multiprocess_mode="mostrecent",
 )
 STEPS = Counter("one_window_sweep_steps_total", "What the sweep did: remind, urge, supervise, resume.", ["step"])
+READING_ALARMS = Counter("one_window_reading_alarms_total", "Alarms about who reads too many people's data.", ["kind"])
 
 _ANSWERED: dict[tuple[str, str, int], Histogram] = {}
 

@@ -13,6 +13,7 @@ from app.db import Database
 from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.readings import DAILY, HOURLY, Readings
 from app.registry import OutdatedSnapshotError, Registry
 from app.same_person import SamePerson
 from app.sealing import Vault
@@ -32,6 +33,7 @@ class Office:
     registry: Registry
     keys: KeyRing
     same_person: SamePerson
+    readings: Readings
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
 
@@ -55,6 +57,7 @@ class Office:
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
             SamePerson(database),
+            Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
         )
 
 

@@ -227,7 +227,7 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
 
 
 def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot, at: datetime) -> dict[str, Any]:
-    """The person's own view. It names agencies and needs, never what the person told us."""
+    """The person's own view, without who was shown what. It names agencies and needs, never what the person told us."""
     number = case.request["receipt_number"]
     zh, en = _STATUS_WORDS[case.status]
     return {

@@ -80,6 +80,14 @@ KINDS: dict[str, Kind] = {
         Text("请求头格式不对", "A header is malformed"),
         Text("请按说明改正所指的请求头。", "Correct the header that the detail names."),
     ),
+    "purpose_needed": Kind(
+        400,
+        Text("请说明查阅目的", "Say what you look at this person's data for"),
+        Text(
+            "请加上 ?purpose=,写 handling、verification、complaint、supervision、correction 或 person_asked。",
+            "Add `?purpose=`: handling, verification, complaint, supervision, correction or person_asked.",
+        ),
+    ),
     "unauthenticated": Kind(
         401,
         Text("需要密钥", "A key is needed"),

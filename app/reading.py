@@ -13,8 +13,9 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import presenting, rights, same_person
+from app import disclosures, looking, presenting, rights, same_person, shown
 from app.db import Database
+from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
@@ -24,9 +25,10 @@ from app.keys import Key, KeyRole
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
+from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import Box, vault_of
+from app.sealing import Box
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, allowed_now, from_row, last_event, stored_case
@@ -35,6 +37,8 @@ _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
     handoff, help_request, handoff.c.request_id == help_request.c.id
 )
+_OF_SITUATION = ("situation", "place", "people", "position")
+_SHOWN_TO_THE_PERSON = 20
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
 
@@ -93,23 +97,28 @@ async def requests(
 
 
 @again_if_outdated
-async def request(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+async def request(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
         needs = {each["need"] for each in case.request["decision"]["needs"]}
         with_person = rights.sees_people(key)
         again = await same_person.others(connection, case.request, needs) if with_person else []
-    return presenting.request_view(case, snapshot, with_person=with_person, same_person=again)
+    seen = presenting.request_view(case, snapshot, with_person=with_person, same_person=again)
+    if with_person:
+        await looking.record(office, key, case, Way.REQUEST, groups_held(case.person), purpose)
+    return seen
 
 
-async def timeline(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
         events = await _events(connection, request_id)
     # Events may have been added between the two queries; the head that was read ends the part that is checked.
     events = events[: case.request["events"]]
-    with_notes = rights.sees_people(key)
+    with_notes = rights.sees_people(key) and any(row["sealed"] is not None for row in events)
+    if with_notes:
+        await looking.record(office, key, case, Way.TIMELINE, ("notes",), purpose)
     return {
         "request_id": request_id,
         "events": [
@@ -145,8 +154,9 @@ async def tracked(office: Office, token: str) -> dict[str, Any]:
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, None, help_request.c.tracking_hash == token_hash(token))
-        events = await _events(connection, case.id)
-    return presenting.tracked(case, events[: case.request["events"]], snapshot, now())
+        events = (await _events(connection, case.id))[: case.request["events"]]
+        who_saw = await disclosures.for_the_person(connection, case.id, events, snapshot, _SHOWN_TO_THE_PERSON)
+    return {**presenting.tracked(case, events, snapshot, now()), "disclosures": who_saw}
 
 
 @again_if_outdated
@@ -174,8 +184,16 @@ async def handoffs(
 
 
 @again_if_outdated
-async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: str | None) -> dict[str, Any]:
-    """A handoff with what its rule discloses; only its own agency is shown the person."""
+async def one_handoff(
+    office: Office,
+    key: Key,
+    handoff_id: UUID,
+    public_url: str | None,
+    way: Way = Way.HANDOFF,
+    purpose: Purpose | None = None,
+) -> dict[str, Any]:
+    """A handoff with what its rule discloses; only its own agency is shown the person, and the situation in an
+    emergency; who may see people is shown the latter."""
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         request_id = await connection.scalar(select(handoff.c.request_id).where(handoff.c.id == handoff_id))
@@ -191,8 +209,16 @@ async def one_handoff(office: Office, key: Key, handoff_id: UUID, public_url: st
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    if not own or found.status in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED):
+    handles = own and found.status not in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
+    groups = shown.groups_shown(case, found, snapshot) if handles else []
+    if not handles:
         seen["person"] = None
+        if case.is_emergency and not rights.sees_people(key):
+            seen |= dict.fromkeys(_OF_SITUATION)
+        elif case.is_emergency:
+            groups = [SITUATION]
+    if groups:
+        await looking.record(office, key, case, way, groups, purpose, found)
     stands = presenting.standing(found, case.request, snapshot, desk.at)
     return {**seen, **stands, "same_person": again, "allowed": allowed_now(found), "etag": version}
 
@@ -232,7 +258,7 @@ async def deliveries(
 
 
 @again_if_outdated
-async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str, Any]:
+async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
     """What an endpoint answered may echo the person: it is shown to those who may see people."""
     snapshot = await office.registry.current()
     tries = (
@@ -246,9 +272,13 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID) -> dict[str,
         if row is None:
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
-        box = await _box_of(connection, row["request_id"])
-    with_answer = rights.sees_people(key)
-    return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answer) for each in attempts]}
+        with_answers = rights.sees_people(key)
+        of = row["request_id"]
+        case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
+        box = case.box if case is not None else await service_box(connection)
+    if case is not None:
+        await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
+    return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}
 
 
 async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -273,28 +303,6 @@ async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict
         for row in rows
     ]
     return {"items": items, "next_cursor": next_cursor}
-
-
-async def divisions(office: Office, page: PageAsked, parent: str | None, level: str | None) -> dict[str, Any]:
-    """In the order of their codes; the cursor is the last code of the page."""
-    snapshot = await office.registry.current()
-    after = page.cursor or ""
-    if not after.isascii() or (after and not after.isdigit()):
-        raise bad_cursor()
-    chosen = [
-        each
-        for code, each in sorted(snapshot.divisions.items())
-        if code > after and parent in (None, each.parent_code) and level in (None, each.level)
-    ][: page.limit + 1]
-    items = [
-        {"code": d.code, "name": d.name, "level": d.level, "parent_code": d.parent_code} for d in chosen[: page.limit]
-    ]
-    return {"items": items, "next_cursor": items[-1]["code"] if len(chosen) > page.limit else None}
-
-
-async def needs(office: Office) -> dict[str, Any]:
-    snapshot = await office.registry.current()
-    return {"items": [presenting.need_seen(each, snapshot) for each in snapshot.needs.values()]}
 
 
 async def page_of(
@@ -324,14 +332,6 @@ async def _case(connection: AsyncConnection, key: Key | None, which: ColumnEleme
 async def _events(connection: AsyncConnection, request_id: UUID) -> list[Mapping[Any, Any]]:
     of_request = select(event).where(event.c.request_id == request_id).order_by(event.c.sequence)
     return list((await connection.execute(of_request)).mappings())
-
-
-async def _box_of(connection: AsyncConnection, request_id: UUID | None) -> Box:
-    """What a message of a request, or of none, was sealed with."""
-    if request_id is None:
-        return await service_box(connection)
-    wrapped = await connection.scalar(select(help_request.c.data_key).where(help_request.c.id == request_id))
-    return vault_of(connection).box(request_id.bytes, wrapped)
 
 
 def listed(row: dict[str, Any], snapshot: Snapshot, public_url: str | None) -> dict[str, Any]:

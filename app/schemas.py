@@ -79,12 +79,21 @@ class Identified(Inbound):
     birth_date: date | None = None
 
 
+class BankAccount(Inbound):
+    """Where money is to be paid; only those who pay see it."""
+
+    bank: Line | None = None
+    number: Annotated[str, Field(min_length=1, max_length=60, pattern=_NO_CONTROLS)]
+    holder: Line | None = Field(None, description="Whose account it is, where it is not the applicant's own.")
+
+
 class Applicant(Identified):
     phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
     address: Line | None = None
     household_division_code: DivisionCode | None = Field(
         None, description="Where the household is registered (户籍地)."
     )
+    bank_account: BankAccount | None = None
 
 
 class Helper(Identified):
@@ -163,6 +172,7 @@ class RequestIn(Inbound):
                         "birth_date": "1949-12-31",
                         "address": "值夏镇",
                         "household_division_code": "360803101",
+                        "bank_account": {"bank": "江西农商银行", "number": "6226 0000 0000 0009"},
                     },
                     "helper": None,
                     "household": [{"name": "李某某", "relation": "spouse"}],

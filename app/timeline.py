@@ -136,8 +136,6 @@ _FORGO = (
     .where(debt.c.request_id == bindparam("b_request_id"), debt.c.settled_at.is_(None))
     .values(settled_at=bindparam("b_at"), settled_by=bindparam("b_actor"), outcome="withdrawn")
 )
-
-
 _UPDATE_SEALED = update(help_request).where(help_request.c.id == bindparam("b_id")).values(sealed=bindparam("b_sealed"))
 
 

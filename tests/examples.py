@@ -28,6 +28,7 @@ PERSONAL = {
     "phone": "13812345678",
     "birth_date": "1949-12-31",
     "address": "值夏镇虚构路九十九号",
+    "bank_account": "6217000010001234569",
     "helper": "欧阳测试乙",
     "helper_phone": "13987654321",
     "organisation": "虚构村委会",
@@ -52,6 +53,7 @@ def a_request_in_full(*needs: str) -> dict[str, Any]:
             "birth_date": PERSONAL["birth_date"],
             "address": PERSONAL["address"],
             "household_division_code": TOWNSHIP,
+            "bank_account": {"bank": "虚构银行", "number": PERSONAL["bank_account"]},
         },
         helper={
             "name": PERSONAL["helper"],

@@ -39,6 +39,8 @@ COMMANDS = [
     *(("agencies", name) for name in ("suspend", "resume", "resume-endpoint", "rotate-secret")),
     ("deliveries",),
     ("deliveries", "redeliver"),
+    ("readings",),
+    *(("readings", name) for name in ("verify", "heads")),
     *(("subscriptions", name) for name in ("add", "list", "end", "rotate-secret")),
     *(("routing", name) for name in ("list", "check", "import", "export", "diff")),
     *(("routing", name) for name in ("publish", "retire", "preview", "replay", "verify")),

@@ -97,6 +97,11 @@ def test_what_is_overdue_is_listed_and_red_on_the_board(county: County, hungry: 
 def test_papers_that_are_not_confirmed_take_no_aid_back(county: County, hungry: Seen) -> None:
     given = settle(county, hungry, "aid", amount_yuan="500.00", with_what="现金和被褥").raise_for_status().json()
     assert (given["amount_yuan"], given["with_what"], given["outcome"]) == ("500.00", "现金和被褥", "done")
+    for who, words in (("coordinator", "现金和被褥"), ("auditor", None)):
+        listed = county.running.client(who).get("/v1/debts").json()["items"]
+        assert {each["with_what"] for each in listed if each["kind"] == "aid"} == {words}, who
+        board = county.running.client(who).get("/v1/emergencies/board").json()["items"][0]["debts"]
+        assert {each["with_what"] for each in board if each["kind"] == "aid"} == {words}, who
     settle(county, hungry, "papers", outcome="not_confirmed").raise_for_status()
     owed = debts(county, hungry)
     assert (owed["papers"]["outcome"], owed["aid"]["outcome"], owed["aid"]["amount_yuan"]) == (
@@ -241,6 +246,9 @@ def test_a_request_that_shows_danger_keeps_its_number_and_is_told_before_all_els
     assert set(debts(county, receipt)) == {"aid", "explanation", "papers"}
     (event,) = [each for each in county.events(receipt) if each["kind"] == "emergency.lifted"]
     assert event["data"] == {"emergency": "hunger", "facts": ["no_food"]}
+    told_anew = [each["data"] for each in county.events(receipt) if each["kind"] == "emergency.told"]
+    assert told_anew
+    assert all("situation" in each["groups"] and each["legal_basis"] for each in told_anew)
     assert event["note"]["what"] == "家中已断粮两天"
     assert board(county, receipt)["kind"] == "hunger"
     tracked = county.nobody.get(f"/v1/track/{receipt['tracking_token']}").raise_for_status().json()

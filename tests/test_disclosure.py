@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.disclosure import GROUPS, disclose
+from app.disclosure import GROUPS, SITUATION, disclose, groups_held, groups_told, papers_seen, situation
 from app.schemas import Facts, RequestIn, plain
 from tests.examples import PERSONAL, TOWNSHIP, a_request_in_full
 
@@ -28,6 +28,7 @@ OPENS = {
     "schooling": set(),
     "dwelling": set(),
     "disaster": set(),
+    "bank_account": {"bank_account"},
     "narrative": {"details", "narrative"},
 }
 # Opened only where both groups are.
@@ -190,3 +191,148 @@ def test_no_value_leaks_through_groups_that_were_not_given(groups: set[str]) -> 
 @given(st.lists(st.sampled_from(sorted(GROUPS))))
 def test_the_order_and_repetition_of_groups_do_not_matter(groups: list[str]) -> None:
     assert disclose(PERSON, NEED, groups) == disclose(PERSON, NEED, sorted(set(groups)))
+
+
+# Which fields a message's `person` may hold by which group; of people and facts by their own names, and nothing else.
+FIELDS = {
+    "identity": {"applicant.name", "applicant.id_type", "applicant.id_number", "applicant.birth_date"},
+    "contact": {
+        *("applicant.phone", "applicant.address", "applicant.household_division_code"),
+        *("helper.name", "helper.phone", "helper.relation", "helper.organisation"),
+    },
+    "bank_account": {"applicant.bank_account"},
+    "household": {"household.name", "household.relation", "household.birth_date", "consents"},
+    "narrative": {"details", "narrative", "supplements.at", "supplements.note"},
+}
+PAPERS = {
+    "household": {"household_register", "marriage_certificate"},
+    "income": {"tax_record", "recognised_status_proof"},
+    "health": {"diagnosis", "medical_settlement"},
+    "disability": {"disability_certificate"},
+    "schooling": {"school_enrolment_record"},
+    "dwelling": {"house_safety_appraisal_form"},
+    "disaster": {"damage_photos"},
+    "narrative": {"legal_documents", "a_countys_own_paper"},
+}
+PLAIN = {"application_form", "identity_document"}
+ALL_PAPERS = sorted(PLAIN.union(*PAPERS.values()))
+anybody = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.text(min_size=1)
+        for name in (
+            *("name", "id_type", "id_number", "birth_date", "phone", "address", "household_division_code"),
+            *("relation", "organisation", "bank_account", "something_new"),
+        )
+    },
+)
+declared = st.dictionaries(st.sampled_from([*FACTS, "something_new"]), st.text(min_size=1))
+supplements = st.lists(
+    st.fixed_dictionaries(
+        {"at": st.just("2026-11-23T08:00:00Z")},
+        optional={
+            "materials": st.lists(st.sampled_from(ALL_PAPERS)),
+            "facts": declared,
+            "note": st.text(min_size=1),
+            "something_new": st.text(min_size=1),
+        },
+    ),
+    max_size=3,
+)
+requests = st.fixed_dictionaries(
+    {
+        "applicant": anybody,
+        "needs": st.just([{"code": NEED, "facts": {}, "details": "说明", "something_new": "x"}]),
+        "facts": declared,
+    },
+    optional={
+        "helper": anybody,
+        "household": st.lists(anybody, max_size=3),
+        "narrative": st.text(min_size=1),
+        "consents": st.just([{"purpose": "economic_verification"}]),
+        "supplements": supplements,
+        "emergency": st.just({"what": "断粮", "where": "老街"}),
+        "something_new": st.text(min_size=1),
+    },
+)
+
+
+def fields_of(seen: dict[str, Any]) -> set[str]:
+    found = set()
+    for name, part in seen.items():
+        if name in ("details", "narrative", "consents"):
+            found.add(name)
+        for each in part if isinstance(part, list) else [part]:
+            if isinstance(each, dict) and name not in ("consents",):
+                found |= {f"{name}.{field}" for field in each}
+    return found
+
+
+@given(requests, st.sets(st.sampled_from(sorted(GROUPS))))
+def test_for_any_groups_nothing_is_shown_but_their_fields(person: dict[str, Any], groups: set[str]) -> None:
+    seen = disclose(person, NEED, groups)
+    allowed = {"supplements.at", "supplements.materials"}.union(*(FIELDS.get(group, set()) for group in groups))
+    allowed |= {f"facts.{fact}" for group in groups for fact in FACTS_OF.get(group, ())}
+    if {"household", "identity"} <= groups:
+        allowed |= {"household.id_type", "household.id_number"}
+    assert fields_of(seen) - allowed == set()
+    papers = {paper for each in seen.get("supplements", []) for paper in each.get("materials", [])}
+    assert papers <= PLAIN.union(*(PAPERS.get(group, set()) for group in groups))
+
+
+@given(requests, st.sets(st.sampled_from(sorted(GROUPS))), st.sets(st.sampled_from(sorted(GROUPS))))
+def test_what_two_sets_of_groups_show_is_shown_by_both_together(
+    person: dict[str, Any], some: set[str], others: set[str]
+) -> None:
+    both = fields_of(disclose(person, NEED, some | others))
+    assert fields_of(disclose(person, NEED, some)) | fields_of(disclose(person, NEED, others)) <= both
+
+
+@given(st.lists(st.sampled_from(ALL_PAPERS)), st.sets(st.sampled_from(ALL_PAPERS)))
+def test_a_paper_that_the_rule_asks_for_is_named_to_its_agency(handed_in: list[str], asked: set[str]) -> None:
+    seen = papers_seen(handed_in, (), asked)
+    assert seen == [paper for paper in handed_in if paper in asked | PLAIN]
+
+
+@given(requests)
+def test_the_groups_that_a_request_holds_are_those_that_show_something(person: dict[str, Any]) -> None:
+    held = set(groups_held(person))
+    assert (SITUATION in held) == ("emergency" in person)
+    for group in GROUPS - held:
+        assert not any(disclose(person, NEED, [group]).values())
+
+
+SAID = {
+    "narrative": "此人的经过",
+    "emergency": {"what": "断粮", "where": "老街", "people": 2, "position": {"latitude": 1.0}},
+}
+
+
+@pytest.mark.parametrize(
+    ("groups", "acts", "seen"),
+    [
+        ((), True, ("断粮", "老街", 2)),
+        ((), False, (None, None, 2)),
+        (("narrative",), False, ("断粮", None, 2)),
+        (("contact",), False, (None, "老街", 2)),
+    ],
+)
+def test_who_acts_in_an_emergency_is_told_what_was_said_of_it_and_who_is_informed_what_its_rule_opens(
+    groups: tuple[str, ...], *, acts: bool, seen: tuple[str | None, str | None, int]
+) -> None:
+    told = situation(SAID, groups, acts=acts)
+    assert (told["situation"], told["place"], told["people"]) == seen
+    assert (told["position"] is None) == (told["place"] is None)
+
+
+@pytest.mark.parametrize(("groups", "words"), [((), None), (("narrative",), "此人的经过")])
+def test_what_was_told_before_it_was_an_emergency_is_opened_as_ever(groups: tuple[str, ...], words: str | None) -> None:
+    lifted = {**SAID, "emergency": {"what": None, "where": None}}
+    assert situation(lifted, groups, acts=True)["situation"] == words
+
+
+def test_a_supplement_tells_of_the_groups_that_are_open_and_of_which_it_says_something() -> None:
+    added = {"materials": ["diagnosis"], "facts": {"illness": "病", "schooling": "junior"}, "note": None}
+    assert groups_told(added, NEED, ("identity", "health", "narrative"), ()) == ["health", "papers"]
+    assert groups_told(added, NEED, ("identity",), ()) == []
+    assert groups_told(added, NEED, ("identity",), ("diagnosis",)) == ["papers"]

@@ -53,25 +53,26 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
+    "aid dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing signing "
+    "turns",
     "columns hashchain marks schemas schemas_bulk schemas_emergencies",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_catalogue answers_emergencies answers_guests answers_proof answers_routing "
-    "answers_subscriptions answers_tracking",
+    "answers_agencies answers_calendar answers_catalogue answers_disclosures answers_emergencies answers_guests "
+    "answers_proof answers_routing answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry same_person service_key",
+    "bulk constraints keys ledger migrating office readings registry same_person service_key",
     "disputes",
     "repeats timeline",
     "clocks",
     "answers_coordination",
     "delivery",
-    "explaining",
+    "explaining shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks calling chain county_aid guests inbox intake operation previewing proof reading "
-    "refused_callbacks replay rescheduling rotation seed senders tabling working_days",
-    "debts docket drafting",
+    "agencies alarms board callbacks calling chain county_aid disclosures guests inbox intake looking operation "
+    "previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling working_days",
+    "catalogue debts docket drafting",
     "coordination emergency emergency_board",
     "conference endpoint_rows",
     "endpoints subscriptions",
@@ -82,7 +83,8 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_subscriptions",
+    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
+    "cli_readings cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}

@@ -125,6 +125,7 @@ def test_an_agency_is_shown_the_field_groups_of_its_rule_and_nothing_else(county
         "household": ("member", "member_id_number"),
         "income": ("income",),
         "health": ("illness", "costs"),
+        "bank_account": ("bank_account",),
         "narrative": ("details", "narrative"),
     }
     assert {name for names in values.values() for name in names} == PERSONAL.keys(), "every value has its group"

@@ -37,6 +37,7 @@ EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_DISPUTES = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
+SEE_ALARMS = {role for role in KeyRole if role in ("auditor", "security")}
 ACT_IN_EMERGENCIES = {KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): {KeyRole.INTAKE},
@@ -44,6 +45,9 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/requests/{request_id}"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/timeline"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/decision"): SEE_REQUESTS,
+    ("GET", "/v1/requests/{request_id}/disclosures"): SEE_REQUESTS,
+    ("GET", "/v1/alarms"): SEE_ALARMS,
+    ("POST", "/v1/alarms/{alarm_id}/acknowledge"): SEE_ALARMS,
     ("POST", "/v1/requests/{request_id}/supplements"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
     ("POST", "/v1/requests/{request_id}/withdraw"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
     ("POST", "/v1/emergencies"): {KeyRole.INTAKE, KeyRole.EMERGENCY},

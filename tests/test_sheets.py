@@ -92,7 +92,7 @@ def test_the_chinese_sheet_is_chinese() -> None:
     assert headings == CHINESE
     assert cells["适用条件"] == "年龄 < 80 或 自理能力 属于 (失能, 半失能)"
     assert (cells["承办角色"], cells["是否必办"]) == ("牵头", "是")
-    assert cells["可见信息"] == "身份;联系方式;家庭成员;收入;陈述"
+    assert cells["可见信息"] == "身份;联系方式;家庭成员;收入;银行账户;陈述"
     assert cells["由谁同意"] == "全体成年家庭成员"
 
 
@@ -180,7 +180,7 @@ BROKEN = [
     ("complete_limit", "WD:10000", "WD:n (working days)"),
     ("emergency_limit", "soon", "WD:n (working days)"),
     ("accept_certainty", "own_shure", "did you mean own_sure?"),
-    ("discloses", "identity;bank_account", "'bank_account' is unknown"),
+    ("discloses", "identity;shoe_size", "'shoe_size' is unknown"),
     ("discloses", "identity,contact", "'identity,contact' is unknown"),
     ("consent", "notise", "did you mean notice?"),
     ("consent_of", "everybody", "'everybody' is unknown"),

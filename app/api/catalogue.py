@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app import reading
+from app import catalogue
 from app.answers import ProblemExplained
 from app.answers_catalogue import DivisionPage, NeedList
 from app.api.access import office_of
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 @router.get("/needs", summary="The need catalogue", responses=answers(NeedList, key=False))
 async def needs(request: Request) -> Response:
     """What may be asked for, what to bring, what data sharing supplies, and the law it rests on."""
-    return answer(await reading.needs(office_of(request)), headers={"Cache-Control": "public, max-age=60"})
+    return answer(await catalogue.needs(office_of(request)), headers={"Cache-Control": "public, max-age=60"})
 
 
 @router.get("/divisions", summary="Divisions", responses=answers(DivisionPage, "validation_failed", key=False))
@@ -32,7 +32,7 @@ async def divisions(
     level: Annotated[Literal["province", "prefecture", "county", "township"] | None, Query()] = None,
 ) -> Response:
     """Statistical codes of Jiangxi as of 2023-06-30, in the order of their codes."""
-    return page_answer(request, await reading.divisions(office_of(request), page, parent, level))
+    return page_answer(request, await catalogue.divisions(office_of(request), page, parent, level))
 
 
 @router.get(

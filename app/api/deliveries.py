@@ -15,8 +15,10 @@ from app.api.bodies import answer
 from app.api.documents import answers
 from app.api.handoffs import AgencyCode
 from app.api.paging import Many, Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.delivery import again
 from app.keys import Key, KeyRole
+from app.purposes import Purpose
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
@@ -39,10 +41,10 @@ async def list_deliveries(
 @router.get(
     "/{delivery_id:uuid}",  # `redeliver-exhausted` is none
     summary="One delivery with its attempts",
-    responses=answers(DeliveryView, "not_found", "validation_failed"),
+    responses=answers(DeliveryView, "not_found", "purpose_needed", "validation_failed"),
 )
-async def one_delivery(request: Request, key: Looks, delivery_id: UUID) -> Response:
-    return answer(await reading.one_delivery(office_of(request), key, delivery_id))
+async def one_delivery(request: Request, key: Looks, delivery_id: UUID, purpose: StatedPurpose = None) -> Response:
+    return answer(await reading.one_delivery(office_of(request), key, delivery_id, purpose))
 
 
 @router.post(
@@ -54,7 +56,7 @@ async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response
     """One that was delivered, or given up: the same id and the same bytes, for another three days."""
     office = office_of(request)
     await again.redeliver(office.database, delivery_id, key.actor)
-    return answer(await reading.one_delivery(office, key, delivery_id))
+    return answer(await reading.one_delivery(office, key, delivery_id, Purpose.HANDLING))
 
 
 @router.post(

@@ -78,7 +78,7 @@ def _seconds(request: Request) -> int | None:
 )
 async def emergency_board(request: Request, key: Watches, page: Paged) -> Response:
     """Red is an agency that no machine has surely reached and that has not signed in: people call it."""
-    return page_answer(request, await board(office_of(request), page))
+    return page_answer(request, await board(office_of(request), key, page))
 
 
 @router.post(

@@ -14,6 +14,7 @@ from app.api.access import Allow, office_of
 from app.api.bodies import answer
 from app.api.documents import ETAG, answers
 from app.api.paging import Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.inboxes import Waiting
 from app.keys import Key, KeyRole
 from app.lifecycle import Clock, HandoffStatus
@@ -84,11 +85,11 @@ async def _end_when_left(request: Request, call: Waiting) -> None:
 @router.get(
     "/{handoff_id}",
     summary="One handoff",
-    responses=answers(HandoffDisclosed, "not_found", "validation_failed", headers=ETAG),
+    responses=answers(HandoffDisclosed, "not_found", "purpose_needed", "validation_failed", headers=ETAG),
 )
-async def one_handoff(request: Request, key: Looks, handoff_id: UUID) -> Response:
+async def one_handoff(request: Request, key: Looks, handoff_id: UUID, purpose: StatedPurpose = None) -> Response:
     """With the field groups of the person that the rule opens to this agency, and no others. The ETag changes with
-    everything that happens to the handoff."""
+    everything that happens to the handoff. That the person is shown is recorded before, with the purpose."""
     office = office_of(request)
-    seen = await reading.one_handoff(office, key, handoff_id, office.settings.public_url)
+    seen = await reading.one_handoff(office, key, handoff_id, office.settings.public_url, purpose=purpose)
     return answer(seen, headers={"ETag": seen["etag"]})

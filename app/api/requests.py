@@ -7,12 +7,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import intake, reading
+from app import disclosures, intake, reading
 from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
+from app.answers_disclosures import Disclosures
 from app.api.access import Allow, Direct, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
@@ -59,18 +61,40 @@ async def list_requests(
     return page_answer(request, await reading.requests(office_of(request), key, page, status, emergency))
 
 
-@router.get("/{request_id}", summary="One request", responses=answers(RequestView, "not_found", "validation_failed"))
-async def one_request(request: Request, key: Looks, request_id: UUID) -> Response:
-    """`person` is shown to the door that took it in and to coordinators; auditors see null."""
-    return answer(await reading.request(office_of(request), key, request_id))
+@router.get(
+    "/{request_id}",
+    summary="One request",
+    responses=answers(RequestView, "not_found", "purpose_needed", "validation_failed"),
+)
+async def one_request(request: Request, key: Looks, request_id: UUID, purpose: StatedPurpose = None) -> Response:
+    """`person` is shown to the door that took it in and to coordinators; auditors see null. That it was shown is
+    recorded before it is, with the purpose."""
+    return answer(await reading.request(office_of(request), key, request_id, purpose))
 
 
 @router.get(
-    "/{request_id}/timeline", summary="What happened", responses=answers(Timeline, "not_found", "validation_failed")
+    "/{request_id}/disclosures",
+    summary="Who was shown what of the person, newest first",
+    responses=answers(Disclosures, "not_found", "validation_failed"),
 )
-async def timeline(request: Request, key: Looks, request_id: UUID) -> Response:
+async def list_disclosures(
+    request: Request,
+    key: Looks,
+    request_id: UUID,
+    limit: Annotated[int, Query(ge=1, le=200, description="The newest so many.")] = 100,
+) -> Response:
+    """Messages that were sent, and what was looked at here: by whom, which groups, why, by what law. No personal data."""
+    return answer(await disclosures.of_request(office_of(request), key, request_id, limit))
+
+
+@router.get(
+    "/{request_id}/timeline",
+    summary="What happened",
+    responses=answers(Timeline, "not_found", "purpose_needed", "validation_failed"),
+)
+async def timeline(request: Request, key: Looks, request_id: UUID, purpose: StatedPurpose = None) -> Response:
     """The append-only history, hash-chained; `intact` says whether the chain verifies."""
-    return answer(await reading.timeline(office_of(request), key, request_id))
+    return answer(await reading.timeline(office_of(request), key, request_id, purpose))
 
 
 @router.get(

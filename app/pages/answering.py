@@ -29,6 +29,7 @@ from app.pages.page import go_to, page, read_form
 from app.pages.showing import sections_of
 from app.pages.words import FORMS, LABELS, ROLES, STATUSES, Form
 from app.problems import Problem, Text, unavailable
+from app.purposes import Way
 from app.receipts import spoken
 from app.schemas import CallbackIn
 from app.senders import Sender
@@ -238,7 +239,7 @@ async def _desk(
     wrong: list[Text] | None = None,
     filled: dict[str, dict[str, str]] | None = None,
 ) -> Response:
-    seen = await reading.one_handoff(office, guest.key, guest.handoff_id, None)
+    seen = await reading.one_handoff(office, guest.key, guest.handoff_id, None, Way.GUEST_PAGE)
     snapshot = await office.registry.current()
     allowed = {type_.removeprefix("handoff.") for type_ in seen["allowed"]}
     return page(

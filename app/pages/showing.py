@@ -33,8 +33,11 @@ class Section(NamedTuple):
 def sections_of(person: Mapping[str, Any], snapshot: Snapshot) -> list[Section]:
     """Of what a rule opens of a request (the shape that `disclose` gives), in the order of a form."""
     told = {name: person.get(name) for name in ("details", "narrative")}
+    applicant = dict(person.get("applicant", {}))
+    account = applicant.pop("bank_account", {})
     parts = {
-        "applicant": [person.get("applicant", {})],
+        "applicant": [applicant],
+        "account": [account],
         "helper": [person.get("helper", {})],
         "household": person.get("household", []),
         "facts": [person.get("facts", {})],

@@ -128,6 +128,7 @@ FORMS: dict[Act, Form] = {
 
 SECTIONS = {
     "applicant": Text("申请人", "Applicant"),
+    "account": Text("银行账户", "Bank account"),
     "helper": Text("代办人", "Helper"),
     "household": Text("家庭成员", "Household"),
     "facts": Text("情况", "Facts"),
@@ -143,6 +144,9 @@ LABELS = {
     "phone": Text("电话", "Telephone"),
     "address": Text("住址", "Address"),
     "household_division_code": Text("户籍地", "Registered in"),
+    "bank": Text("开户银行", "Bank"),
+    "number": Text("账号", "Account"),
+    "holder": Text("户名", "Account holder"),
     "relation": Text("关系", "Relation"),
     "organisation": Text("单位", "Organisation"),
     "illness": Text("病情", "Illness"),

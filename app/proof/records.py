@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
+from app.identifiers import least_id
 from app.problems import Problem
 from app.sealing import Box, vault_of
 from app.service_key import service_box
@@ -64,7 +65,7 @@ async def read(database: Database, handoff_id: UUID) -> Records:
         # By the agency's own index: an index by handoff would be paid for with every message.
         sent = select(delivery).where(
             delivery.c.receiver == own.agency_code,
-            delivery.c.id >= _least_id(own.opened_at - _EARLIEST),
+            delivery.c.id >= least_id(own.opened_at - _EARLIEST),
             delivery.c.handoff_id == handoff_id,
         )
         deliveries = await _rows(connection, sent.order_by(delivery.c.id))
@@ -104,8 +105,3 @@ def _opened(box: Box, sealed: bytes) -> bytes | None:
 
 async def _rows(connection: AsyncConnection, query: Any) -> list[Row]:
     return list((await connection.execute(query)).mappings())
-
-
-def _least_id(at: datetime) -> UUID:
-    """The least UUIDv7 of a millisecond (RFC 9562, 5.7)."""
-    return UUID(int=round(at.timestamp() * 1000) << 80)

@@ -46,6 +46,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         "schooling": ("就学", "schooling"),
         "dwelling": ("住房", "dwelling"),
         "disaster": ("受灾", "disaster"),
+        "bank_account": ("银行账户", "bank account"),
         "narrative": ("陈述", "narrative"),
     },
     "consent": {

@@ -43,12 +43,14 @@ from app.tables.emergencies import (
     living_standard,
 )
 from app.tables.naming import metadata
+from app.tables.readings import alarm, reading
 
 __all__ = [
     "agency",
     "agency_seat",
     "aid_ceiling",
     "aid_mark",
+    "alarm",
     "api_key",
     "calendar_change",
     "callback",
@@ -75,6 +77,7 @@ __all__ = [
     "material",
     "metadata",
     "need",
+    "reading",
     "revision",
     "routing_table",
     "rule",

@@ -1,6 +1,6 @@
 """emergencies: those that are closed can be listed too, without reading what was none
 
-Revision ID: 0018
+Revision ID: 0011
 Revises: 0010
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None

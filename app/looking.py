@@ -1,0 +1,57 @@
+"""Looking at a person's data (查阅): who does it says what for, and it is recorded before anything is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.clocks import rule_of
+from app.guests import WAY as BY_GUEST_LINK
+from app.keys import Key, KeyRole
+from app.lifecycle import RequestStatus
+from app.office import Office
+from app.problems import FieldError, Problem
+from app.purposes import Purpose, Way, usual
+from app.readings import Reading
+from app.timeline import Case, Handoff
+
+# A coordinator's own work: nobody handles it, or who does is disputed.
+_FOR_COORDINATORS = (RequestStatus.REGISTERED, RequestStatus.DISPUTED)
+
+
+async def record(
+    office: Office,
+    key: Key,
+    case: Case,
+    way: Way,
+    shown: Iterable[str],
+    purpose: Purpose | None,
+    of: Handoff | None = None,
+) -> None:
+    """Raises `purpose_needed`, and `unavailable` where it can't be recorded: then nothing may be shown. An agency that
+    handles an emergency is shown what it needs all the same."""
+    if purpose is None and key.role is KeyRole.COORDINATOR and office.settings.reading_purpose_required:
+        text = Problem("purpose_needed").kind.advice
+        raise Problem("purpose_needed", errors=(FieldError("purpose", "purpose_needed", text),))
+    rule = rule_of(of, await office.registry.current()) if of is not None and key.agency_code else None
+    seen = Reading(
+        actor=f"{key.actor}{BY_GUEST_LINK}" if way is Way.GUEST_PAGE else key.actor,
+        role=key.role.value,
+        agency_code=key.agency_code,
+        request_id=case.id,
+        handoff_id=of.id if of is not None else None,
+        shown=tuple(shown),
+        legal_basis=rule.legal_basis if rule is not None else None,
+        way=way.value,
+        purpose=(purpose or usual(key.role)).value,
+        stated=purpose is not None,
+        unrelated=not _is_own_work(key, case, of),
+    )
+    await office.readings.record(seen, must=not (case.is_emergency and key.agency_code is not None))
+
+
+def _is_own_work(key: Key, case: Case, of: Handoff | None) -> bool:
+    if case.has_ended:
+        return False
+    if key.role is KeyRole.AGENCY:
+        return of is not None and of.is_open
+    return key.role is not KeyRole.COORDINATOR or case.is_emergency or case.status in _FOR_COORDINATORS
