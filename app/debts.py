@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import rights
 from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
@@ -111,14 +112,13 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
 
 
 def must_reach(key: Key, case: Case) -> None:
-    """An agency reaches what it has been sent a part of; who took it in and coordinators as ever."""
+    """An agency reaches what it has been sent a part of; others as ever."""
     if key.role is KeyRole.AGENCY:
         sent = (each for each in case.handoffs if each.dispatched_at is not None)
-        is_its = any(each.agency_code == key.agency_code for each in sent)
+        if all(each.agency_code != key.agency_code for each in sent):
+            raise Problem("not_found")
     else:
-        is_its = key.role is KeyRole.COORDINATOR or case.request["registered_by"] == key.holder
-    if not is_its:
-        raise Problem("not_found")
+        rights.must_reach(key, case.request)
 
 
 def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
@@ -143,7 +143,7 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
 
 
 async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
-    """A page (`DebtPage`), newest first; of an agency those of its own requests, of an intake key those it took in."""
+    """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach."""
     at = now()
     query = _DEBTS
     if asked.overdue:
@@ -153,10 +153,11 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
     if key.role is KeyRole.AGENCY:
         of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
         query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
-    elif key.role is KeyRole.INTAKE:
-        query = query.where(help_request.c.registered_by == key.holder)
+    else:
+        query = query.where(*rights.reached(key))
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
-    return {"items": [_seen(row, row, at) for row in rows], "next_cursor": next_cursor}
+    with_words = key.role is KeyRole.AGENCY or rights.sees_people(key)
+    return {"items": [_seen(row, row, at, with_words=with_words) for row in rows], "next_cursor": next_cursor}
 
 
 _DEBTS: Select[Any] = select(debt, help_request.c.receipt_number, help_request.c.division_code).join_from(
@@ -164,18 +165,23 @@ _DEBTS: Select[Any] = select(debt, help_request.c.receipt_number, help_request.c
 )
 
 
-async def of_requests(connection: AsyncConnection, request_ids: list[UUID], at: datetime) -> dict[UUID, list[Any]]:
+async def of_requests(
+    connection: AsyncConnection, request_ids: list[UUID], at: datetime, *, with_words: bool
+) -> dict[UUID, list[Any]]:
     """The debts of requests, in the order of their days."""
     found: dict[UUID, list[Any]] = {request_id: [] for request_id in request_ids}
     query = _DEBTS.where(debt.c.request_id.in_(request_ids)).order_by(debt.c.due_at, debt.c.kind)
     for row in (await connection.execute(query)).mappings():
-        found[row["request_id"]].append(_seen(row, row, at))
+        found[row["request_id"]].append(_seen(row, row, at, with_words=with_words))
     return found
 
 
-def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime) -> dict[str, Any]:
+def _seen(
+    row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, *, with_words: bool = True
+) -> dict[str, Any]:
+    """Free words may name somebody: they are for those who may see people."""
     until = row["settled_at"] or at
-    note = unseal(row["sealed"]) if row["sealed"] is not None else {}
+    note = unseal(row["sealed"]) if with_words and row["sealed"] is not None else {}
     return {
         "debt_id": row["id"],
         "request_id": row["request_id"],

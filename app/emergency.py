@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 
-from app import checks, presenting
+from app import checks, presenting, rights
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
 from app.delivery.notices import finish
@@ -93,7 +93,7 @@ async def _register(
         _add_coordinator(case, desk)
     _owe(case, needs, table, desk)
     marks = _mark(office, case, needs, desk)
-    warnings = [*seen.warnings, *await _helped_before(office, marks)]
+    warnings = [*seen.warnings, *rights.taken_in_elsewhere(key, seen.place), *await _helped_before(office, marks)]
     case.settle(desk.at, desk.actor)
     answer = to_json(
         {

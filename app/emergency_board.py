@@ -9,10 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app import debts
+from app import debts, rights
 from app.chain import steps_of
 from app.delivery.breaker import BreakerState
 from app.identifiers import now
+from app.jurisdictions import within
+from app.keys import Key
 from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.problems import Text
@@ -51,16 +53,18 @@ _PARTS: Select[Any] = (
 
 
 @again_if_outdated
-async def board(office: Office, page: PageAsked) -> dict[str, Any]:
-    """The open emergencies (`EmergencyBoard`), newest first."""
+async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
+    """The open emergencies of the key's jurisdiction (`EmergencyBoard`), newest first."""
     at, snapshot = now(), await office.registry.current()
-    requests, next_cursor = await page_of(office.database, _REQUESTS, help_request.c.id, page)
+    requests, next_cursor = await page_of(
+        office.database, _REQUESTS.where(*within(key.division_code)), help_request.c.id, page
+    )
     ids = [row["id"] for row in requests]
     async with office.database.reading() as connection:
         parts: dict[UUID, list[Any]] = {each: [] for each in ids}
         for row in (await connection.execute(_PARTS.where(handoff.c.request_id.in_(ids)))).mappings():
             parts[row["request_id"]].append(row)
-        owed = await debts.of_requests(connection, ids, at)
+        owed = await debts.of_requests(connection, ids, at, with_words=rights.sees_people(key))
     items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in requests]
     return {"items": items, "next_cursor": next_cursor}
 

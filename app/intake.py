@@ -19,7 +19,7 @@ from app.keys import Key
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
 from app.office import Office, again_if_outdated
-from app.problems import Problem, Text, invalid, unavailable
+from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
 from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
@@ -133,7 +133,8 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
     )
     open_from(case, decision, desk)
     case.settle(desk.at, desk.actor)
-    answer = to_json(_receipt(case, asked, decision, table, desk))
+    warnings = checks.warnings_of(asked, local_day(desk.at)) + rights.taken_in_elsewhere(key, asked.division_code)
+    answer = to_json(_receipt(case, asked, decision, table, desk, warnings))
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
@@ -141,7 +142,12 @@ def _register(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None,
 
 
 def _receipt(
-    case: Case, asked: RequestIn, decision: RoutingDecision, table: RoutingTable, desk: Desk
+    case: Case,
+    asked: RequestIn,
+    decision: RoutingDecision,
+    table: RoutingTable,
+    desk: Desk,
+    warnings: list[FieldError],
 ) -> dict[str, Any]:
     number = case.request["receipt_number"]
     return {
@@ -153,7 +159,7 @@ def _receipt(
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
-        "warnings": presenting.warned(checks.warnings_of(asked, local_day(desk.at))),
+        "warnings": presenting.warned(warnings),
     }
 
 

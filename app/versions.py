@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry
 from app.db import Database
+from app.jurisdictions import within
 from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
 from app.routing.check import World, check
@@ -287,10 +288,12 @@ class Past:
     record: Mapping[str, Any]
 
 
-async def past_requests(connection: AsyncConnection, last: int | None = None) -> AsyncIterator[Past]:
-    """Stored requests, the newest first, a batch at a time; all of them, or the last so many."""
+async def past_requests(
+    connection: AsyncConnection, last: int | None = None, place: str | None = None
+) -> AsyncIterator[Past]:
+    """Stored requests of a place, the newest first, a batch at a time; all of them, or the last so many."""
     names = ("id", "receipt_number", "registered_at", "division_code", "decision", "sealed")
-    query = select(*(help_request.c[name] for name in names)).order_by(help_request.c.id.desc())
+    query = select(*(help_request.c[name] for name in names)).where(*within(place)).order_by(help_request.c.id.desc())
     before: UUID | None = None
     left = last
     while left is None or left > 0:

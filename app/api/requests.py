@@ -19,9 +19,12 @@ from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
-TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE))]
-Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
-Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
+TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP))]
+Looks = Annotated[
+    Key,
+    Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),
+]
+Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 
 
 @intake_router.post(
@@ -51,13 +54,13 @@ async def take_in(request: Request, key: TakesIn) -> Response:
 async def list_requests(
     request: Request, key: Looks, page: Paged, status: Annotated[RequestStatus | None, Query()] = None
 ) -> Response:
-    """An intake key sees what it took in; coordinators and auditors see all. No personal data here."""
+    """A key that takes in sees what it took in; others what lies in their jurisdiction. No personal data here."""
     return page_answer(request, await reading.requests(office_of(request), key, page, status))
 
 
 @router.get("/{request_id}", summary="One request", responses=answers(RequestView, "not_found", "validation_failed"))
 async def one_request(request: Request, key: Looks, request_id: UUID) -> Response:
-    """`person` is shown to the door that took it in and to coordinators; auditors see null."""
+    """`person` is shown to the door that took it in, to its township and to coordinators; others see null."""
     return answer(await reading.request(office_of(request), key, request_id))
 
 

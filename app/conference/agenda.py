@@ -18,6 +18,7 @@ from app import clocks, presenting, rights
 from app.clocks import rule_of
 from app.coordination import is_disputed
 from app.identifiers import now
+from app.jurisdictions import of_requests_within
 from app.keys import Key
 from app.lifecycle import DisputeState, HandoffStatus
 from app.office import Office, again_if_outdated
@@ -66,12 +67,12 @@ class _Facts:
 
 @again_if_outdated
 async def agenda(office: Office, key: Key, most: int) -> dict[str, Any]:
-    """An `Agenda`: at most so many of each kind."""
-    snapshot, at = await office.registry.current(), now()
+    """An `Agenda` of the key's jurisdiction: at most so many of each kind."""
+    snapshot, at, place = await office.registry.current(), now(), key.division_code
     async with office.database.reading_as_one() as connection:
-        disputes = await _rows(connection, _disputes(most))
-        several = await _rows(connection, _several(most))
-        late = await _rows(connection, _late(at, most))
+        disputes = await _rows(connection, _disputes(most, place))
+        several = await _rows(connection, _several(most, place))
+        late = await _rows(connection, _late(at, most, place))
         lists = {DISPUTE: disputes, SEVERAL_OPEN: several, OVERDUE_TWICE: late}
         ids = {row["request_id"] for rows in lists.values() for row in rows[:most]}
         facts = await _facts(connection, ids, with_words=rights.sees_people(key))
@@ -84,24 +85,31 @@ async def agenda(office: Office, key: Key, most: int) -> dict[str, Any]:
     return {"at": at, "items": items, "more": [kind for kind, rows in lists.items() if len(rows) > most]}
 
 
-def _disputes(most: int) -> Any:
+def _disputes(most: int, place: str | None) -> Any:
     is_open = dispute.c.state == DisputeState.OPEN.value
-    return select(dispute).where(is_open).order_by(dispute.c.id).limit(most + 1)
+    return (
+        select(dispute)
+        .where(is_open, *of_requests_within(place, dispute.c.request_id))
+        .order_by(dispute.c.id)
+        .limit(most + 1)
+    )
 
 
-def _several(most: int) -> Any:
+def _several(most: int, place: str | None) -> Any:
     """Who is only informed owes no answer."""
     of_need = (handoff.c.request_id, handoff.c.need)
     works = handoff.c.status.in_(_SENT) & (handoff.c.role != Role.INFORMED.value)
-    counted = select(*of_need).where(works).group_by(*of_need).having(func.count() >= SEVERAL)
+    there = of_requests_within(place, handoff.c.request_id)
+    counted = select(*of_need).where(works, *there).group_by(*of_need).having(func.count() >= SEVERAL)
     return counted.order_by(*of_need).limit(most + 1)
 
 
-def _late(at: datetime, most: int) -> Any:
+def _late(at: datetime, most: int, place: str | None) -> Any:
     of_handoff = (event.c.request_id == handoff.c.request_id) & (event.c.handoff_id == handoff.c.id)
     urged = select(func.count()).where(of_handoff, event.c.kind.in_(URGED)).scalar_subquery()
     late = (handoff.c.first_due < at) & (urged >= TWICE)
-    return select(handoff).where(late).order_by(handoff.c.first_due, handoff.c.id).limit(most + 1)
+    there = of_requests_within(place, handoff.c.request_id)
+    return select(handoff).where(late, *there).order_by(handoff.c.first_due, handoff.c.id).limit(most + 1)
 
 
 async def _rows(connection: AsyncConnection, query: Any) -> list[Mapping[Any, Any]]:

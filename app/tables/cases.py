@@ -53,6 +53,8 @@ help_request = Table(
     one_of("status", RequestStatus),
     Index(None, "registered_by", "id"),
     Index(None, "status", "id"),
+    # Of a small jurisdiction: each of its divisions, newest first.
+    Index(None, "division_code", "id"),
     Index(
         "ix_help_request_open_emergency",
         "id",
