@@ -40,4 +40,4 @@ def upgrade() -> None:
             op.f("ck_api_key_no_division_of_agency"), "role <> 'agency' OR division_code IS NULL"
         )
     op.create_index("ix_api_key_owner", "api_key", ["owner"])
-    op.create_index("ix_help_request_division_code", "help_request", ["division_code", "id"])
+    op.create_index("ix_help_request_division_code_id", "help_request", ["division_code", "id"])
