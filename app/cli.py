@@ -278,7 +278,7 @@ def keys_replace(
 def keys_list(database: DatabaseOption = None) -> None:
     """Show the keys: names and rights, never the keys."""
 
-    from rich.table import Table
+    from rich.table import Column, Table
     from sqlalchemy import select
 
     from app.tables import api_key
@@ -287,12 +287,13 @@ def keys_list(database: DatabaseOption = None) -> None:
         async with opened.reading() as connection:
             return (await connection.execute(select(api_key).order_by(api_key.c.created_at))).mappings().all()
 
-    table = Table("name", "role", "of", "scopes", "networks", "owner", "created", "expires", "revoked", "last used")
+    whole = (Column(name, no_wrap=True) for name in ("name", "role", "of"))
+    table = Table(*whole, "narrowed to", "owner", "created", "expires", "revoked", "last used")
     for row in with_database(database, work):
         of = row["agency_code"] or row["division_code"] or ""
-        lists = (" ".join(row[name] or ()) for name in ("scopes", "networks"))
+        narrowed = " ".join([*(row["scopes"] or ()), *(row["networks"] or ())])
         moments = (minute(row[name]) for name in ("created_at", "expires_at", "revoked_at", "last_used_at"))
-        table.add_row(row["name"], row["role"], of, *lists, row["owner"] or "", *moments)
+        table.add_row(row["name"], row["role"], of, narrowed, row["owner"] or "", *moments)
     out.print(table)
 
 
