@@ -256,7 +256,7 @@ def replay_version(
 
     async def work(office: Office) -> Any:
         whole = {"cases": json.loads(content)} if cases else {"last": last or 500}
-        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()))
+        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()), place=None)
 
     with err.status("Replaying …"):
         found = _ask(database, work)

@@ -41,9 +41,7 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
-class CipherName(StrEnum):
-    AES_256_GCM = "aes-256-gcm"
-    SM4_GCM = "sm4-gcm"
+CipherName = StrEnum("CipherName", {"AES_256_GCM": "aes-256-gcm", "SM4_GCM": "sm4-gcm"})
 
 
 class Settings(BaseSettings):
@@ -165,6 +163,12 @@ class Settings(BaseSettings):
         "also without TLS.",
         examples=["10.36.0.0/16,fd00:36::/32"],
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For is believed: it "
+        "says from where a key that is bound to networks is used.",
+        examples=["127.0.0.1/32"],
+    )
     poll_seconds: float = Field(
         2, gt=0, le=60, description="How often the worker looks even if nobody woke it.", examples=[2]
     )
@@ -258,7 +262,7 @@ class Settings(BaseSettings):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
         return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app import checks, clocks, drafting, etags, handoffs, presenting
+from app import checks, clocks, drafting, etags, handoffs, presenting, rights
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel, desk_of, dispatch_ready, must_match, tell
 from app.identifiers import utc_text
@@ -303,6 +303,7 @@ async def _do(office: Office, call: Call, act: Callable[[Case, Handoff, Desk], D
         if request_id is None:
             raise Problem("not_found")
         case = await load(connection, request_id)
+        rights.must_reach(call.key, case.request)
         if call.repeat and (first := await first_answer(connection, call.repeat)):
             answer: bytes = first.answer
             return answer

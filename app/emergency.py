@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, presenting
+from app import checks, presenting, rights
 from app.calling import call, call_coordinator
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
@@ -96,7 +96,7 @@ async def _register(
     _owe(case, needs, table, desk)
     marks = _marks(office, case, needs, desk)
     _remember(case, marks)
-    warnings = [*seen.warnings]
+    warnings = [*seen.warnings, *rights.taken_in_elsewhere(key, seen.place)]
     if marks:
         async with office.database.reading() as connection:
             warnings += await _helped_before(connection, key, case, marks)

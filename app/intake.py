@@ -20,7 +20,7 @@ from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
 from app.marks import marks_of
 from app.office import Office, again_if_outdated
-from app.problems import Problem, Text, invalid, unavailable
+from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
 from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
@@ -152,7 +152,8 @@ def _register(
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
     open_from(case, decision, desk)
     case.settle(desk.at, desk.actor)
-    answer = to_json(_receipt(case, asked, decision, table, desk, again))
+    warnings = checks.warnings_of(asked, local_day(desk.at)) + rights.taken_in_elsewhere(key, asked.division_code)
+    answer = to_json(_receipt(case, asked, decision, table, desk, again, warnings))
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
@@ -166,6 +167,7 @@ def _receipt(
     table: RoutingTable,
     desk: Desk,
     again: list[OpenRequest],
+    warnings: list[FieldError],
 ) -> dict[str, Any]:
     number = case.request["receipt_number"]
     return {
@@ -178,7 +180,7 @@ def _receipt(
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
         "same_person": [] if asked.channel in UNATTENDED else shown(again, desk.snapshot),
-        "warnings": presenting.warned(checks.warnings_of(asked, local_day(desk.at))),
+        "warnings": presenting.warned(warnings),
     }
 
 

@@ -32,6 +32,7 @@ from app.api import (
     emergencies,
     guest_links,
     handoffs,
+    keys,
     operation,
     proof,
     reference,
@@ -53,6 +54,7 @@ from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -77,6 +79,7 @@ _TAGS = [
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("subscriptions", "Other systems that are told of what happens."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
+    ("keys", "Who may call: keys issued, replaced, revoked by the security administrator."),
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
@@ -88,6 +91,7 @@ _READ_BY_HAND = (
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
+    *(KeyIn, KeyReplaceIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
 
@@ -113,7 +117,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
         *(guest_links, answering, tracking),
-        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation, alarms),
+        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
@@ -137,6 +141,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")
     worker = Worker(settings, office.database, office.ledger, office.registry) if settings.embedded_worker else None
     starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
+    noting = asyncio.create_task(office.keys.keep_noting(stopping), name="keys-used")
     ringing = asyncio.create_task(inbox.keep_ringing(office, stopping), name="inboxes")
     _end_waiting_calls_on_signals(office.database.inboxes)
     log.info("started", version=__version__, embedded_worker=worker is not None)
@@ -150,6 +155,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await worker.stop()
         await fresh
         await ringing
+        await noting
         await office.ledger.stop()
         await office.database.close()
         log.info("stopped")

@@ -237,6 +237,11 @@ KINDS: dict[str, Kind] = {
         Text("已有此名称的订阅", "There is a subscription with this name"),
         Text("请换一个名称,或用 PATCH 修改已有的。", "Choose another name, or change that subscription with PATCH."),
     ),
+    "key_ended": Kind(
+        409,
+        Text("这把密钥已经失效", "This key has ended"),
+        Text("请改为签发新的密钥。", "Issue a new key instead."),
+    ),
     "debt_settled": Kind(
         409,
         Text("此项应补事项已按另一结果了结", "This debt was settled already, and otherwise"),

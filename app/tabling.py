@@ -8,8 +8,8 @@ from typing import Any, Literal
 from app import registry, versions
 from app.identifiers import now
 from app.office import Office
+from app.paged import PageAsked
 from app.problems import FieldError, Problem, Text
-from app.reading import PageAsked
 from app.registry import Snapshot
 from app.routing.cells import Known
 from app.routing.diff import diff

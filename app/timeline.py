@@ -31,7 +31,7 @@ from app.lifecycle import (
     request_status,
     target,
 )
-from app.problems import Problem, Text
+from app.problems import Problem
 from app.routing.rules import Role
 from app.sealing import NO_BOX, Box, vault_of
 from app.tables import debt, event, handoff, help_request
@@ -346,7 +346,7 @@ async def load(connection: AsyncConnection, request_id: UUID) -> Case:
     """The case, its request locked until the caller's transaction ends. Raises `not_found`."""
     cases = await load_all(connection, [request_id])
     if not cases:
-        raise Problem("not_found", Text("没有这个求助事项。", "There is no such help request."))
+        raise Problem("not_found")
     return cases[request_id]
 
 

@@ -159,11 +159,17 @@ def prepare(url: str) -> None:
     asyncio.run(run())
 
 
-def make_key(url: str, role: KeyRole, agency: str | None = None) -> str:
+def make_key(url: str, role: KeyRole, agency: str | None = None, place: str | None = None, **more: Any) -> str:
+    """Of `place` and every division in it; without it, of all there is."""
+
     async def run() -> str:
         database = Database(settings_for(url))
+        name = f"{role} {uuid.uuid4().hex[:8]}"
+        where = place or ("36" if role is KeyRole.TOWNSHIP else None)
         async with database.writing() as connection:
-            _, key = await keys.create(connection, f"{role} {uuid.uuid4().hex[:8]}", role, agency)
+            _, key = await keys.create(
+                connection, name, role, agency, **{"division_code": where, "owner": name, **more}
+            )
         await database.close()
         return key
 

@@ -44,6 +44,7 @@ from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -53,16 +54,16 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing signing "
-    "turns",
+    "aid dangers deadlines disclosure etags identity lifecycle peers province purposes receipts receivers routing "
+    "signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_emergencies",
-    "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
+    "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination",
     "answers_agencies answers_calendar answers_catalogue answers_disclosures answers_emergencies answers_guests "
-    "answers_proof answers_routing answers_subscriptions answers_tracking",
+    "answers_keys answers_proof answers_routing answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office readings registry same_person service_key",
-    "disputes",
+    "bulk constraints jurisdictions keys ledger migrating office readings registry same_person service_key",
+    "disputes paged",
     "repeats timeline",
     "clocks",
     "answers_coordination",
@@ -75,7 +76,7 @@ LAYERS = (
     "catalogue debts docket drafting",
     "coordination emergency emergency_board",
     "conference endpoint_rows",
-    "endpoints subscriptions",
+    "endpoints issuing subscriptions",
     "process worker",
     "api",
     "pages",
@@ -397,6 +398,17 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     LiftIn: {"facts": ["no_food"], "what": "断粮", "where": "值夏镇"},
     SettleIn: {"outcome": "done", "amount_yuan": "1000", "with_what": "被褥"},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
+    KeyIn: {
+        "name": "window 1",
+        "role": "agency",
+        "agency": "a-1",
+        "division_code": "360803",
+        "scopes": ["handoffs:read"],
+        "networks": ["10.36.8.0/24"],
+        "owner": "王",
+        "expires_at": "2027-01-01T00:00:00+08:00",
+    },
+    KeyReplaceIn: {"name": "window 1 in 2027", "overlap_hours": 24},
     WorkingDayIn: {"working": False, "source": "通知"},
     WorkingYearIn: {"year": 2027, "source": "通知", "days": [{"day": "2027-01-01", "working": False}]},
     WithdrawIn: {"reason": "家里已经想出办法"},

@@ -12,9 +12,15 @@ from fastapi.security.base import SecurityBase
 
 from app.keys import Key, KeyRole
 from app.office import Office
-from app.problems import Problem
+from app.peers import caller_address, is_in
+from app.problems import Problem, Text
 
 _LONGEST_KEY = 200
+_LOOKS = ("GET", "HEAD")
+_ELSEWHERE = Text(
+    "此密钥不得从这个地址使用;请从密钥所列网络调用,或请安全管理员更改。",
+    "This key may not be used from this address: call from one of its networks, or ask whoever issues keys.",
+)
 
 
 def office_of(request: Request) -> Office:
@@ -41,9 +47,26 @@ class Allow(SecurityBase):
         key = await office_of(request).keys.find(secret)
         if key is None:
             raise _unauthenticated()
+        if key.networks and not is_in(_address_of(request), key.networks):
+            raise Problem("forbidden", _ELSEWHERE)
         if key.role not in self.roles:
             raise Problem("forbidden")
+        if key.scopes is not None and (scope := scope_of(request.scope["route"], request.method)) not in key.scopes:
+            text = Text(
+                f"此密钥未开通 {scope};请换用开通的密钥。", f"This key is not for {scope}: use one that has this scope."
+            )
+            raise Problem("forbidden", text)
         return key
+
+
+def scope_of(route: APIRoute, method: str) -> str:
+    """What a key that is narrowed needs for a route: by its tag, to look or to do."""
+    return f"{str(route.tags[0]).replace(' ', '_')}:{'read' if method in _LOOKS else 'write'}"
+
+
+def _address_of(request: Request) -> Any:
+    peer, trusted = request.client, office_of(request).settings.trusted_proxies
+    return caller_address(peer.host if peer else None, request.headers.getlist("x-forwarded-for"), trusted)
 
 
 class Direct(APIRoute):

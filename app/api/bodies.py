@@ -214,6 +214,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
     "bool_type": ("应为 true 或 false。", "Write true or false."),
     "certificate_without_key": ("客户端证书与私钥须一并给出。", "Give a certificate together with its key."),
+    "network_malformed": (
+        "应为网络地址,如 10.36.8.0/24。",
+        "Write a network such as 10.36.8.0/24, the bits after its length zero.",
+    ),
     "nowhere": ("请说明地点:where 或 division_code。", "Say where it is: `where` or `division_code`."),
     "float_type": ("应为数字。", "This must be a number."),
     "finite_number": ("应为有限的数字。", "This must be a finite number."),

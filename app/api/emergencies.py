@@ -32,10 +32,11 @@ PREFER = {
 _APPLIED = {"Preference-Applied": {"description": "`wait=N`, as applied.", "schema": {"type": "string"}}}
 alarm_router = APIRouter(prefix="/v1/emergencies", tags=["emergencies"], route_class=Direct)
 router = APIRouter(prefix="/v1", tags=["emergencies"])
-Tells = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.EMERGENCY))]
-Watches = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
-Acts = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR))]
-Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+Tells = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.EMERGENCY))]
+Watches = Annotated[Key, Depends(Allow(KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
+_ACT = (KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.AGENCY, KeyRole.COORDINATOR)
+Acts = Annotated[Key, Depends(Allow(*_ACT))]
+Looks = Annotated[Key, Depends(Allow(*_ACT, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
 
 
 @alarm_router.post(
@@ -106,7 +107,8 @@ async def list_debts(
     open: Annotated[bool | None, Query(description="Those still open, or those settled.")] = None,  # noqa: A002
     overdue: Annotated[bool, Query(description="Those open past their day.")] = False,
 ) -> Response:
-    """An agency sees those of requests that it has a part in, an intake key those of requests that it took in."""
+    """An agency sees those of requests that it has a part in, an intake key those of requests that it took in, others
+    those of their jurisdiction."""
     return page_answer(request, await debts.listed(office_of(request), key, debts.Asked(page, open, overdue)))
 
 

@@ -30,7 +30,7 @@ _ONCE = {"Cache-Control": "no-store"}
 )
 async def list_links(request: Request, key: Looks, handoff_id: UUID, page: Paged) -> Response:
     """Those that have ended or were revoked too. What opens one was shown when it was made, and nowhere else."""
-    return page_answer(request, await reading.guest_links(office_of(request), handoff_id, page))
+    return page_answer(request, await reading.guest_links(office_of(request), key, handoff_id, page))
 
 
 @router.post(

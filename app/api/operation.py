@@ -17,7 +17,10 @@ from app.api.documents import answers
 from app.keys import Key, KeyRole
 
 router = APIRouter(tags=["operation"])
-Watches = Annotated[Key, Depends(Allow(KeyRole.ADMIN, KeyRole.AUDITOR, KeyRole.COORDINATOR))]
+Watches = Annotated[
+    Key,
+    Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.ADMIN, KeyRole.SECURITY, KeyRole.AUDITOR)),
+]
 
 
 @router.get("/health/live", summary="Is the process alive", responses=answers(Live, key=False))

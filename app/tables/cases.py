@@ -76,6 +76,8 @@ help_request = Table(
         postgresql_where=text("emergency IS NOT NULL"),
         sqlite_where=text("emergency IS NOT NULL"),
     ),
+    # Of a small jurisdiction: each of its divisions, newest first.
+    Index(None, "division_code", "id"),
     Index(
         "ix_help_request_open_emergency",
         "id",
