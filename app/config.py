@@ -141,6 +141,12 @@ class Settings(BaseSettings):
         "also without TLS.",
         examples=["10.36.0.0/16,fd00:36::/32"],
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Networks (CIDR, separated by commas) of the proxies before this service, whose `X-Forwarded-For` "
+        "says where a call comes from. Unset: the address that the connection comes from.",
+        examples=["127.0.0.1/32"],
+    )
     poll_seconds: float = Field(
         2, gt=0, le=60, description="How often the worker looks even if nobody woke it.", examples=[2]
     )
@@ -218,7 +224,7 @@ class Settings(BaseSettings):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
         return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         if not isinstance(value, str):

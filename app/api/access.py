@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from app.keys import Key, KeyRole
 from app.office import Office
@@ -17,8 +18,8 @@ from app.problems import Problem
 _LONGEST_KEY = 200
 
 
-def office_of(request: Request) -> Office:
-    office: Office = request.app.state.office
+def office_of(connection: HTTPConnection) -> Office:
+    office: Office = connection.app.state.office
     return office
 
 
