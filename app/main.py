@@ -149,6 +149,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await fresh
         await ringing
         await office.ledger.stop()
+        await office.rates.close()
         await office.database.close()
         log.info("stopped")
 

@@ -13,6 +13,7 @@ from app.db import Database
 from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.rates import Rates
 from app.registry import OutdatedSnapshotError, Registry
 from app.turns import Turns
 from app.way import RightOfWay
@@ -29,6 +30,7 @@ class Office:
     ledger: Ledger
     registry: Registry
     keys: KeyRing
+    rates: Rates
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
 
@@ -47,6 +49,7 @@ class Office:
             Ledger(database, group=settings.ledger_group, observe_group=metrics.LEDGER_GROUP.observe),
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
+            Rates.of(settings, secret, database),
         )
 
 

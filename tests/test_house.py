@@ -52,7 +52,7 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
+    "app config db door_settings identifiers inboxes listening logs metrics problems refusals roles way wire",
     "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
@@ -60,7 +60,7 @@ LAYERS = (
     "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
     "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry",
+    "bulk constraints keys ledger migrating office rates registry",
     "disputes",
     "repeats timeline",
     "clocks",

@@ -11,9 +11,11 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
+from app.api.rates import spend_by_address
 from app.keys import Key, KeyRole
 from app.office import Office
 from app.problems import Problem
+from app.rates import Budget
 
 _LONGEST_KEY = 200
 
@@ -26,25 +28,34 @@ def office_of(connection: HTTPConnection) -> Office:
 class Allow(SecurityBase):
     """A dependency that answers with the caller's key, or refuses."""
 
-    def __init__(self, *roles: KeyRole, signature_instead: bool = False) -> None:
+    def __init__(self, *roles: KeyRole, signature_instead: bool = False, budget: Budget = Budget.CALLS) -> None:
         self.roles = frozenset(roles)
         self.signature_instead = signature_instead
+        self.budget = budget
         self.model = HTTPBearerModel(description="A key made with `one-window keys create`.")
         self.scheme_name = "key"
 
     async def __call__(self, request: Request) -> Key | None:
         presented = request.headers.get("authorization")
         if presented is None and self.signature_instead:
+            await spend_by_address(request, self.budget)
             return None
         scheme, _, secret = (presented or "").partition(" ")
         if scheme.lower() != "bearer" or not 0 < len(secret) <= _LONGEST_KEY:
-            raise _unauthenticated()
+            raise await self._unauthenticated(request)
         key = await office_of(request).keys.find(secret)
         if key is None:
-            raise _unauthenticated()
+            raise await self._unauthenticated(request)
         if key.role not in self.roles:
             raise Problem("forbidden")
+        await office_of(request).rates.spend(self.budget, key.holder)
         return key
+
+    async def _unauthenticated(self, request: Request) -> Problem:
+        """Raises `too_many_requests` where somebody keeps trying."""
+        if self.budget is not Budget.EMERGENCIES:
+            await spend_by_address(request, Budget.STRANGERS)
+        return Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
 
 
 class Direct(APIRoute):
@@ -61,7 +72,3 @@ class Direct(APIRoute):
             return response
 
         return handle
-
-
-def _unauthenticated() -> Problem:
-    return Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})

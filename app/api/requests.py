@@ -15,11 +15,12 @@ from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
+from app.rates import Budget
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
-TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE))]
+TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, budget=Budget.INTAKE))]
 Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
 Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
 
