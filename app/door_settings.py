@@ -64,7 +64,7 @@ class DoorSettings(BaseSettings):
     connections: int = Field(
         1000,
         ge=10,
-        le=100_000,
+        le=10_000,
         description="Connections that each API process keeps; beyond it those that have waited longest are closed for "
         "new ones.",
         examples=[1000],

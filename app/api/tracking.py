@@ -23,9 +23,8 @@ _A_MISS = 9  # as many more look-ups: who looks for what is not there is guessin
 @router.get("/{token}", summary="My request", responses=answers(Tracked, "not_found", "validation_failed", key=False))
 async def track(request: Request, token: Annotated[str, Path(pattern=TOKEN_PATTERN)]) -> Response:
     """Where it is, who has it, by when; no name, number or address of the person. The token is never logged."""
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     try:
-        return answer(await reading.tracked(office_of(request), token), headers=headers)
+        return answer(await reading.tracked(office_of(request), token))
     except Problem:
         await spend_by_address(request, Budget.LOOK_UPS, _A_MISS)
         raise

@@ -1,0 +1,1 @@
+"""Who would break in, and does not."""
