@@ -23,7 +23,7 @@ MOST_BYTES_OF_A_FILE = 10 * 1024 * 1024
 MOST_LEVELS = 32
 MOST_VALUES = 20_000
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
-_OTHER_CHARSET = re.compile(r";\s*charset\s*=\s*\"?(?!utf-?8\b)", re.IGNORECASE)
+_OTHER_CHARSET = re.compile(r";\s*charset\s*=\s*\"?+(?!utf-?8\b)", re.IGNORECASE)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _INNERMOST = re.compile(rb"\[\]|\{\}")
 _BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
