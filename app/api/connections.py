@@ -20,7 +20,7 @@ from app.problems import Problem
 MOST_ADDRESS_BYTES = 8 * 1024
 MOST_HEADER_BYTES = 32 * 1024
 MOST_HEADERS = 100
-_MOST_UNHEARD = 256 * 1024  # of a body whose call is answered already
+_MOST_UNHEARD = 2 * 1024 * 1024  # of a body whose call is answered already
 _LEAST_A_SECOND = 4 * 1024
 _SURELY_SMALL = 8 * 1024
 
