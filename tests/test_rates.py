@@ -205,7 +205,7 @@ def test_two_processes_on_one_database_share_a_keys_budget(database_url: str) ->
     both = [serving.Service(database_url, "--no-worker", calls_a_minute=most) for _ in range(2)]
     try:
         for each in both:
-            each.wait_until("/health/live")
+            each.wait_until("/health/live", within=120)
 
         def burst() -> list[int]:
             key = {"authorization": f"Bearer {serving.make_key(database_url, KeyRole.AUDITOR)}"}

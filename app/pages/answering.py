@@ -72,7 +72,9 @@ def _told_on_a_page(door: Door) -> Door:
             log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
             found = unavailable() if away else problem_of(error) or Problem("internal_error")
         phone = office_of(request).settings.coordinator_phone
-        return page("ended.html", found.kind.status, problem=found, coordinator_phone=phone)
+        told = page("ended.html", found.kind.status, problem=found, coordinator_phone=phone)
+        told.headers.update(found.headers)
+        return told
 
     return opened
 

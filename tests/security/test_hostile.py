@@ -37,7 +37,7 @@ def test_hostile_calls_are_answered_and_nobody_else_notices(database_url: str, t
     log = tmp_path / "log"
     service = serving.Service(database_url, log=log, log_level="debug")
     try:
-        service.wait_until()
+        service.wait_until(within=120)
         keys = {role: serving.make_key(database_url, role, _agency(role)) for role in KeyRole}
         document = httpx.get(f"{service.address}/openapi.json", trust_env=False, timeout=30).json()
         routes = routes_of(document)

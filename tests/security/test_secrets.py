@@ -29,7 +29,7 @@ def test_what_is_secret_in_a_call_is_in_no_log_no_metric_and_no_error(database_u
     log = tmp_path / "log"
     service = serving.Service(database_url, "--no-worker", log=log, log_level="debug", sign_ins_a_minute=1000)
     try:
-        service.wait_until("/health/live")
+        service.wait_until("/health/live", within=120)
         window = serving.make_key(database_url, KeyRole.INTAKE)
         coordinator = serving.make_key(database_url, KeyRole.COORDINATOR)
         headers = {"accept-language": "en", "idempotency-key": f"{MARK}key", "cookie": f"one_window_answer={MARK}"}
