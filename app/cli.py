@@ -84,6 +84,7 @@ def serve(
     import uvicorn
 
     from app import logs
+    from app.api.connections import server_options
     from app.config import PREFIX, load_settings
 
     settings = load_settings(database_url=database, host=host, port=port, embedded_worker=False if no_worker else None)
@@ -102,14 +103,7 @@ def serve(
             host=settings.host,
             port=settings.port,
             workers=workers,
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=max(1, round(settings.stop_seconds * 0.3)),  # the rest is the worker's
-            timeout_keep_alive=30,
+            **server_options(settings),
         )
 
 

@@ -12,15 +12,15 @@ import re
 import secrets
 from contextlib import suppress
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.door_settings import DoorSettings, Networks
 from app.refusals import RefusedError
 
 PREFIX = "ONE_WINDOW_"
@@ -44,7 +44,7 @@ class WrongSettingError(RefusedError):
 CipherName = StrEnum("CipherName", {"AES_256_GCM": "aes-256-gcm", "SM4_GCM": "sm4-gcm"})
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(
@@ -157,17 +157,11 @@ class Settings(BaseSettings):
         "at least 2 seconds longer than ONE_WINDOW_DELIVERY_TOTAL_SECONDS.",
         examples=[60],
     )
-    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    allowed_networks: Networks = Field(
         (),
         description="Networks (CIDR, separated by commas) that messages may be sent to beside public addresses, "
         "also without TLS.",
         examples=["10.36.0.0/16,fd00:36::/32"],
-    )
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
-        (),
-        description="Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For is believed: it "
-        "says from where a key that is bound to networks is used.",
-        examples=["127.0.0.1/32"],
     )
     poll_seconds: float = Field(
         2, gt=0, le=60, description="How often the worker looks even if nobody woke it.", examples=[2]
@@ -261,13 +255,6 @@ class Settings(BaseSettings):
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
         return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
-
-    @field_validator("allowed_networks", "trusted_proxies", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
 
     @field_validator("code_gateway_secret")
     @classmethod

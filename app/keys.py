@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database, is_unavailable
 from app.identifiers import new_id, now
 from app.logs import describe
-from app.peers import Network
 from app.problems import FieldError, Text
 from app.refusals import RefusedError
 from app.roles import KEPT_APART, SCOPES
@@ -50,7 +49,7 @@ class Key:
     holder: UUID
     division_code: str | None = None
     scopes: frozenset[str] | None = None
-    networks: tuple[Network, ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @cached_property
     def actor(self) -> str:

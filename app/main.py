@@ -122,7 +122,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)
-    app.add_middleware(edge.Edge)
+    app.add_middleware(edge.Edge, only_tls=(settings.public_url or "").startswith("https:"))
     edge.install(app)
     reference.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -157,6 +157,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await ringing
         await noting
         await office.ledger.stop()
+        await office.rates.close()
         await office.database.close()
         log.info("stopped")
 

@@ -18,7 +18,20 @@ MOST_HOUSEHOLD_MEMBERS = 30
 _NO_CONTROLS = r"^[^\u0000-\u001f\u007f]*$"
 _NO_CONTROLS_BUT_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
 
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
+# Embeddings, overrides and isolates: they come with what is pasted, and make a name look like another.
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
+
+def undirected(text: str) -> str:
+    return text.translate(_DIRECTIONS)
+
+
+def _cleared(written: Any) -> Any:
+    return written if not isinstance(written, str) or written.isascii() else undirected(written)
+
+
+Undirected = BeforeValidator(_cleared)
+Line = Annotated[str, Undirected, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
 Paragraphs = Annotated[str, Field(max_length=4000, pattern=_NO_CONTROLS_BUT_LINES)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 DivisionCode = Annotated[
@@ -75,7 +88,7 @@ class Identified(Inbound):
 
     name: Line | None = None
     id_type: IdType = IdType.RESIDENT_ID
-    id_number: Annotated[str, Field(min_length=1, max_length=40, pattern=_NO_CONTROLS)] | None = None
+    id_number: Annotated[str, Undirected, Field(min_length=1, max_length=40, pattern=_NO_CONTROLS)] | None = None
     birth_date: date | None = None
 
 
@@ -88,7 +101,7 @@ class BankAccount(Inbound):
 
 
 class Applicant(Identified):
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Annotated[str, Undirected, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
     address: Line | None = None
     household_division_code: DivisionCode | None = Field(
         None, description="Where the household is registered (户籍地)."
@@ -99,7 +112,7 @@ class Applicant(Identified):
 class Helper(Identified):
     """Somebody who asks for the applicant (代办人)."""
 
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Annotated[str, Undirected, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
     relation: Line = Field(description="What they are to the applicant.", examples=["village_worker"])
     organisation: Line | None = None
 

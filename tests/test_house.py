@@ -53,8 +53,9 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle peers province purposes receipts receivers routing "
+    "app config db door_settings identifiers inboxes listening logs master_keys metrics problems refusals roles "
+    "sealing way wire",
+    "aid dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing "
     "signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_emergencies",
     "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
@@ -62,7 +63,7 @@ LAYERS = (
     "answers_agencies answers_calendar answers_catalogue answers_disclosures answers_emergencies answers_guests "
     "answers_keys answers_proof answers_routing answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints jurisdictions keys ledger migrating office readings registry same_person service_key",
+    "bulk constraints jurisdictions keys ledger migrating office rates readings registry same_person service_key",
     "disputes paged",
     "repeats timeline",
     "clocks",

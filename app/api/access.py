@@ -9,11 +9,14 @@ from fastapi import Request, Response
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
+from app.api.clients import address_of, is_within
+from app.api.rates import spend_by_address
 from app.keys import Key, KeyRole
 from app.office import Office
-from app.peers import caller_address, is_in
 from app.problems import Problem, Text
+from app.rates import Budget
 
 _LONGEST_KEY = 200
 _LOOKS = ("GET", "HEAD")
@@ -23,31 +26,33 @@ _ELSEWHERE = Text(
 )
 
 
-def office_of(request: Request) -> Office:
-    office: Office = request.app.state.office
+def office_of(connection: HTTPConnection) -> Office:
+    office: Office = connection.app.state.office
     return office
 
 
 class Allow(SecurityBase):
     """A dependency that answers with the caller's key, or refuses."""
 
-    def __init__(self, *roles: KeyRole, signature_instead: bool = False) -> None:
+    def __init__(self, *roles: KeyRole, signature_instead: bool = False, budget: Budget = Budget.CALLS) -> None:
         self.roles = frozenset(roles)
         self.signature_instead = signature_instead
+        self.budget = budget
         self.model = HTTPBearerModel(description="A key made with `one-window keys create`.")
         self.scheme_name = "key"
 
     async def __call__(self, request: Request) -> Key | None:
         presented = request.headers.get("authorization")
         if presented is None and self.signature_instead:
+            await spend_by_address(request, self.budget)
             return None
         scheme, _, secret = (presented or "").partition(" ")
         if scheme.lower() != "bearer" or not 0 < len(secret) <= _LONGEST_KEY:
-            raise _unauthenticated()
+            raise await self._unauthenticated(request)
         key = await office_of(request).keys.find(secret)
         if key is None:
-            raise _unauthenticated()
-        if key.networks and not is_in(_address_of(request), key.networks):
+            raise await self._unauthenticated(request)
+        if key.networks and not is_within(address_of(request), key.networks):
             raise Problem("forbidden", _ELSEWHERE)
         if key.role not in self.roles:
             raise Problem("forbidden")
@@ -56,17 +61,19 @@ class Allow(SecurityBase):
                 f"此密钥未开通 {scope};请换用开通的密钥。", f"This key is not for {scope}: use one that has this scope."
             )
             raise Problem("forbidden", text)
+        await office_of(request).rates.spend(self.budget, key.holder)
         return key
+
+    async def _unauthenticated(self, request: Request) -> Problem:
+        """Raises `too_many_requests` where somebody keeps trying."""
+        if self.budget is not Budget.EMERGENCIES:
+            await spend_by_address(request, Budget.STRANGERS)
+        return Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
 
 
 def scope_of(route: APIRoute, method: str) -> str:
     """What a key that is narrowed needs for a route: by its tag, to look or to do."""
     return f"{str(route.tags[0]).replace(' ', '_')}:{'read' if method in _LOOKS else 'write'}"
-
-
-def _address_of(request: Request) -> Any:
-    peer, trusted = request.client, office_of(request).settings.trusted_proxies
-    return caller_address(peer.host if peer else None, request.headers.getlist("x-forwarded-for"), trusted)
 
 
 class Direct(APIRoute):
@@ -83,7 +90,3 @@ class Direct(APIRoute):
             return response
 
         return handle
-
-
-def _unauthenticated() -> Problem:
-    return Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})

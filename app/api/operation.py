@@ -23,12 +23,12 @@ Watches = Annotated[
 ]
 
 
-@router.get("/health/live", summary="Is the process alive", responses=answers(Live, key=False))
+@router.get("/health/live", summary="Is the process alive", responses=answers(Live, key=False, limited=False))
 async def live() -> Response:
     return answer({"status": "ok"})
 
 
-_ready = answers(Ready, key=False)
+_ready = answers(Ready, key=False, limited=False)
 _ready[503] = {**_ready[200], "description": "Something is missing; the field that is false says what."}
 
 

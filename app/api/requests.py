@@ -17,11 +17,12 @@ from app.api.paging import Paged, page_answer
 from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
+from app.rates import Budget
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
-TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP))]
+TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, budget=Budget.INTAKE))]
 Looks = Annotated[
     Key,
     Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from app.pages.words import LABELS, SECTIONS, VALUES
 from app.problems import Text
 from app.registry import Snapshot
 from app.routing.facts import FACTS
+from app.schemas import undirected
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -18,6 +21,13 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 def local(at: datetime) -> str:
     """As the clock on the wall says it."""
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+def facing_one_way(shown: Any) -> Any:
+    """Without what would turn the direction of writing, and with it what a reader takes a text to say."""
+    if isinstance(shown, str) and not shown.isascii() and not isinstance(shown, Markup):
+        return undirected(shown)
+    return shown
 
 
 class Row(NamedTuple):

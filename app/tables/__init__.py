@@ -33,6 +33,7 @@ from app.tables.county import (
     subscription,
     working_day,
 )
+from app.tables.doors import calls_taken
 from app.tables.emergencies import (
     aid_ceiling,
     aid_mark,
@@ -56,6 +57,7 @@ __all__ = [
     "callback",
     "callback_body",
     "callback_refused",
+    "calls_taken",
     "debt",
     "delivery",
     "delivery_attempt",
