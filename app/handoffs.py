@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 
-from app import clocks, etags
+from app import clocks, etags, gates
 from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
@@ -102,24 +102,26 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
     step waits for another.
     """
     if case.is_emergency:
-        for each in case.of_need(need):
-            if each.status is HandoffStatus.WAITING:
-                dispatch(case, each, desk)
+        for each in waiting_of(case, need):
+            dispatch(case, each, desk)
         return
-    while waiting := [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]:
-        step = min(each.step for each in waiting)
+    for step in sorted({each.step for each in waiting_of(case, need)}):
         earlier = [
             each for each in case.of_need(need) if each.step < step and each.mandatory and each.replaced_by is None
         ]
         if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
             return
         failed = any(each.outcome == FAILED for each in earlier)
-        for each in waiting:
+        for each in waiting_of(case, need):
             if failed:
                 each.reason = "earlier_step_not_granted"
                 case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
             elif each.step == step:
                 dispatch(case, each, desk)
+
+
+def waiting_of(case: Case, need: str) -> list[Handoff]:
+    return [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]
 
 
 def dispatch(
@@ -130,7 +132,12 @@ def dispatch(
     data: Mapping[str, Any] | None = None,
     note: Any = None,
 ) -> None:
-    """Start a handoff's clocks and tell its agency; `data` and `note` join the event of the act."""
+    """Start a handoff's clocks and tell its agency, unless it has to wait for consent; `data` and `note` join the event
+    of the act."""
+    if handoff.status is HandoffStatus.WAITING and gates.is_held(case, handoff, desk.snapshot, desk.at, desk.actor):
+        if act is not Act.DISPATCHED:
+            case.record(f"handoff.{act}", desk.at, desk.actor, handoff_id=handoff.id, data=data, note=note)
+        return
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     again = handoff.dispatched_at is not None
     clocks.start(handoff, desk.at, desk.snapshot)
@@ -211,7 +218,7 @@ def resume(case: Case, handoff: Handoff, desk: Desk, since: datetime | None = No
 
 def tell_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """Tell an agency what the person added: the papers, and of facts and words what its rule opens."""
-    groups = rule_of(handoff, desk.snapshot).discloses
+    groups = gates.opened(case, handoff, desk.snapshot, desk.at)
     added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
     opened = disclose(added, handoff.need, groups)
     materials = supplement.get("materials", [])
@@ -257,14 +264,15 @@ def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[
 def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
     """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
     agencies = desk.snapshot.directory.agencies
-    discloses = rule_of(handoff, desk.snapshot).discloses
+    opened = gates.opened(case, handoff, desk.snapshot, desk.at)
     return {
         **view(case.request, handoff, desk),
         "partners": [
             _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
         ],
-        "discloses": list(discloses),
-        "person": disclose(case.person, handoff.need, discloses),
+        "discloses": list(opened),
+        "withheld": [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened],
+        "person": disclose(gates.shown(case, handoff, desk.snapshot), handoff.need, opened),
         **(situation(case) if case.is_emergency else {}),
     }
 
@@ -290,7 +298,8 @@ def _partner(handoff: Handoff, agency: Agency) -> dict[str, Any]:
 
 
 def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:
-    """The mandatory co-handlers that a lead has to wait for before it can complete."""
+    """The mandatory co-handlers that a lead has to wait for before it can complete; in an emergency for none that itself
+    waits for consent."""
     return [
         each
         for each in case.of_need(lead.need)
@@ -298,6 +307,7 @@ def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:
         and each.mandatory
         and each.replaced_by is None
         and (each.is_open or each.status is HandoffStatus.RETURNED)
+        and not (case.is_emergency and each.waits_for_consent)
     ]
 
 

@@ -24,6 +24,7 @@ from app.api import (
     callbacks,
     catalogue,
     conference,
+    consents,
     coordination,
     county_aid,
     deliveries,
@@ -46,11 +47,12 @@ from app.inboxes import Inboxes
 from app.office import Office
 from app.pages import answering
 from app.process import start_when_possible
-from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
-from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
+from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
@@ -62,6 +64,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("consents", "Who agreed to what; what waits for it, and what a withdrawal ends."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
@@ -83,6 +86,7 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
+    *(ConsentsIn, ConsentWithdrawIn, ConsentTextIn),
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
@@ -110,7 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
-        *(guest_links, answering, tracking),
+        *(consents, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -290,6 +290,12 @@ async def page_of(
     return rows[: page.limit], cursor_of(rows[page.limit - 1]["id"]) if more else None
 
 
+async def case_of(office: Office, request_id: UUID) -> Case:
+    """To be looked at alone: whoever reads it has to ask whether it may. Raises `not_found`."""
+    async with office.database.reading() as connection:
+        return await _case(connection, None, help_request.c.id == request_id)
+
+
 async def _case(connection: AsyncConnection, key: Key | None, which: ColumnElement[bool]) -> Case:
     row = (await connection.execute(select(help_request).where(which))).mappings().first()
     if row is None or (key is not None and not rights.reaches(key, row)):

@@ -138,12 +138,34 @@ class NeedIn(Inbound):
     facts: Facts = Field(default_factory=Facts)
 
 
+class Obligor(Identified):
+    """Somebody outside the household who has to maintain one of it (赡养、抚养、扶养义务人)."""
+
+    relation: Line = Field(examples=["son"])
+    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+
+
+class Evidence(Inbound):
+    """How it can be proved; the paper or the recording itself stays where `reference` says."""
+
+    kind: Literal["paper_signature", "electronic_signature", "recording", "clerk_witness"]
+    reference: Line | None = Field(None, description="Where it is kept: a number of a file, say.")
+
+
+class Guardian(Inbound):
+    name: Line
+    relation: Line = Field(examples=["mother"])
+
+
 class Consent(Inbound):
-    purpose: Literal["economic_verification", "medical_data", "share_with_charity"]
-    person: Annotated[str, Field(pattern=r"^(applicant|helper|household/(0|[1-9][0-9]?))$")] = Field(
-        description="`applicant`, `helper`, or `household/0` for the first member listed; somebody of this request."
+    purpose: Literal["economic_verification", "medical_data", "sensitive", "share_with_charity"]
+    person: Annotated[str, Field(pattern=r"^(applicant|helper|(household|obligors)/(0|[1-9][0-9]?))$")] = Field(
+        description="`applicant`, `helper`, `household/0` for the first member listed, `obligors/0`; of this request."
     )
     given_at: Moment = Field(description="Not in the future.")
+    text_version: int | None = Field(None, ge=1, le=10**6, description="Of `GET /v1/consent-texts`; left out: today's.")
+    evidence: Evidence
+    guardian: Guardian | None = Field(None, description="Who gave it for them; of a minor nobody else can.")
 
 
 class RequestIn(Inbound):
@@ -180,6 +202,7 @@ class RequestIn(Inbound):
                             "purpose": "economic_verification",
                             "person": "applicant",
                             "given_at": "2026-11-23T08:00:00Z",
+                            "evidence": {"kind": "paper_signature", "reference": "2026-1107"},
                         }
                     ],
                 }
@@ -192,6 +215,7 @@ class RequestIn(Inbound):
     applicant: Applicant
     helper: Helper | None = None
     household: list[HouseholdMember] = Field(default_factory=list, max_length=MOST_HOUSEHOLD_MEMBERS)
+    obligors: list[Obligor] = Field(default_factory=list, max_length=MOST_HOUSEHOLD_MEMBERS)
     facts: Facts = Field(default_factory=Facts)
     needs: list[NeedIn] = Field(min_length=1, max_length=MOST_NEEDS)
     narrative: Paragraphs | None = None
@@ -267,14 +291,6 @@ class WithdrawIn(Inbound):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "家里已经想出办法"}]})
 
     reason: Line | None = None
-
-
-class GuestLinkIn(Inbound):
-    """A link by which an officer of an agency without a system answers one handoff."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"expires_in_hours": 72}]})
-
-    expires_in_hours: int = Field(72, ge=1, le=336)
 
 
 class SupplementIn(Inbound):

@@ -38,6 +38,7 @@ from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
 DUES = ("sign_in_due", "accept_due", "complete_due")
+WAITS_FOR_CONSENT = "waits_for_consent"  # the reason of a handoff that is held back though its step is reached
 
 
 class Clocks(NamedTuple):
@@ -94,6 +95,10 @@ class Handoff:
     @property
     def is_open(self) -> bool:
         return self.status not in ENDED
+
+    @property
+    def waits_for_consent(self) -> bool:
+        return self.status is HandoffStatus.WAITING and self.reason == WAITS_FOR_CONSENT
 
     @property
     def clocks(self) -> Clocks:
@@ -169,13 +174,14 @@ class Case:
 
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
         """What was added is a part of the request from now on: every later step is told of it."""
-        self._amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
+        self.amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
 
     def add_situation(self, situation: dict[str, Any]) -> None:
         """What happened and where, of a request that has become an emergency."""
-        self._amend({"emergency": situation})
+        self.amend({"emergency": situation})
 
-    def _amend(self, parts: dict[str, Any]) -> None:
+    def amend(self, parts: dict[str, Any]) -> None:
+        """Put parts of the sealed data in place of those of their names."""
         self._person = from_json(to_json({**self.person, **parts}))
         self.request["sealed"] = seal(self._person)
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
@@ -271,7 +277,9 @@ class Case:
             (
                 # A co-handler that merely assists may return its part: nobody else has to take it.
                 Standing(
-                    each.status, each.suspended_for == "applicant", each.replaced_by is not None or not each.mandatory
+                    each.status,
+                    each.suspended_for == "applicant" or each.waits_for_consent,
+                    each.replaced_by is not None or not each.mandatory,
                 )
                 for each in self.handoffs
                 if each.role is not Role.INFORMED

@@ -21,6 +21,12 @@ def a_request(*needs: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def a_consent(purpose: str, person: str, **changes: Any) -> dict[str, Any]:
+    """Signed on paper, five years ago."""
+    given = {"purpose": purpose, "person": person, "given_at": "2021-05-20T02:00:00Z"}
+    return {**given, "evidence": {"kind": "paper_signature"}, **changes}
+
+
 # Every field that names or describes a person, each with a value that occurs nowhere else. The people are invented.
 PERSONAL = {
     "name": "独孤测试甲",
@@ -70,5 +76,13 @@ def a_request_in_full(*needs: str) -> dict[str, Any]:
             for code in needs or ("medical_assistance_applied",)
         ],
         narrative=PERSONAL["narrative"],
-        consents=[{"purpose": "economic_verification", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"}],
+        consents=[
+            a_consent(purpose, person)
+            for purpose, person in (
+                ("economic_verification", "applicant"),
+                ("economic_verification", "household/0"),
+                ("medical_data", "applicant"),
+                ("sensitive", "applicant"),
+            )
+        ],
     )

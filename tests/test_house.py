@@ -31,7 +31,6 @@ from app.receivers import notice_types
 from app.schemas import (
     CallbackData,
     CallbackIn,
-    GuestLinkIn,
     PreviewIn,
     PublishIn,
     ReplayIn,
@@ -42,7 +41,8 @@ from app.schemas import (
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
-from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
+from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
@@ -53,12 +53,12 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
-    "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
+    "aid consents dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
+    "columns hashchain schemas schemas_bulk schemas_consents schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
-    "answers_subscriptions answers_tracking",
+    "answers_agencies answers_calendar answers_consents answers_deliveries answers_emergencies answers_guests "
+    "answers_proof answers_routing answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office registry",
     "disputes",
@@ -66,13 +66,13 @@ LAYERS = (
     "clocks",
     "answers_coordination",
     "delivery",
-    "explaining",
+    "explaining gates",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
-    "replay rescheduling seed senders tabling working_days",
+    "agencies board callbacks chain consent_texts county_aid guests inbox intake operation previewing proof reading "
+    "refused_callbacks replay rescheduling seed senders tabling working_days",
     "debts docket drafting",
-    "coordination emergency emergency_board",
+    "consenting coordination emergency emergency_board",
     "conference endpoint_rows",
     "endpoints subscriptions",
     "process worker",
@@ -394,6 +394,27 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     LiftIn: {"facts": ["no_food"], "what": "断粮", "where": "值夏镇"},
     SettleIn: {"outcome": "done", "amount_yuan": "1000", "with_what": "被褥"},
+    ConsentsIn: {
+        "consents": [
+            {
+                "purpose": "medical_data",
+                "person": "household/0",
+                "given_at": "2026-11-23T08:00:00Z",
+                "text_version": 1,
+                "evidence": {"kind": "recording", "reference": "r-1"},
+                "guardian": {"name": "王", "relation": "mother"},
+            }
+        ],
+        "obligors": [{"name": "李", "relation": "son", "phone": "110"}],
+    },
+    ConsentWithdrawIn: {"reason": "不愿再提供"},
+    ConsentTextIn: {
+        "purpose": "medical_data",
+        "valid_from": "2027-01-01",
+        "text_zh": "同意",
+        "text_en": "Agreed",
+        "source": "民政局",
+    },
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WorkingDayIn: {"working": False, "source": "通知"},
     WorkingYearIn: {"year": 2027, "source": "通知", "days": [{"day": "2027-01-01", "working": False}]},

@@ -46,6 +46,11 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/requests/{request_id}/decision"): SEE_REQUESTS,
     ("POST", "/v1/requests/{request_id}/supplements"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
     ("POST", "/v1/requests/{request_id}/withdraw"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
+    ("GET", "/v1/requests/{request_id}/consents"): {*ACT_IN_EMERGENCIES, KeyRole.AUDITOR},
+    ("POST", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES,
+    ("POST", "/v1/requests/{request_id}/consents/{consent_id}/withdraw"): ACT_IN_EMERGENCIES,
+    ("GET", "/v1/consent-texts"): {*ACT_IN_EMERGENCIES, KeyRole.ADMIN, KeyRole.AUDITOR},
+    ("POST", "/v1/consent-texts"): EDIT_AGENCIES,
     ("POST", "/v1/emergencies"): {KeyRole.INTAKE, KeyRole.EMERGENCY},
     ("GET", "/v1/emergencies/board"): {KeyRole.COORDINATOR, KeyRole.AUDITOR},
     ("POST", "/v1/requests/{request_id}/emergency"): ACT_IN_EMERGENCIES,
@@ -113,7 +118,14 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/health/ready"): ANYONE,
     ("GET", "/metrics"): SEE_DELIVERIES,
 }
-SAMPLES = {"kind": "aid", "token": "A" * 27, "code": "not_found", "version": "1", "day": "2026-12-01"}
+SAMPLES = {
+    "kind": "aid",
+    "token": "A" * 27,
+    "code": "not_found",
+    "version": "1",
+    "day": "2026-12-01",
+    "consent_id": "1",
+}
 
 
 def make_ended_key(url: str, *, revoked: bool) -> str:

@@ -14,6 +14,7 @@ from app.tables.cases import (
     idempotency,
     worker,
 )
+from app.tables.consents import consent_text
 from app.tables.county import (
     agency,
     agency_seat,
@@ -53,6 +54,7 @@ __all__ = [
     "callback",
     "callback_body",
     "callback_refused",
+    "consent_text",
     "debt",
     "delivery",
     "delivery_attempt",
