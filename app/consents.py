@@ -18,6 +18,7 @@ from app.routing.words import VOCABULARIES
 
 APPLICANT = "applicant"
 PURPOSES = (Consent.VERIFICATION, Consent.MEDICAL, Consent.SENSITIVE, Consent.SHARING)
+_PURPOSES = frozenset(PURPOSES)
 _OF_AGE, _SPEAKS_FOR_ITSELF = 18, 14  # Civil Code art. 17 to 20; Personal Information Protection Law art. 31
 _OPENED_BY = {
     "income": (Consent.VERIFICATION, Consent.SENSITIVE),
@@ -73,22 +74,22 @@ def text_in_force(texts: Sequence[ConsentText], purpose: str, day: date) -> Cons
 
 def missing(rule: Rule, person: Person, day: date) -> tuple[Missing, ...]:
     """Every consent that a rule asks for and that is not recorded on a day."""
-    return tuple(
-        each for purpose in PURPOSES if purpose in rule.consent for each in lacking(purpose, rule, person, day)
-    )
+    return tuple(missing_of([rule], person, day))
 
 
 def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:
     """Of several rules, once each."""
-    asking = (rule for rule in rules if not set(PURPOSES).isdisjoint(rule.consent))
-    return list(dict.fromkeys(each for rule in asking for each in missing(rule, person, day)))
+    asked = dict.fromkeys(
+        (purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES
+    )
+    return list(dict.fromkeys(each for purpose, of in asked for each in lacking(purpose, of, person, day)))
 
 
-def lacking(purpose: Consent, rule: Rule, person: Person, day: date) -> Iterator[Missing]:
-    """The same of one purpose."""
-    given = {(each["person"], bool(each.get("guardian"))) for each in in_force(person) if each["purpose"] == purpose}
-    guarded_until = _SPEAKS_FOR_ITSELF if rule.consent_of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
-    for name, who in _asked(purpose, rule, person):
+def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> Iterator[Missing]:
+    """Of one purpose, of those who are asked."""
+    given = {(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose}
+    guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
+    for name, who in _asked(purpose, of, person):
         by_guardian = _is_younger(who, guarded_until, day)
         forms = (True,) if by_guardian else (False,) if name.startswith("obligors/") else (False, True)
         if not any((name, form) in given for form in forms):
@@ -112,7 +113,7 @@ def holding_back(rule: Rule, person: Person, day: date, *, is_emergency: bool) -
     """The consents without which a handoff by a rule is not dispatched. In an emergency help waits for none."""
     if Consent.VERIFICATION not in rule.consent or (is_emergency and not verifies(rule)):
         return ()
-    return tuple(lacking(Consent.VERIFICATION, rule, person, day))
+    return tuple(lacking(Consent.VERIFICATION, rule.consent_of, person, day))
 
 
 def opened_groups(rule: Rule, person: Person, day: date, *, is_emergency: bool = False) -> tuple[str, ...]:
@@ -123,7 +124,7 @@ def opened_groups(rule: Rule, person: Person, day: date, *, is_emergency: bool =
         return rule.discloses
 
     def is_given(purpose: Consent) -> bool:
-        return not any(lacking(purpose, rule, person, day))
+        return not any(lacking(purpose, rule.consent_of, person, day))
 
     if Consent.SHARING in asked and not is_given(Consent.SHARING):
         return ()
@@ -148,12 +149,12 @@ def shown_by(rule: Rule, person: Person) -> Person:
     return {**person, "obligors": shown}
 
 
-def _asked(purpose: Consent, rule: Rule, person: Person) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _asked(purpose: Consent, of: ConsentOf, person: Person) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Facts that are agreed to be seen are the applicant's own; what is verified is the whole household's."""
     yield APPLICANT, person.get("applicant", {})
-    if purpose is Consent.VERIFICATION and rule.consent_of in _EVERYBODYS:
+    if purpose is Consent.VERIFICATION and of in _EVERYBODYS:
         yield from _numbered("household", person.get("household", ()))
-        if rule.consent_of is ConsentOf.HOUSEHOLD_AND_OBLIGOR:
+        if of is ConsentOf.HOUSEHOLD_AND_OBLIGOR:
             yield from _numbered("obligors", person.get("obligors", ()))
 
 
