@@ -132,10 +132,8 @@ def _record(case: Case, asked: ConsentsIn, desk: Desk) -> None:
             **({"obligors": [*case.person.get("obligors", []), *content["obligors"]]} if asked.obligors else {}),
         }
     )
-    data = [
-        {"consent_id": number, **_public(each)} for number, each in enumerate(content["consents"], start=len(kept) + 1)
-    ]
-    case.record("consent.given", desk.at, desk.actor, data={"consents": data}, note=content)
+    for number, each in enumerate(content["consents"], start=len(kept) + 1):
+        case.record("consent.given", desk.at, desk.actor, data={"consent_id": number, **_public(each)}, note=each)
 
 
 def _take_back(
