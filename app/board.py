@@ -1,4 +1,5 @@
-"""The board (督办台): what is overdue now, the longest first. Computed by the due times, never stored."""
+"""The board (督办台): what is overdue now, and what waits too long for consent, the longest first. Computed by the due
+times, never stored."""
 
 from __future__ import annotations
 
@@ -35,6 +36,8 @@ async def overdue(
             return {"items": [], "next_cursor": None}
         agency = key.agency_code
     query = HANDOFFS.where(*overdue_by(now(), clock), *within(key.division_code))
+    if key.agency_code is not None:
+        query = query.where(handoff.c.dispatched_at.is_not(None))
     if agency is not None:
         query = query.where(handoff.c.agency_code == agency)
     if status is not None:

@@ -153,7 +153,7 @@ def _raise(case: Case, asked: LiftIn, desk: Desk) -> None:
         if each.status is HandoffStatus.WAITING:
             dispatch(case, each, desk)
         elif each.is_open:
-            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot)}
+            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot, desk.at)}
             case.record("emergency.told", desk.at, desk.actor, handoff_id=each.id, data=data)
             tell_emergency(case, each, desk)
     need = _danger(case, desk)

@@ -25,6 +25,7 @@ from app.api import (
     callbacks,
     catalogue,
     conference,
+    consents,
     coordination,
     county_aid,
     deliveries,
@@ -48,13 +49,15 @@ from app.inboxes import Inboxes
 from app.office import Office
 from app.pages import answering
 from app.process import start_when_possible
-from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
-from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
+from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
+from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -65,6 +68,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("consents", "Who agreed to what; what waits for it, and what a withdrawal ends."),
     ("alarms", "Who looked at too many people's data."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
@@ -88,6 +92,7 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
+    *(ConsentsIn, ConsentWithdrawIn, ConsentTextIn),
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
@@ -116,7 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
-        *(guest_links, answering, tracking),
+        *(consents, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -19,6 +19,7 @@ from app.hashchain import first_break
 from app.identifiers import now
 from app.jurisdictions import deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
+from app.last_events import last_event
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
@@ -29,7 +30,7 @@ from app.registry import Snapshot
 from app.sealing import Box
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, allowed_now, from_row, last_event, stored_case
+from app.timeline import Case, allowed_now, from_row, stored_case
 
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
@@ -190,7 +191,7 @@ async def one_handoff(
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
     handles = own and found.status not in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
-    groups = shown.groups_shown(case, found, snapshot) if handles else []
+    groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
     if not handles:
         seen["person"] = None
         if case.is_emergency and not rights.sees_people(key):
@@ -280,6 +281,12 @@ async def guest_links(office: Office, key: Key, handoff_id: UUID, page: PageAske
         for row in rows
     ]
     return {"items": items, "next_cursor": next_cursor}
+
+
+async def case_of(office: Office, request_id: UUID) -> Case:
+    """To be looked at alone: whoever reads it has to ask whether it may. Raises `not_found`."""
+    async with office.database.reading() as connection:
+        return await _case(connection, None, help_request.c.id == request_id)
 
 
 async def _case(connection: AsyncConnection, key: Key | None, which: ColumnElement[bool]) -> Case:

@@ -14,7 +14,7 @@ from app.previewing import facts_asked
 from app.problems import invalid
 from app.routing.decide import NeedDecision, RoutingDecision, decide
 from app.routing.rules import local_day
-from app.schemas import ReplayIn
+from app.schemas_routing import ReplayIn
 
 _EXAMPLES = 5
 

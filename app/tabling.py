@@ -18,7 +18,7 @@ from app.routing.rules import Rule, in_force
 from app.routing.sheets import read_table, row_of, write_csv
 from app.routing.words import Language, SheetWords
 from app.routing.workbook import write_xlsx
-from app.schemas import PublishIn
+from app.schemas_routing import PublishIn
 from app.versions import Version
 
 

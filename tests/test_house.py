@@ -28,23 +28,15 @@ from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.receivers import notice_types
-from app.schemas import (
-    CallbackData,
-    CallbackIn,
-    GuestLinkIn,
-    PreviewIn,
-    PublishIn,
-    ReplayIn,
-    RequestIn,
-    SupplementIn,
-    WithdrawIn,
-)
+from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
-from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
+from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
+from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -55,27 +47,29 @@ CHINESE = re.compile("[一-鿿]")
 LAYERS = (
     "app config db door_settings identifiers inboxes listening logs master_keys metrics problems refusals roles "
     "sealing way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing "
+    "aid consents dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing "
     "signing turns",
-    "columns hashchain marks schemas schemas_bulk schemas_emergencies",
+    "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_routing",
     "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_catalogue answers_disclosures answers_emergencies answers_guests "
-    "answers_keys answers_proof answers_routing answers_subscriptions answers_tracking",
+    "answers_agencies answers_calendar answers_catalogue answers_consents answers_deliveries answers_disclosures "
+    "answers_emergencies answers_guests answers_keys answers_proof answers_routing answers_subscriptions "
+    "answers_tracking",
     "messages",
     "bulk constraints jurisdictions keys ledger migrating office rates readings registry same_person service_key",
-    "disputes paged",
+    "disputes last_events paged",
     "repeats timeline",
     "clocks",
     "answers_coordination",
     "delivery",
-    "explaining shown",
+    "explaining gates shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms board callbacks calling chain county_aid disclosures guests inbox intake looking operation "
-    "previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling working_days",
+    "agencies alarms board callbacks calling chain consent_texts county_aid disclosures guests inbox intake looking "
+    "operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling "
+    "working_days",
     "catalogue debts docket drafting",
-    "coordination emergency emergency_board",
+    "consenting coordination emergency emergency_board",
     "conference endpoint_rows",
     "endpoints issuing subscriptions",
     "process worker",
@@ -398,6 +392,27 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     LiftIn: {"facts": ["no_food"], "what": "断粮", "where": "值夏镇"},
     SettleIn: {"outcome": "done", "amount_yuan": "1000", "with_what": "被褥"},
+    ConsentsIn: {
+        "consents": [
+            {
+                "purpose": "medical_data",
+                "person": "household/0",
+                "given_at": "2026-11-23T08:00:00Z",
+                "text_version": 1,
+                "evidence": {"kind": "recording", "reference": "r-1"},
+                "guardian": {"name": "王", "relation": "mother"},
+            }
+        ],
+        "obligors": [{"name": "李", "relation": "son", "phone": "110"}],
+    },
+    ConsentWithdrawIn: {"reason": "不愿再提供"},
+    ConsentTextIn: {
+        "purpose": "medical_data",
+        "valid_from": "2027-01-01",
+        "text_zh": "同意",
+        "text_en": "Agreed",
+        "source": "民政局",
+    },
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     KeyIn: {
         "name": "window 1",

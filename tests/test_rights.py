@@ -48,6 +48,11 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests/{request_id}/withdraw"): CHANGE_REQUESTS,
     ("POST", "/v1/emergencies"): {*TAKE_IN, KeyRole.EMERGENCY},
     ("GET", "/v1/emergencies/board"): {*WATCH, KeyRole.TOWNSHIP},
+    ("GET", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES | {KeyRole.AUDITOR},
+    ("POST", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES,
+    ("POST", "/v1/requests/{request_id}/consents/{consent_id}/withdraw"): ACT_IN_EMERGENCIES,
+    ("GET", "/v1/consent-texts"): ACT_IN_EMERGENCIES | {KeyRole.ADMIN, KeyRole.AUDITOR},
+    ("POST", "/v1/consent-texts"): EDIT_AGENCIES,
     ("POST", "/v1/requests/{request_id}/emergency"): ACT_IN_EMERGENCIES,
     ("GET", "/v1/debts"): ACT_IN_EMERGENCIES | WATCH,
     ("POST", "/v1/requests/{request_id}/debts/{kind}/settle"): ACT_IN_EMERGENCIES,
@@ -121,7 +126,14 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
         )
     },
 }
-SAMPLES = {"kind": "aid", "token": "A" * 27, "code": "not_found", "version": "1", "day": "2026-12-01"}
+SAMPLES = {
+    "kind": "aid",
+    "token": "A" * 27,
+    "code": "not_found",
+    "version": "1",
+    "day": "2026-12-01",
+    "consent_id": "1",
+}
 
 
 def make_ended_key(url: str, *, revoked: bool) -> str:

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app import endpoints, reading
-from app.answers import DeliveryPage, DeliveryView
 from app.answers_agencies import SentAgain
+from app.answers_deliveries import DeliveryPage, DeliveryView
 from app.api.access import Allow, office_of
 from app.api.bodies import answer
 from app.api.documents import answers

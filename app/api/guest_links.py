@@ -15,7 +15,7 @@ from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.identifiers import now
 from app.keys import Key, KeyRole
-from app.schemas import GuestLinkIn
+from app.schemas_coordination import GuestLinkIn
 
 router = APIRouter(prefix="/v1", tags=["guest links"])
 Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]

@@ -30,7 +30,7 @@ from app.api.bodies import (
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
-from app.schemas import PreviewIn, PublishIn, ReplayIn
+from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 
 router = APIRouter(prefix="/v1/routing-tables", tags=["routing"])
 preview_router = APIRouter(prefix="/v1/routing", tags=["routing"])

@@ -50,6 +50,7 @@ def sections_of(person: Mapping[str, Any], snapshot: Snapshot) -> list[Section]:
         "account": [account],
         "helper": [person.get("helper", {})],
         "household": person.get("household", []),
+        "obligors": person.get("obligors", []),
         "facts": [person.get("facts", {})],
         "told": [told],
         "supplements": person.get("supplements", []),
@@ -74,6 +75,8 @@ def _label(name: str) -> Text:
 
 
 def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
+    if isinstance(value, Mapping):
+        value = list(value.values())
     if isinstance(value, list):
         each = [_value(name, one, snapshot) for one in value]
         return Text("、".join(one.zh for one in each), ", ".join(one.en for one in each))
@@ -85,9 +88,9 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         return Text(material.name_zh, material.name_en)
     if name == "household_division_code" and written in snapshot.divisions:
         return _same(f"{snapshot.divisions[written].name} {written}")
-    if name in ("at", "given_at"):
+    if name in ("at", "given_at", "withdrawn_at"):
         return _same(local(datetime.fromisoformat(written)))
-    if name in ("id_type", "relation", "purpose", "person"):
+    if name in ("id_type", "relation", "purpose", "person", "evidence"):
         return VALUES.get(written, _same(written))
     return _same(written)
 

@@ -15,6 +15,7 @@ from app.tables.cases import (
     service_key,
     worker,
 )
+from app.tables.consents import consent_text
 from app.tables.county import (
     agency,
     agency_seat,
@@ -58,6 +59,7 @@ __all__ = [
     "callback_body",
     "callback_refused",
     "calls_taken",
+    "consent_text",
     "debt",
     "delivery",
     "delivery_attempt",
