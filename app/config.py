@@ -24,6 +24,7 @@ from app.refusals import RefusedError
 
 PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
+_SEED = r"[0-9a-fA-F]{64}"
 # A lease outlives one whole attempt by this much: there is time to begin it, and to write down what came of it.
 _LEASE_MARGIN = 2
 _POSTGRES_PORT = "5432"
@@ -55,6 +56,13 @@ class Settings(BaseSettings):
         min_length=_LEAST_SECRET,
         description="32 or more characters, the same for every process: tracking tokens are derived from it. "
         "Unset with SQLite: kept in a file beside the database, readable by its owner only.",
+        examples=["the output of: openssl rand -hex 32"],
+    )
+    audit_key: SecretStr | None = Field(
+        None,
+        description="The secret half (Ed25519, 64 hex digits) that each day's audit root is signed with; workers need it, "
+        "and nobody else. Unset with SQLite: kept in a file beside the database, readable by its owner only. Unset with "
+        "PostgreSQL: no roots are made.",
         examples=["the output of: openssl rand -hex 32"],
     )
     host: str = Field("127.0.0.1", description="Address that the API listens on.", examples=["0.0.0.0"])  # noqa: S104
@@ -225,6 +233,13 @@ class Settings(BaseSettings):
             return value
         return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
 
+    @field_validator("audit_key")
+    @classmethod
+    def _as_a_seed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(_SEED, value.get_secret_value()):
+            raise ValueError("is 64 hex digits")
+        return value
+
     @field_validator("code_gateway_secret")
     @classmethod
     def _as_the_standard_says(cls, value: SecretStr | None) -> SecretStr | None:
@@ -272,18 +287,9 @@ class Settings(BaseSettings):
                 f"{PREFIX}SECRET is not set, and every process on this PostgreSQL needs the same one; "
                 f"write {PREFIX}SECRET=<the output of: openssl rand -hex 32>"
             )
-        self.check_folder()
-        file = self.sqlite_file.with_name(self.sqlite_file.name + ".secret")
+        file = self._beside(".secret")
         if not file.exists():
-            # Whole or not at all: whoever finds the file finds a secret in it.
-            made = file.with_name(f"{file.name}.{os.getpid()}")
-            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-                handle.write(secrets.token_hex(_LEAST_SECRET).encode())
-                handle.flush()
-                os.fsync(handle.fileno())
-            with suppress(FileExistsError):
-                os.link(made, file)
-            made.unlink()
+            _make_secret(file)
         found = file.read_bytes().strip()
         if len(found) < _LEAST_SECRET:
             raise WrongSettingError(
@@ -291,6 +297,30 @@ class Settings(BaseSettings):
                 "if no tracking token has been given out yet"
             )
         return found
+
+    def audit_seed(self, *, make: bool = True) -> bytes | None:
+        """The seed of the key that roots are signed with; with SQLite and none set, that in `<database file>.audit-key`
+        (made with mode 0600, unless told not to). None: there is none."""
+        if self.audit_key is not None:
+            return bytes.fromhex(self.audit_key.get_secret_value())
+        if not self.is_sqlite:
+            return None
+        file = self._beside(".audit-key")
+        if not file.exists():
+            if not make:
+                return None
+            _make_secret(file)
+        found = file.read_text("ascii", "replace").strip()
+        if not re.fullmatch(_SEED, found):
+            raise WrongSettingError(
+                f"{file} holds no key of 64 hex digits; restore it from a backup, or remove it, and publish the public "
+                "half of the one that is made in its place (`one-window audit key`)"
+            )
+        return bytes.fromhex(found)
+
+    def _beside(self, ending: str) -> Path:
+        self.check_folder()
+        return self.sqlite_file.with_name(self.sqlite_file.name + ending)
 
     def make_file(self) -> None:
         """The SQLite file, readable by its owner only: it holds people's data and signing secrets."""
@@ -306,6 +336,18 @@ class Settings(BaseSettings):
                 f"{PREFIX}DATABASE_URL: there is no folder {self.sqlite_file.absolute().parent}; make it, or write "
                 "sqlite:///path/to/file in a folder that there is"
             )
+
+
+def _make_secret(file: Path) -> None:
+    """Whole or not at all: whoever finds the file finds a secret in it."""
+    made = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(secrets.token_hex(_LEAST_SECRET).encode())
+        handle.flush()
+        os.fsync(handle.fileno())
+    with suppress(FileExistsError):
+        os.link(made, file)
+    made.unlink()
 
 
 def _for_the_driver(url: URL) -> URL:

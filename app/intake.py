@@ -117,6 +117,7 @@ def opened(
         "sealed": seal(person),
         "emergency": emergency,
         "debts": 0,
+        "unanchored": False,
     }
     told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
     case = Case(request=request, handoffs=[], is_new=True, _person=person)

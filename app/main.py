@@ -21,6 +21,7 @@ from app import __version__, inbox, logs
 from app.answers import ProblemBody
 from app.api import (
     agencies,
+    audit,
     callbacks,
     catalogue,
     conference,
@@ -109,7 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
+        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
         *(guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):

@@ -53,11 +53,11 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
+    "aid dangers deadlines disclosure etags identity lifecycle merkle province receipts receivers routing signing turns",
     "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
+    "answers_agencies answers_audit answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
     "answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office registry",
@@ -73,7 +73,7 @@ LAYERS = (
     "replay rescheduling seed senders tabling working_days",
     "debts docket drafting",
     "coordination emergency emergency_board",
-    "conference endpoint_rows",
+    "audit conference endpoint_rows",
     "endpoints subscriptions",
     "process worker",
     "api",
@@ -82,7 +82,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_subscriptions",
+    "cli_agencies cli_audit cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -91,6 +91,8 @@ PURE = LAYERS[1].split()
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
+    *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
+    *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
 }
