@@ -25,10 +25,9 @@ class Fault(NamedTuple):
         zh, en = _SENTENCES[self.code]
         more = self.last is not None and self.last != self.sequence
         told = {
+            **self._asdict(),
             "events_zh": f"第 {self.sequence} 至 {self.last} 条" if more else f"第 {self.sequence} 条",
             "events_en": f"events {self.sequence} to {self.last}" if more else f"event {self.sequence}",
-            "day": self.day,
-            "other": self.other,
             "before": (self.sequence or 0) - 1,
         }
         return Text(zh.format(**told), en.format(**told))

@@ -118,20 +118,22 @@ def _of_roots(
     chain_holds: bool,
 ) -> Iterator[Fault]:
     hashes = {each["sequence"]: each["hash"] for each in events}
+    last = len(events)
+    if chain_holds and leaves and leaves[-1]["events"] > last and leaves[-1]["day"] not in spoilt:
+        yield Fault("event_removed", sequence=last + 1, last=leaves[-1]["events"], day=leaves[-1]["day"])
     for leaf in leaves:
         day, covered = leaf["day"], leaf["events"]
-        if leaf["receipt_number"] != request["receipt_number"]:
-            code = "leaf_changed" if day in spoilt else "receipt_changed"
-            yield Fault(code, day=day)
-            break
-        if chain_holds and hashes.get(covered) != leaf["head"]:
-            if day in spoilt:
-                yield Fault("leaf_changed", day=day)
-            elif covered > len(events):
-                yield Fault("event_removed", sequence=len(events) + 1, last=covered, day=day)
-            else:
-                yield Fault("history_rewritten", sequence=covered, day=day)
-            break
+        is_other = chain_holds and covered <= last and hashes.get(covered) != leaf["head"]
+        other_number = leaf["receipt_number"] != request["receipt_number"]
+        if day in spoilt and (is_other or other_number or covered > last):
+            yield Fault("leaf_changed", day=day)
+        elif other_number:
+            yield Fault("receipt_changed", day=day)
+        elif is_other:
+            yield Fault("history_rewritten", sequence=covered, day=day)
+        else:
+            continue
+        break  # the first says all
     if newest is None:
         return
     anchored = leaves[-1]["events"] if leaves else 0

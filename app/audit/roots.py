@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, Select, Update, delete, exists, literal, select, update
+from sqlalchemy import CursorResult, Exists, Select, Update, delete, exists, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -166,12 +166,13 @@ async def _add_new(database: Database, day: date, since: UUID, before: UUID) -> 
 
 
 def new_ones(since: UUID, before: UUID, most: int) -> Select[UUID]:
-    """Requests between two ids that no root speaks of."""
-    of_time = select(help_request.c.id).where(help_request.c.id > since, help_request.c.id < before, ~_has_leaf())
-    return of_time.order_by(help_request.c.id).limit(most)
+    """Requests between two ids that no root speaks of; neither table is read beyond them."""
+    between = (help_request.c.id > since, help_request.c.id < before)
+    spoken_of = _has_leaf().where(audit_leaf.c.request_id > since, audit_leaf.c.request_id < before)
+    return select(help_request.c.id).where(*between, ~spoken_of).order_by(help_request.c.id).limit(most)
 
 
-def _has_leaf() -> Any:
+def _has_leaf() -> Exists:
     return exists().where(audit_leaf.c.request_id == help_request.c.id)
 
 

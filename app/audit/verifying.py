@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit.faults import Fault
@@ -19,9 +19,7 @@ from app.audit.histories import History, faults_of
 from app.audit.roots import leaves_of, piece_of, salted
 from app.audit.statements import FIRST, Published, by_id, digest_of, is_signed, statement_of_row
 from app.db import Database
-from app.deadlines import CHINA
 from app.hashchain import is_erased
-from app.identifiers import first_id
 from app.merkle import root_of
 from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, help_request
 
@@ -151,9 +149,10 @@ async def _ids(connection: AsyncConnection, after: UUID, since: date | None) -> 
 
 
 def _is_wanted(since: date | None) -> ColumnElement[bool] | bool:
+    """What no root speaks of yet, whole or in part."""
     if since is None:
         return True
-    return or_(help_request.c.unanchored, help_request.c.id >= first_id(datetime.combine(since, time.min, CHINA)))
+    return or_(help_request.c.unanchored, ~exists().where(audit_leaf.c.request_id == help_request.c.id))
 
 
 async def _of_ids(connection: AsyncConnection, ids: Sequence[UUID], days: set[date]) -> list[History]:
