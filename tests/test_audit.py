@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +25,7 @@ from app.audit.verifying import Verified
 from app.db import Database
 from app.hashchain import GENESIS, erased, event_hash
 from app.identifiers import first_id, new_id, now
+from app.routing.rules import local_day
 from app.sealing import seal
 from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, handoff, help_request, metadata
 from tests import serving
@@ -498,7 +501,7 @@ def test_the_worker_makes_the_root_of_yesterday(run_service: Callable[..., Any],
     run_service(embedded_worker=True, audit_key="01" * 32)
     until(lambda: verified(database_url).roots, what="the root")
     (root,) = fetch(database_url, select(audit_root))
-    today = datetime.now(UTC).astimezone(roots.local_day.__globals__["CHINA"]).date()
+    today = local_day(now())
     assert root["day"] in (today - timedelta(days=1), today - timedelta(days=2))
     assert root["key_id"] == SIGNER.key_id
     assert verified(database_url).faults == []
@@ -574,6 +577,31 @@ def test_a_receipt_is_checked_by_anybody_with_nothing_but_the_public_key(world: 
         assert receipts.wrong_with(found, [SIGNER.public_key], {b"another"}) is not None
         assert receipts.wrong_with(found, [OTHER.public_key]) is not None
     assert inclusion(world, world.asked[0])["events"] > inclusion(world, world.asked[0])["proof"]["events"]
+
+
+def test_the_lines_of_the_auditors_page_check_it_without_anything_of_ours(world: World, tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "auditing.md").read_text("utf-8")
+    (lines,) = re.findall(r"<!-- an outsider -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert lines.count("\n") <= 30
+    receipt, key = tmp_path / "receipt.json", tmp_path / "key.pem"
+    key.write_text(pem_of(SIGNER.public_key))
+    found = inclusion(world, world.asked[0])
+
+    def outsider() -> subprocess.CompletedProcess[str]:
+        receipt.write_text(json.dumps(found))
+        call = [sys.executable, "-I", "-c", lines, str(receipt), str(key)]
+        return subprocess.run(call, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+
+    good = outsider()
+    assert f"its first {found['proof']['events']} events are in the root of {SECOND_DAY}" in good.stdout, good.stderr
+    found["proof"]["path"][0]["hash"] = "00" * 32
+    assert outsider().returncode != 0
+
+
+def test_the_example_of_the_document_is_a_proof_that_holds() -> None:
+    examples = json.loads((Path(receipts.__file__).parents[1] / "api" / "examples.json").read_text("utf-8"))
+    assert receipts.wrong_with(examples["Inclusion"], receipts.key_within(examples["Inclusion"])) is None
+    assert examples["AuditKeys"]["keys"][0]["key_id"] == examples["AuditRoot"]["key_id"]
 
 
 SPOILT: list[Callable[[Seen], Any]] = [
@@ -666,7 +694,6 @@ def test_an_auditor_walks_everything_from_the_command_line(
         refused = audit(*wrong)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert "Traceback" not in refused.stderr
-    today = datetime.now(UTC).date() + timedelta(days=1)
-    assert "has not begun" in audit("root", "--day", str(today + timedelta(days=1))).stderr
+    assert "has not begun" in audit("root", "--day", str(local_day(now()) + timedelta(days=2))).stderr
     assert "later root" in audit("root", "--day", "2026-01-01").stderr
     assert audit("root").returncode == 0
