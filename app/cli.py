@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli_agencies import agencies_app
+from app.cli_audit import audit_app
 from app.cli_calendar import calendar_app
 from app.cli_conference import conference_app
 from app.cli_conformance import conformance, samples
@@ -52,6 +53,7 @@ app.add_typer(calendar_app, name="calendar")
 app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(conference_app, name="conference")
 app.command()(proof)
+app.add_typer(audit_app, name="audit")
 app.add_typer(emergencies_app, name="emergencies")
 app.add_typer(readings_app, name="readings")
 app.add_typer(subscriptions_app, name="subscriptions")

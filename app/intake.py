@@ -129,6 +129,7 @@ def opened(
         **marks_of(person["applicant"], office.vault),
         "emergency": emergency,
         "debts": 0,
+        "unanchored": False,
     }
     told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
     case = Case(request=request, handoffs=[], is_new=True, box=box, _person=person)

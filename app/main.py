@@ -22,6 +22,7 @@ from app.answers import ProblemBody
 from app.api import (
     agencies,
     alarms,
+    audit,
     callbacks,
     catalogue,
     conference,
@@ -120,7 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
+        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
         *(consents, guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms),
     ):

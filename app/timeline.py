@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.disputes import Dispute, open_disputes
@@ -133,7 +133,7 @@ _UPDATE_PART = update(handoff).where(handoff.c.id == bindparam("b_id")).values({
 _UPDATE_REQUEST = (
     update(help_request)
     .where(help_request.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in _HEAD})
+    .values({**{name: bindparam(f"b_{name}") for name in _HEAD}, "unanchored": true()})
 )
 # What the person took back is owed no more.
 _FORGO = (

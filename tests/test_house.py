@@ -45,16 +45,16 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db door_settings identifiers inboxes listening logs master_keys metrics problems refusals roles "
+    "app config db door_settings identifiers inboxes key_settings listening logs master_keys metrics problems refusals roles "
     "sealing way wire",
-    "aid consents dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing "
-    "signing turns",
+    "aid consents dangers deadlines disclosure etags identity lifecycle merkle province purposes receipts receivers "
+    "routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_routing",
     "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_catalogue answers_consents answers_deliveries answers_disclosures "
-    "answers_emergencies answers_guests answers_keys answers_proof answers_routing answers_subscriptions "
-    "answers_tracking",
+    "answers_agencies answers_audit answers_calendar answers_catalogue answers_consents answers_deliveries "
+    "answers_disclosures answers_emergencies answers_guests answers_keys answers_proof answers_routing "
+    "answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints jurisdictions keys ledger migrating office rates readings registry same_person service_key",
     "disputes last_events paged",
@@ -70,7 +70,7 @@ LAYERS = (
     "working_days",
     "catalogue debts docket drafting",
     "consenting coordination emergency emergency_board",
-    "conference endpoint_rows",
+    "audit conference endpoint_rows",
     "endpoints issuing subscriptions",
     "process worker",
     "api",
@@ -79,7 +79,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
+    "cli_agencies cli_audit cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
     "cli_readings cli_subscriptions",
     "__main__ cli",
 )
@@ -89,6 +89,8 @@ PURE = LAYERS[1].split()
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
+    *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
+    *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
 }

@@ -1,5 +1,6 @@
 """The tables; no behaviour."""
 
+from app.tables.audit import audit_key, audit_leaf, audit_piece, audit_root
 from app.tables.cases import (
     callback,
     callback_body,
@@ -54,6 +55,10 @@ __all__ = [
     "aid_mark",
     "alarm",
     "api_key",
+    "audit_key",
+    "audit_leaf",
+    "audit_piece",
+    "audit_root",
     "calendar_change",
     "callback",
     "callback_body",

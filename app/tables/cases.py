@@ -54,6 +54,8 @@ help_request = Table(
     # Its kind, if it is acted on as an emergency; and how much of what is owed then is still open.
     Column("emergency", String(16)),
     Column("debts", SmallInteger, nullable=False),
+    # Whether it has changed since the last root that covers it; a new one is found by its id.
+    Column("unanchored", Boolean(create_constraint=False), nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("receipt_number"),
     UniqueConstraint("tracking_hash"),
@@ -84,6 +86,7 @@ help_request = Table(
         postgresql_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
         sqlite_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
     ),
+    Index("ix_help_request_unanchored", "id", postgresql_where=text("unanchored"), sqlite_where=text("unanchored = 1")),
 )
 
 handoff = Table(
