@@ -23,6 +23,7 @@ from app.cli_deliveries import deliveries_app
 from app.cli_emergencies import emergencies_app
 from app.cli_proof import proof
 from app.cli_routing import routing_app
+from app.cli_staff import staff_app
 from app.cli_subscriptions import subscriptions_app
 from app.refusals import RefusedError
 from app.roles import KeyRole
@@ -52,6 +53,7 @@ app.add_typer(conference_app, name="conference")
 app.command()(proof)
 app.add_typer(emergencies_app, name="emergencies")
 app.add_typer(subscriptions_app, name="subscriptions")
+app.add_typer(staff_app, name="staff")
 
 
 def run() -> None:

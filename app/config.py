@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.config_sign_in import SignInSettings
 from app.refusals import RefusedError
 
 PREFIX = "ONE_WINDOW_"
@@ -40,7 +41,7 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
-class Settings(BaseSettings):
+class Settings(SignInSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(

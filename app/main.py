@@ -36,6 +36,7 @@ from app.api import (
     reference,
     requests,
     routing,
+    staff,
     subscriptions,
     tracking,
     webhooks,
@@ -44,7 +45,7 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering
+from app.pages import answering, signing_in
 from app.process import start_when_possible
 from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
@@ -52,6 +53,7 @@ from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -74,6 +76,7 @@ _TAGS = [
     ("calendar", "The working days that time limits are counted by."),
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("subscriptions", "Other systems that are told of what happens."),
+    ("staff", "People who sign in to the pages, as the security administrator keeps them."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("operation", "Health and metrics."),
 ]
@@ -85,6 +88,7 @@ _READ_BY_HAND = (
     GuestLinkIn,
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
+    *(StaffIn, StaffChange),
     *(WorkingDayIn, WorkingYearIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
@@ -111,6 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
         *(guest_links, answering, tracking),
+        *(staff, signing_in),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):
         # As they are, without a router in between: it would match every address twice.

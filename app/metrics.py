@@ -53,6 +53,9 @@ LAST_SWEEP = Gauge(
     multiprocess_mode="mostrecent",
 )
 STEPS = Counter("one_window_sweep_steps_total", "What the sweep did: remind, urge, supervise, resume.", ["step"])
+SIGN_INS = Counter(
+    "one_window_sign_ins_total", "People at the door: signed_in, wrong, stopped, by way.", ["way", "outcome"]
+)
 
 _ANSWERED: dict[tuple[str, str, int], Histogram] = {}
 

@@ -13,6 +13,8 @@ from app.db import Database
 from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.oidc import Provider
+from app.passwords import Passwords
 from app.registry import OutdatedSnapshotError, Registry
 from app.turns import Turns
 from app.way import RightOfWay
@@ -31,6 +33,8 @@ class Office:
     keys: KeyRing
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
+    passwords: Passwords = field(default_factory=Passwords)
+    provider: Provider | None = None
 
     @classmethod
     def of(cls, settings: Settings, secret: bytes | None = None) -> Office:
@@ -47,6 +51,7 @@ class Office:
             Ledger(database, group=settings.ledger_group, observe_group=metrics.LEDGER_GROUP.observe),
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
+            provider=Provider(settings) if settings.oidc_issuer else None,
         )
 
 

@@ -106,6 +106,24 @@ KINDS: dict[str, Kind] = {
         Text("此密钥无权这样做", "This key may not do that"),
         Text("请使用有相应角色的密钥。", "Use a key that has one of the roles that may."),
     ),
+    "csrf_refused": Kind(
+        403,
+        Text("此操作不是从本系统页面发出的", "This does not come from a page of ours"),
+        Text(
+            "以登录状态调用时,请附 X-CSRF-Token 请求头并从本系统页面发出;系统对接请使用密钥。",
+            "With a session's cookie send its `X-CSRF-Token`, from a page of this service; a system uses a key.",
+        ),
+    ),
+    "password_change_needed": Kind(
+        403,
+        Text("请先更改初始密码", "The first password must be changed"),
+        Text("请在 /account 页面更改密码后再试。", "Change it at `/account`, then try again."),
+    ),
+    "own_account": Kind(
+        403,
+        Text("不能更改自己的账号", "Nobody changes their own account"),
+        Text("请由另一名安全管理员操作。", "Ask another security administrator to do it."),
+    ),
     "not_found": Kind(
         404,
         Text("没有找到", "Not found"),
@@ -228,6 +246,16 @@ KINDS: dict[str, Kind] = {
         409,
         Text("已有此名称的订阅", "There is a subscription with this name"),
         Text("请换一个名称,或用 PATCH 修改已有的。", "Choose another name, or change that subscription with PATCH."),
+    ),
+    "staff_exists": Kind(
+        409,
+        Text("此登录名或统一身份已有账号", "There is an account with this login name or single sign-on name"),
+        Text("请换一个登录名,或修改已有的账号。", "Choose another name, or change that account with PATCH."),
+    ),
+    "not_by_password": Kind(
+        409,
+        Text("此账号不用密码登录", "This account has no password"),
+        Text("此人经统一身份认证登录,密码在那边重置。", "The person signs in by single sign-on; reset it there."),
     ),
     "debt_settled": Kind(
         409,

@@ -12,3 +12,4 @@ class KeyRole(StrEnum):
     COORDINATOR = "coordinator"
     ADMIN = "admin"
     AUDITOR = "auditor"
+    SECURITY = "security"  # makes the accounts of those who sign in, and sees no request

@@ -44,6 +44,7 @@ from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -52,17 +53,17 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs metrics problems refusals roles way wire",
+    "app config config_sign_in db identifiers inboxes listening logs metrics problems refusals roles way wire",
     "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns hashchain schemas schemas_bulk schemas_emergencies sealing",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
-    "schemas_coordination",
+    "schemas_coordination schemas_staff",
     "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
-    "answers_subscriptions answers_tracking",
+    "answers_staff answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry",
+    "bulk constraints keys ledger migrating office oidc passwords registry",
     "disputes",
-    "repeats timeline",
+    "repeats sessions timeline",
     "clocks",
     "answers_coordination",
     "delivery",
@@ -70,11 +71,11 @@ LAYERS = (
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
     "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
-    "replay rescheduling seed senders tabling working_days",
+    "replay rescheduling seed senders sign_ins tabling working_days",
     "debts docket drafting",
     "coordination emergency emergency_board",
     "conference endpoint_rows",
-    "endpoints subscriptions",
+    "endpoints staff subscriptions",
     "process worker",
     "api",
     "pages",
@@ -82,17 +83,21 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_subscriptions",
+    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof cli_staff cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
 PURE = LAYERS[1].split()
 # A page asks for a code itself, and shows nothing before.
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
+# Where a person signs in, and what a session alone opens.
+SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
+SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
+    *SIGNING_IN,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 
@@ -207,6 +212,7 @@ def test_the_http_client_stands_in_delivery_only() -> None:
     users = {(room(name), each) for name in modules() for each in imports(name) if each.startswith("aiohttp")}
     assert users == {("delivery", "aiohttp"), ("conformance", "aiohttp.web"), ("demo", "aiohttp.web")}
     assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"conformance", "demo"}
+    assert {room(name) for name in importers("httpx2", "authlib")} == {"oidc"}, "the single sign-on, by its library"
 
 
 def test_no_query_stands_in_api() -> None:
@@ -320,6 +326,7 @@ SUBSCRIPTION = {
     "per_second": 9,
     "tls": {"ca": "x", "certificate": "x", "key": "x"},
 }
+STAFF = {"display_name": "窗口", "role": "intake", "agency_code": "a-1", "division_code": "360803", "oidc_name": "x"}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     AgencyIn: {
         "code": "a-1",
@@ -355,6 +362,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},
     RequestIn: a_request_in_full(),
+    StaffChange: {**STAFF, "disabled": True},
+    StaffIn: {**STAFF, "login_name": "window.1"},
     SubscriptionChange: {**SUBSCRIPTION, "active": True},
     SubscriptionIn: SUBSCRIPTION,
     AidRulesIn: {

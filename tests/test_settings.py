@@ -52,6 +52,8 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
     if name.startswith("code_gateway"):
         monkeypatch.setenv(f"{PREFIX}CODE_GATEWAY_SECRET", gateway_secret := signing.new_secret())
         example = gateway_secret if name == "code_gateway_secret" else example
+    if name == "oidc_issuer":
+        monkeypatch.setenv(f"{PREFIX}OIDC_CLIENT_ID", "one-window")
     monkeypatch.setenv(f"{PREFIX}{name.upper()}", str(example))
     assert getattr(load_settings(), name) is not None
 
@@ -80,6 +82,10 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("code_gateway_url", "https://user:password@sms.example.gov.cn", "pattern"),
         ("code_gateway_secret", "whsec_short", "24 or more random bytes"),
         ("code_gateway_secret", "0" * 44, "whsec_"),
+        ("oidc_issuer", "http://sso.example.gov.cn", "https:// address"),
+        ("oidc_issuer", "https://sso.example.gov.cn/?realm=county", "without query"),
+        ("oidc_issuer", "https://sso.example.gov.cn", "ONE_WINDOW_OIDC_CLIENT_ID"),
+        ("trusted_proxies", "everybody", "ONE_WINDOW_TRUSTED_PROXIES"),
         ("log_format", "xml", "'auto', 'console' or 'json'"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("ledger_group", "0", "greater than or equal to 1"),

@@ -42,6 +42,7 @@ from app.tables.emergencies import (
     living_standard,
 )
 from app.tables.naming import metadata
+from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
 
 __all__ = [
     "agency",
@@ -77,6 +78,10 @@ __all__ = [
     "revision",
     "routing_table",
     "rule",
+    "sign_in_address",
+    "sign_in_event",
+    "staff_account",
+    "staff_session",
     "subscription",
     "worker",
     "working_day",

@@ -184,7 +184,7 @@ api_key = Table(
     PrimaryKeyConstraint("id"),
     UniqueConstraint("key_hash"),
     UniqueConstraint("name"),
-    one_of("role", ("intake", "emergency", "agency", "coordinator", "admin", "auditor")),
+    one_of("role", ("intake", "emergency", "agency", "coordinator", "admin", "auditor", "security")),
     CheckConstraint("(role = 'agency') = (agency_code IS NOT NULL)", name="agency_of_role"),
 )
 

@@ -1,0 +1,36 @@
+"""What goes wrong behind a page is told as a page too: whoever reads it is a person."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import Request, Response
+
+from app.api.access import office_of
+from app.constraints import problem_of
+from app.db import is_unavailable
+from app.logs import describe
+from app.pages.page import page
+from app.problems import Problem, unavailable
+
+log = structlog.get_logger()
+Door = Callable[..., Awaitable[Response]]
+
+
+def told_on_a_page(door: Door) -> Door:
+    @functools.wraps(door)
+    async def opened(request: Request, **asked: str) -> Response:
+        try:
+            return await door(request, **asked)
+        except Problem as problem:
+            found = problem
+        except Exception as error:
+            away = is_unavailable(error)
+            log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
+            found = unavailable() if away else problem_of(error) or Problem("internal_error")
+        phone = office_of(request).settings.coordinator_phone
+        return page("ended.html", found.kind.status, problem=found, coordinator_phone=phone)
+
+    return opened
