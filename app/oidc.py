@@ -91,6 +91,7 @@ class Provider:
         self._claim = settings.oidc_claim
         self._metadata: tuple[dict[str, Any], float] | None = None
         self._keys: tuple[KeySet, float] | None = None
+        self._keys_again_at = 0.0
 
     async def address(self, flow: Flow, redirect_uri: str) -> str:
         """Where the browser is sent. Raises ProviderAwayError."""
@@ -184,10 +185,14 @@ class Provider:
         return self._metadata[0]
 
     async def _key_set(self, anew: bool = False) -> KeySet:
-        read_after = time.monotonic() - (_KEYS_AGAIN_AFTER_SECONDS if anew else _REMEMBER_SECONDS)
-        if self._keys is None or self._keys[1] < read_after:
+        """`anew`: a token names one that we don't know; not more often than twice a minute, whoever asks."""
+        moment = time.monotonic()
+        again = anew and moment >= self._keys_again_at
+        if self._keys is None or self._keys[1] < moment or again:
+            if again:
+                self._keys_again_at = moment + _KEYS_AGAIN_AFTER_SECONDS
             found: Any = await _read((await self._known())["jwks_uri"])
-            self._keys = (KeySet.import_key_set(found), time.monotonic())
+            self._keys = (KeySet.import_key_set(found), moment + _REMEMBER_SECONDS)
         return self._keys[0]
 
 

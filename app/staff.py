@@ -69,14 +69,16 @@ async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None)
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
         at, staff_id = now(), new_id()
+        names = {"login_name": asked.login_name, **_oidc(office, asked.oidc_name)}
+        await _must_be_free(connection, names)
         ends_at = at + FIRST_PASSWORD_LASTS if password else None
         # A principal as a machine has one, without a secret: no key has this hash.
         principal = {"id": staff_id, "name": f"staff:{staff_id}", "role": asked.role.value, "created_at": at}
         principal |= {"agency_code": asked.agency_code, "key_hash": secrets.token_bytes(32)}
         await connection.execute(api_key.insert(), principal)
-        row = {"id": staff_id, "login_name": asked.login_name, "display_name": asked.display_name}
+        row = {"id": staff_id, **names, "display_name": asked.display_name}
         row |= {"division_code": asked.division_code, "password_hash": hashed, "password_ends_at": ends_at}
-        row |= {"must_change_password": password is not None, **_oidc(office, asked.oidc_name), **_UNLOCKED}
+        row |= {"must_change_password": password is not None, **_UNLOCKED}
         await connection.execute(staff_account.insert(), {**row, "created_at": at, "created_by": actor})
         await record(connection, staff_id, Kind.CREATED, at, by=actor)
         return {**_view(await _row(connection, staff_id)), "password": password, "password_ends_at": ends_at}
@@ -188,6 +190,16 @@ async def _write(connection: AsyncConnection, office: Office, staff_id: UUID, ch
         account |= _oidc(office, account["oidc_name"])
     if account:
         await connection.execute(update(staff_account).where(staff_account.c.id == staff_id).values(account))
+
+
+async def _must_be_free(connection: AsyncConnection, names: Mapping[str, str | None]) -> None:
+    """Raises `staff_exists`; the constraints guard what happens at the same moment."""
+    same_person = (staff_account.c.oidc_issuer == names["oidc_issuer"]) & (
+        staff_account.c.oidc_name == names["oidc_name"]
+    )
+    taken = select(staff_account.c.id).where((staff_account.c.login_name == names["login_name"]) | same_person)
+    if (await connection.execute(taken.limit(1))).first() is not None:
+        raise Problem("staff_exists")
 
 
 def _kinds(different: set[str], changes: Mapping[str, Any]) -> list[Kind]:

@@ -94,7 +94,9 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
     def run(**settings: Any) -> Running:
         settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
         app = create_app(serving.settings_for(database_url, **settings))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", proxy_headers=False)
+        )
         door = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([door],), daemon=True)
         thread.start()
