@@ -76,7 +76,7 @@ async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None)
         principal = {"id": staff_id, "name": f"staff:{staff_id}", "role": asked.role.value, "created_at": at}
         principal |= {"agency_code": asked.agency_code, "key_hash": secrets.token_bytes(32)}
         await connection.execute(api_key.insert(), principal)
-        row = {"id": staff_id, **names, "display_name": asked.display_name}
+        row: dict[str, Any] = {"id": staff_id, **names, "display_name": asked.display_name}
         row |= {"division_code": asked.division_code, "password_hash": hashed, "password_ends_at": ends_at}
         row |= {"must_change_password": password is not None, **_UNLOCKED}
         await connection.execute(staff_account.insert(), {**row, "created_at": at, "created_by": actor})

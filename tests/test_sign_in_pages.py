@@ -24,10 +24,10 @@ CHINESE = re.compile("[一-鿿]")
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    provider = Provider()
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    provider = Provider(tmp_path_factory.mktemp("provider") / "log")
     yield provider
-    provider.stop()
+    provider.kill()
 
 
 @pytest.fixture
