@@ -37,6 +37,9 @@ _ENDS_SESSIONS = frozenset(_EDITED) - {"display_name"}
 _UNLOCKED = {"failed_tries": 0, "locked_until": None, "known_failed_tries": 0, "known_locked_until": None}
 _AGENCY = Text("角色 agency 须写明单位,其他角色不写。", "The role `agency` names its agency, and no other role does.")
 _AGENCIES = Text("代码见 GET /v1/agencies。", "GET /v1/agencies lists the codes.")
+_DIVISION_OF_AGENCY = Text(
+    "单位联络员不写区划代码,其范围即本单位。", "Who acts for an agency has no division: the agency's is theirs."
+)
 _NO_PROVIDER = Text(
     "本系统未接统一身份认证(ONE_WINDOW_OIDC_ISSUER);请不填,改用密码。",
     "This service has no single sign-on (ONE_WINDOW_OIDC_ISSUER); leave it out, and the account gets a password.",
@@ -219,7 +222,9 @@ async def _check(office: Office, role: str, given: Mapping[str, Any]) -> None:
     elif agency_code is not None and agency_code not in snapshot.directory.agencies:
         known = list(snapshot.directory.agencies)
         errors.append(checks.unknown_code("/agency_code", "agency", agency_code, known, _AGENCIES))
-    if division_code is not None and division_code not in snapshot.divisions:
+    if role == KeyRole.AGENCY and division_code is not None:
+        errors.append(FieldError("/division_code", "division_of_agency", _DIVISION_OF_AGENCY))
+    elif division_code is not None and division_code not in snapshot.divisions:
         errors.append(checks.unknown_division("/division_code", division_code))
     if given["oidc_name"] is not None and office.provider is None:
         errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))

@@ -72,6 +72,11 @@ def test_an_account_is_made_with_a_password_that_is_shown_this_once(service: Run
         ({"agency_code": "360803-civil-affairs"}, "/agency_code", "agency_of_role"),
         ({"role": "agency", "agency_code": "nobody"}, "/agency_code", "unknown_agency"),
         ({"division_code": "999999"}, "/division_code", "unknown_division"),
+        (
+            {"role": "agency", "agency_code": "360803-civil-affairs", "division_code": "360803"},
+            "/division_code",
+            "division_of_agency",
+        ),
         ({"oidc_name": "20260117"}, "/oidc_name", "no_single_sign_on"),
         ({"login_name": "Wang Fang"}, "/login_name", "string_pattern_mismatch"),
         ({"role": "emperor"}, "/role", "enum"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
@@ -72,9 +72,10 @@ def address_of(request: Request, settings: Settings) -> str | None:
     forwarded = request.headers.get("x-forwarded-for", "").split(",")[-_MOST_FORWARDED:]
     for each in (peer, *(each.strip() for each in reversed(forwarded))):
         try:
-            address = ip_address(each)
+            read = ip_address(each)
         except ValueError:
             return None
+        address = (read.ipv4_mapped or read) if isinstance(read, IPv6Address) else read
         if not any(address in network for network in settings.trusted_proxies):
             return None if address.is_loopback else str(address)
     return None
