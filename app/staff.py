@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, etags, passwords, sessions
@@ -197,11 +197,11 @@ async def _write(connection: AsyncConnection, office: Office, staff_id: UUID, ch
 
 async def _must_be_free(connection: AsyncConnection, names: Mapping[str, str | None]) -> None:
     """Raises `staff_exists`; the constraints guard what happens at the same moment."""
-    same_person = (staff_account.c.oidc_issuer == names["oidc_issuer"]) & (
-        staff_account.c.oidc_name == names["oidc_name"]
-    )
-    taken = select(staff_account.c.id).where((staff_account.c.login_name == names["login_name"]) | same_person)
-    if (await connection.execute(taken.limit(1))).first() is not None:
+    taken = staff_account.c.login_name == names["login_name"]
+    if names["oidc_name"] is not None:
+        same_person = tuple_(staff_account.c.oidc_name, staff_account.c.oidc_issuer)
+        taken |= same_person == tuple_(names["oidc_name"], names["oidc_issuer"])
+    if (await connection.execute(select(staff_account.c.id).where(taken).limit(1))).first() is not None:
         raise Problem("staff_exists")
 
 

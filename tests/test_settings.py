@@ -84,7 +84,6 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("code_gateway_secret", "0" * 44, "whsec_"),
         ("oidc_issuer", "http://sso.example.gov.cn", "https:// address"),
         ("oidc_issuer", "https://sso.example.gov.cn/?realm=county", "without query"),
-        ("oidc_issuer", "https://sso.example.gov.cn", "ONE_WINDOW_OIDC_CLIENT_ID"),
         ("trusted_proxies", "everybody", "ONE_WINDOW_TRUSTED_PROXIES"),
         ("log_format", "xml", "'auto', 'console' or 'json'"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
@@ -149,6 +148,11 @@ def test_a_lease_that_ends_before_a_whole_attempt_may_is_refused_with_what_to_wr
 )
 def test_of_several_hosts_each_has_its_port_and_the_primary_is_wanted(given: str, understood: dict[str, str]) -> None:
     assert make_url(load_settings(database_url=f"postgresql://u:p@/d{given}").database_url).query == understood
+
+
+def test_a_single_sign_on_that_does_not_know_us_is_refused_with_what_to_write() -> None:
+    sentence = refusal(oidc_issuer="https://sso.example.gov.cn")
+    assert sentence.endswith("Write ONE_WINDOW_OIDC_CLIENT_ID=one-window")
 
 
 def test_a_gateway_without_a_secret_is_refused_with_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:

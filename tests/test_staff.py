@@ -3,6 +3,7 @@ with that role does."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -391,6 +392,19 @@ def test_a_password_that_is_too_easy_is_refused_with_what_is_wanted(password: st
     assert fault is not None
     assert told in fault.en
     assert passwords.fault_of("four quite ordinary words", "wang.fang") is None
+
+
+def test_a_line_of_many_who_sign_in_at_once_is_told_to_come_again() -> None:
+    """Each hash takes 64 MiB: what waits is bounded, and so is what runs."""
+
+    async def run() -> list[Any]:
+        kept = passwords.Passwords()
+        asked = [kept.match(None, "wrong") for _ in range(passwords._MOST_WAITING + 3)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = asyncio.run(run())
+    assert answers[: passwords._MOST_WAITING] == [False] * passwords._MOST_WAITING
+    assert [each.code for each in answers[passwords._MOST_WAITING :]] == ["unavailable"] * 3
 
 
 def test_the_command_line_makes_the_first_account_and_helps_who_is_locked_out(

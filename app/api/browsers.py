@@ -69,7 +69,7 @@ def is_from_our_pages(request: Request, settings: Settings) -> bool:
 def address_of(request: Request, settings: Settings) -> str | None:
     """Who is at the other end; behind our proxies, whom they saw. None where it tells nobody apart: on this machine."""
     peer = request.client.host if request.client else ""
-    forwarded = request.headers.get("x-forwarded-for", "").split(",")[-_MOST_FORWARDED:]
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")[-_MOST_FORWARDED:]
     for each in (peer, *(each.strip() for each in reversed(forwarded))):
         try:
             read = ip_address(each)
