@@ -427,3 +427,17 @@ def test_who_is_signed_in_there_goes_back_to_our_own_address_only(sso: Running, 
     assert urlsplit(parameter(there, "redirect_uri")).netloc == urlsplit(sso.address).netloc
     changed = with_parameter(there, "redirect_uri", "https%3A%2F%2Fevil.example%2F")
     assert httpx.get(changed, timeout=10, trust_env=False).status_code == 400, "the provider knows where to"
+
+
+def test_one_person_of_the_single_sign_on_has_one_account(sso: Running, provider: Provider) -> None:
+    account(sso, provider)
+    body = {"login_name": "another", "display_name": "x", "role": "intake", "oidc_name": "sub-of-sun"}
+    security = sso.client("security")
+    again = security.post("/v1/staff", json=body)
+    assert (again.status_code, again.json()["code"]) == (409, "staff_exists")
+    made = security.post("/v1/staff", json={**body, "oidc_name": "sub-of-wu"})
+    assert made.status_code == 201, made.text
+    path = f"/v1/staff/{made.json()['staff_id']}"
+    tag = {"if-match": security.get(path).headers["etag"]}
+    same = security.patch(path, json={"oidc_name": "sub-of-sun"}, headers=tag)
+    assert (same.status_code, same.json()["code"]) == (409, "staff_exists")
