@@ -19,7 +19,7 @@ PROBLEMS = {
     IDEMPOTENCY_KEY: "idempotency_conflict",
     SUBSCRIPTION_NAME: "subscription_exists",
     STAFF_NAME: "staff_exists",
-    "uq_staff_account_oidc_name": "staff_exists",
+    "uq_staff_account_oidc_name_oidc_issuer": "staff_exists",
     "pk_callback": "idempotency_conflict",
     "uq_handoff_request_id_need_agency_code": "move_not_allowed",
     RECEIPT_NUMBER: "unavailable",

@@ -50,7 +50,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_account")),
         sa.UniqueConstraint("login_name", name=op.f("uq_staff_account_login_name")),
-        sa.UniqueConstraint("oidc_name", "oidc_issuer", name=op.f("uq_staff_account_oidc_name")),
+        sa.UniqueConstraint("oidc_name", "oidc_issuer", name=op.f("uq_staff_account_oidc_name_oidc_issuer")),
     )
     op.create_table(
         "staff_session",
