@@ -19,6 +19,7 @@ from pydantic_settings import SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.config_sign_in import SignInSettings
 from app.door_settings import DoorSettings, Networks
 from app.key_settings import SEED, KeySettings
 from app.refusals import RefusedError
@@ -41,7 +42,7 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
-class Settings(DoorSettings, KeySettings):
+class Settings(DoorSettings, KeySettings, SignInSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(

@@ -40,6 +40,7 @@ from app.api import (
     reference,
     requests,
     routing,
+    staff,
     subscriptions,
     tracking,
     webhooks,
@@ -48,7 +49,7 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering
+from app.pages import answering, signing_in
 from app.process import start_when_possible
 from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
@@ -59,6 +60,7 @@ from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
+from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -83,6 +85,7 @@ _TAGS = [
     ("calendar", "The working days that time limits are counted by."),
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("subscriptions", "Other systems that are told of what happens."),
+    ("staff", "People who sign in to the pages, as the security administrator keeps them."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("keys", "Who may call: keys issued, replaced, revoked by the security administrator."),
     ("operation", "Health and metrics."),
@@ -96,6 +99,7 @@ _READ_BY_HAND = (
     *(ConsentsIn, ConsentWithdrawIn, ConsentTextIn),
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
+    *(StaffIn, StaffChange),
     *(WorkingDayIn, WorkingYearIn),
     *(KeyIn, KeyReplaceIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
@@ -122,7 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
-        *(consents, guest_links, answering, tracking),
+        *(consents, guest_links, answering, tracking, staff, signing_in),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -13,6 +13,8 @@ from app.db import Database
 from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.oidc import Provider
+from app.passwords import Passwords
 from app.rates import Rates
 from app.readings import DAILY, HOURLY, Readings
 from app.registry import OutdatedSnapshotError, Registry
@@ -38,6 +40,8 @@ class Office:
     rates: Rates
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
+    passwords: Passwords = field(default_factory=Passwords)
+    provider: Provider | None = None
 
     @property
     def vault(self) -> Vault:
@@ -61,6 +65,7 @@ class Office:
             SamePerson(database),
             Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
             Rates.of(settings, secret, database),
+            provider=Provider(settings) if settings.oidc_issuer else None,
         )
 
 

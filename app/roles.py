@@ -39,8 +39,8 @@ SCOPES: Mapping[KeyRole, frozenset[str]] = {
         KeyRole.ADMIN: "emergencies:read emergencies:write routing:read routing:write agencies:read agencies:write "
         "subscriptions:read subscriptions:write deliveries:read deliveries:write calendar:read calendar:write "
         "operation:read",
-        KeyRole.SECURITY: "keys:read keys:write operation:read",
+        KeyRole.SECURITY: "keys:read keys:write staff:read staff:write alarms:read alarms:write operation:read",
         KeyRole.AUDITOR: "requests:read emergencies:read handoffs:read proof:read coordination:read guest_links:read "
-        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read operation:read",
+        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read operation:read staff:read",
     }.items()
 }

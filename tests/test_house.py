@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from app.api import bodies
 from app.api.access import Allow
-from app.config import PREFIX, Settings, load_settings
+from app.config import PREFIX, Settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.receivers import notice_types
@@ -37,7 +37,9 @@ from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
+from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from tests import serving
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -45,20 +47,21 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db door_settings identifiers inboxes key_settings listening logs master_keys metrics problems refusals roles "
-    "sealing way wire",
+    "app config config_sign_in db door_settings identifiers inboxes key_settings listening logs master_keys metrics problem_kinds "
+    "problems refusals roles sealing way wire",
     "aid consents dangers deadlines disclosure etags identity lifecycle merkle province purposes receipts receivers "
     "routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_routing",
     "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
-    "schemas_coordination",
+    "schemas_coordination schemas_staff",
     "answers_agencies answers_audit answers_calendar answers_catalogue answers_consents answers_deliveries "
-    "answers_disclosures answers_emergencies answers_guests answers_keys answers_proof answers_routing "
+    "answers_disclosures answers_emergencies answers_guests answers_keys answers_proof answers_routing answers_staff "
     "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints jurisdictions keys ledger migrating office rates readings registry same_person service_key",
+    "bulk constraints jurisdictions keys ledger migrating office oidc passwords rates readings registry same_person "
+    "service_key",
     "disputes last_events paged",
-    "repeats timeline",
+    "repeats sessions timeline",
     "clocks",
     "answers_coordination",
     "delivery",
@@ -66,12 +69,12 @@ LAYERS = (
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
     "agencies alarms board callbacks calling chain consent_texts county_aid disclosures guests inbox intake looking "
-    "operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling "
+    "operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders sign_ins tabling "
     "working_days",
     "catalogue debts docket drafting",
     "consenting coordination emergency emergency_board",
     "audit conference endpoint_rows",
-    "endpoints issuing subscriptions",
+    "endpoints issuing staff subscriptions",
     "process worker",
     "api",
     "pages",
@@ -80,19 +83,23 @@ LAYERS = (
     "terminal",
     "cli_endpoints cli_routing",
     "cli_agencies cli_audit cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
-    "cli_readings cli_subscriptions",
+    "cli_readings cli_staff cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
 PURE = LAYERS[1].split()
 # A page asks for a code itself, and shows nothing before.
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
+# Where a person signs in, and what a session alone opens.
+SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
+SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
     *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
+    *SIGNING_IN,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 
@@ -141,7 +148,7 @@ def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     file = tmp_path_factory.mktemp("house") / "rows.sqlite3"
-    return create_app(load_settings(database_url=f"sqlite:///{file}", secret="0" * 32))
+    return create_app(serving.settings_for(f"sqlite:///{file}"))  # it counts no calls, and opens no database
 
 
 def ask(app: FastAPI, *calls: tuple[str, str]) -> list[httpx.Response]:
@@ -207,6 +214,7 @@ def test_the_http_client_stands_in_delivery_only() -> None:
     users = {(room(name), each) for name in modules() for each in imports(name) if each.startswith("aiohttp")}
     assert users == {("delivery", "aiohttp"), ("conformance", "aiohttp.web"), ("demo", "aiohttp.web")}
     assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"conformance", "demo"}
+    assert {room(name) for name in importers("httpx2", "authlib")} == {"oidc"}, "the single sign-on, by its library"
 
 
 def test_no_query_stands_in_api() -> None:
@@ -320,6 +328,7 @@ SUBSCRIPTION = {
     "per_second": 9,
     "tls": {"ca": "x", "certificate": "x", "key": "x"},
 }
+STAFF = {"display_name": "窗口", "role": "intake", "agency_code": "a-1", "division_code": "360803", "oidc_name": "x"}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     AgencyIn: {
         "code": "a-1",
@@ -355,6 +364,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},
     RequestIn: a_request_in_full(),
+    StaffChange: {**STAFF, "disabled": True},
+    StaffIn: {**STAFF, "login_name": "window.1"},
     SubscriptionChange: {**SUBSCRIPTION, "active": True},
     SubscriptionIn: SUBSCRIPTION,
     AidRulesIn: {

@@ -47,6 +47,7 @@ from app.tables.emergencies import (
 )
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
+from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
 
 __all__ = [
     "agency",
@@ -91,6 +92,10 @@ __all__ = [
     "routing_table",
     "rule",
     "service_key",
+    "sign_in_address",
+    "sign_in_event",
+    "staff_account",
+    "staff_session",
     "subscription",
     "worker",
     "working_day",
