@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.refusals import RefusedError
+from app.storage_settings import StorageSettings
 
 PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
@@ -46,7 +47,7 @@ class CipherName(StrEnum):
     SM4_GCM = "sm4-gcm"
 
 
-class Settings(BaseSettings):
+class Settings(StorageSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(

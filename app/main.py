@@ -21,6 +21,7 @@ from app import __version__, inbox, logs
 from app.answers import ProblemBody
 from app.api import (
     agencies,
+    attachments,
     callbacks,
     catalogue,
     conference,
@@ -62,6 +63,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("attachments", "Papers and photographs: sent by a form, shown to whom a rule opens them."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
@@ -109,7 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
+        *(requests, attachments, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
         *(guest_links, answering, tracking),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -11,6 +12,7 @@ from app import metrics
 from app.config import Settings
 from app.db import Database
 from app.deadlines import Pace
+from app.file_store import FileStore, store_of
 from app.keys import KeyRing
 from app.ledger import Ledger
 from app.registry import OutdatedSnapshotError, Registry
@@ -18,6 +20,7 @@ from app.sealing import Vault
 from app.turns import Turns
 from app.way import RightOfWay
 
+_CLEANED_AT_ONCE = 2
 Asked = ParamSpec("Asked")
 Answered = TypeVar("Answered")
 
@@ -30,6 +33,8 @@ class Office:
     ledger: Ledger
     registry: Registry
     keys: KeyRing
+    files: FileStore | None = None  # where attachments are kept, once somebody has said where
+    cleaning: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CLEANED_AT_ONCE))
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
 
@@ -52,6 +57,7 @@ class Office:
             Ledger(database, group=settings.ledger_group, observe_group=metrics.LEDGER_GROUP.observe),
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
+            store_of(settings),
         )
 
 

@@ -75,6 +75,11 @@ KINDS: dict[str, Kind] = {
         Text("正文不是有效的 JSON", "The body is not valid JSON"),
         Text("请发送 UTF-8 编码的 JSON 对象。", "Send one JSON object in UTF-8."),
     ),
+    "malformed_form": Kind(
+        400,
+        Text("表单不完整或格式不对", "The form is malformed or was cut short"),
+        Text("请以 multipart/form-data 完整重发。", "Send the whole form again, as `multipart/form-data`."),
+    ),
     "malformed_header": Kind(
         400,
         Text("请求头格式不对", "A header is malformed"),
@@ -173,6 +178,14 @@ KINDS: dict[str, Kind] = {
         Text("此求助事项已经结束", "This help request has ended"),
         Text("需要新的帮助,请另行登记。", "For new help, register a new request."),
     ),
+    "attachments_full": Kind(
+        409,
+        Text("附件数量已达上限", "This request has as many attachments as it may"),
+        Text(
+            "请把多页合并为一个 PDF,或联系协调员。",
+            "Put several pages into one PDF; nothing that is there was lost.",
+        ),
+    ),
     "not_waiting_for_applicant": Kind(
         409,
         Text("目前没有单位在等补充材料", "No agency is waiting for the applicant"),
@@ -269,6 +282,14 @@ KINDS: dict[str, Kind] = {
         Text("当时没有生效的分办规则表", "No routing table is in force at that time"),
         Text("请换一个时间,或指定版本。", "Choose another time, or name a version."),
     ),
+    "upload_too_slow": Kind(
+        408,
+        Text("上传过慢,已中断", "The upload was too slow and was cut off"),
+        Text(
+            "请在网络较好时重新上传,或先把照片缩小。",
+            "Send it again over a better connection, or make the photograph smaller first.",
+        ),
+    ),
     "body_too_large": Kind(
         413,
         Text("正文过大", "The body is too large"),
@@ -278,6 +299,19 @@ KINDS: dict[str, Kind] = {
         415,
         Text("正文须为 JSON", "The body must be JSON"),
         Text("请写 Content-Type: application/json。", "Send `Content-Type: application/json`."),
+    ),
+    "file_type_refused": Kind(
+        415,
+        Text("不支持这种文件", "This kind of file is not taken"),
+        Text(
+            "请上传照片(JPEG、PNG、WebP、HEIC)或 PDF;看内容,不看文件名。",
+            "Send a photograph (JPEG, PNG, WebP, HEIC) or a PDF; its content counts, not its name.",
+        ),
+    ),
+    "file_unusable": Kind(
+        422,
+        Text("文件无法打开,未保存", "The file can't be opened; nothing was kept"),
+        Text("请重新拍照或重新导出后再上传。", "Take the photograph or make the file anew, and send it again."),
     ),
     "validation_failed": Kind(
         422,
@@ -298,6 +332,22 @@ KINDS: dict[str, Kind] = {
         Text(
             "请带上 X-Request-ID 联系管理员;可用同一幂等键重发。",
             "Give the X-Request-ID to the operator; it is safe to repeat with the same Idempotency-Key.",
+        ),
+    ),
+    "attachment_damaged": Kind(
+        500,
+        Text("附件已损坏或丢失", "The attachment is damaged or gone"),
+        Text(
+            "请带上 X-Request-ID 联系管理员从备份恢复,或请求助人重新提交。",
+            "Give the X-Request-ID to the operator, who has a backup; or have the person send it again.",
+        ),
+    ),
+    "attachments_off": Kind(
+        503,
+        Text("尚未设置附件存放处", "Nobody has set where attachments are kept"),
+        Text(
+            "请联系管理员设置;其余办理不受影响,材料可先交窗口。",
+            "An operator has to set it; all else works, and papers can be handed in at the window.",
         ),
     ),
     "unavailable": Kind(

@@ -40,6 +40,7 @@ from app.schemas import (
     WithdrawIn,
 )
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
+from app.schemas_attachments import AttachmentIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
@@ -52,15 +53,16 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
+    "app cleaning config db file_store identifiers inboxes listening logs master_keys metrics problems refusals roles "
+    "sealed_files sealing storage_settings uploads way wire",
+    "aid attachment_groups attachment_links dangers deadlines disclosure etags identity lifecycle province receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_emergencies",
-    "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
+    "answers schemas_agencies schemas_attachments schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
+    "answers_agencies answers_attachments answers_calendar answers_emergencies answers_guests answers_proof answers_routing "
     "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office registry service_key",
+    "bulk constraints file_sweep keys ledger migrating office registry service_key",
     "disputes",
     "repeats timeline",
     "clocks",
@@ -69,9 +71,9 @@ LAYERS = (
     "explaining",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
+    "agencies attachments board callbacks chain county_aid guests inbox intake operation previewing proof reading refused_callbacks "
     "replay rescheduling rotation seed senders tabling working_days",
-    "debts docket drafting",
+    "debts docket drafting papers",
     "coordination emergency emergency_board",
     "conference endpoint_rows",
     "endpoints subscriptions",
@@ -91,6 +93,7 @@ PURE = LAYERS[1].split()
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
+    "/v1/attachments/file/{token}",  # by a link, which somebody with a key asked for
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
 }
@@ -333,6 +336,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    AttachmentIn: {"title": "诊断证明", "material": "diagnosis"},
     OutcomesIn: {
         "outcomes": [
             {

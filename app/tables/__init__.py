@@ -1,5 +1,6 @@
 """The tables; no behaviour."""
 
+from app.tables.attachments import attachment, file_to_remove, used_link
 from app.tables.cases import (
     callback,
     callback_body,
@@ -50,6 +51,7 @@ __all__ = [
     "aid_ceiling",
     "aid_mark",
     "api_key",
+    "attachment",
     "calendar_change",
     "callback",
     "callback_body",
@@ -67,6 +69,7 @@ __all__ = [
     "endpoint_state",
     "endpoint_trouble",
     "event",
+    "file_to_remove",
     "guest_link",
     "handoff",
     "help_request",
@@ -80,6 +83,7 @@ __all__ = [
     "rule",
     "service_key",
     "subscription",
+    "used_link",
     "worker",
     "working_day",
 ]
