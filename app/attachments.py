@@ -55,14 +55,14 @@ class Giver:
 
 
 async def must_be_reached(office: Office, giver: Giver, request_id: UUID) -> None:
-    """Asked before a file is sent. Raises `attachments_off`, `not_found`, `already_closed`."""
-    files_of(office)
+    """Asked before a file is sent. Raises `not_found`, `already_closed`, `attachments_off`."""
     async with office.database.reading() as connection:
         found = select(help_request).where(help_request.c.id == request_id)
         row = (await connection.execute(found)).mappings().first()
     if row is None or not giver.reaches(row):
         raise Problem("not_found")
     _must_be_open(row)
+    files_of(office)
 
 
 @again_if_outdated

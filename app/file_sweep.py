@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 
 from app.db import Database, is_unavailable
 from app.file_store import FileStore
@@ -34,11 +35,9 @@ async def keep_sweeping(database: Database, files: FileStore | None, stopping: a
 
 async def sweep(database: Database, files: FileStore | None, at: datetime) -> int:
     """Remove the files that are due, at most a hundred, and forget links that have ended; how many files."""
-    due = select(file_to_remove.c.file).where(file_to_remove.c.due_at <= at).order_by(file_to_remove.c.due_at)
-    ended = select(used_link.c.use_hash).where(used_link.c.ends_at <= at).limit(_AT_ONCE * 10)
     async with database.reading() as connection:
-        names = (await connection.scalars(due.limit(_AT_ONCE))).all() if files else []
-        uses = (await connection.scalars(ended)).all()
+        names = (await connection.scalars(due_by(at))).all() if files else []
+        uses = (await connection.scalars(ended_by(at))).all()
     for name in names if files else ():
         assert files
         await files.remove(name)
@@ -47,3 +46,13 @@ async def sweep(database: Database, files: FileStore | None, at: datetime) -> in
             await connection.execute(delete(file_to_remove).where(file_to_remove.c.file.in_(names)))
             await connection.execute(delete(used_link).where(used_link.c.use_hash.in_(uses)))
     return len(names)
+
+
+def due_by(at: datetime) -> Select[Any]:
+    due = select(file_to_remove.c.file).where(file_to_remove.c.due_at <= at)
+    return due.order_by(file_to_remove.c.due_at).limit(_AT_ONCE)
+
+
+def ended_by(at: datetime) -> Select[Any]:
+    ended = select(used_link.c.use_hash).where(used_link.c.ends_at <= at)
+    return ended.order_by(used_link.c.ends_at).limit(_AT_ONCE)

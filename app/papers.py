@@ -77,10 +77,11 @@ async def opened(office: Office, token: str) -> Paper:
 
     Whether its caller may see it is asked anew. Raises `not_found`, `attachment_damaged`.
     """
-    files, snapshot, at = files_of(office), await office.registry.current(), now()
+    snapshot, at = await office.registry.current(), now()
     found = attachment_links.read(office.secret, token, at)
     if found is None:
         raise _no_such_link()
+    files = files_of(office)
     async with office.database.writing() as connection:
         key = await keys.in_force(connection, api_key.c.id == found.key_id)
         if key is None:

@@ -193,6 +193,7 @@ _STATUS_WORDS: dict[RequestStatus, tuple[str, str]] = {
 _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "request.registered": ("已登记", "Registered"),
     "request.supplemented": ("补充材料已收到", "What you added was received"),
+    "attachment.added": ("附件已收到", "A paper that you sent was received"),
     "handoff.dispatched": ("已转办", "Handed off"),
     "handoff.received": ("已签收", "Signed for"),
     "handoff.accepted": ("已受理", "Accepted"),

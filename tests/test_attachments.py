@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,10 +28,11 @@ from app.api import forms
 from app.db import Database
 from app.file_store import Folder, store_of
 from app.identifiers import now
-from app.tables import attachment, file_to_remove, handoff, help_request, used_link
+from app.tables import api_key, attachment, delivery, file_to_remove, handoff, help_request, used_link
 from tests import serving
 from tests.county import EDUCATION, TOWNSHIP, VERIFICATION, County, Seen
 from tests.running import Running
+from tests.test_escalation import plan_of
 from tests.watching import bodies, change, count, fetch, on, until
 
 TITLE = "独孤测试甲的诊断证明"
@@ -193,6 +195,7 @@ def test_a_pdf_is_kept_without_its_maker_and_without_what_runs_or_is_packed_in(p
         photo["/Filter"] = pikepdf.Name.DCTDecode
         photo["/ColorSpace"], photo["/BitsPerComponent"] = pikepdf.Name.DeviceRGB, 8
         pdf.pages[0].Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Im0=photo))
+        pdf.pages[0].Contents = pdf.make_stream(b"q 60 0 0 40 0 0 cm /Im0 Do Q")
 
     receipt = papers.ask("education_aid")
     seen = added(papers, receipt, a_pdf(arm) + b"<html>trailing</html>")
@@ -404,7 +407,7 @@ def test_a_file_that_was_tampered_with_is_not_handed_out(papers: County, folder:
     if harm == "gone":
         file.unlink()
     path = link_to(papers.window, one["attachment_id"])
-    if harm in ("last piece",):
+    if harm == "last piece":
         with pytest.raises(httpx.RemoteProtocolError):
             papers.nobody.get(path)
     else:
@@ -483,7 +486,7 @@ def test_a_link_opens_once_for_five_minutes_and_is_nowhere_in_a_log(
     other = link_to(papers.window, attachment_id)
     changed = other[:-30] + ("A" if other[-30] != "A" else "B") + other[-29:]
     assert code(papers.nobody.get(changed)) == (404, "not_found")
-    late = now() + attachments.timedelta(minutes=5)
+    late = now() + timedelta(minutes=5)
     monkeypatch.setattr("app.papers.now", lambda: late)
     assert code(papers.nobody.get(other)) == (404, "not_found")
     told = capfd.readouterr()
@@ -498,15 +501,11 @@ def test_a_link_ends_with_its_key(papers: County) -> None:
     receipt = papers.ask("education_aid")
     attachment_id = added(papers, receipt, material="identity_document")["attachment_id"]
     path = link_to(papers.running.client("agency", EDUCATION), attachment_id)
-    from app.tables import api_key
-
     change(papers.running.url, update(api_key).where(api_key.c.role == "agency").values(revoked_at=now()))
     assert code(papers.nobody.get(path)) == (404, "not_found")
 
 
 def test_the_agencies_that_are_shown_it_are_told_of_it_by_its_id_alone(papers: County) -> None:
-    from app.tables import delivery
-
     receipt = papers.ask("education_aid")
     seen = added(papers, receipt, title=TITLE, material="school_enrolment_record")
     supplemented = select(delivery.c.receiver).where(delivery.c.type == "handoff.supplemented")
@@ -562,6 +561,27 @@ def test_files_that_nobody_entered_are_swept_and_those_of_an_erased_request_go_a
     assert fetch(url, select(attachment))[0]["sealed"] is None
     assert on(url, lambda database: file_sweep.sweep(database, files, now())) == 1
     assert not [each for each in folder.rglob("*") if each.is_file()]
+
+
+def test_the_sweep_reads_nothing_that_is_not_due(papers: County, backend: str) -> None:
+    """By the plans, with two thousand files that are not due, and links that have not ended."""
+    url, soon = papers.running.url, now() + timedelta(minutes=5)
+
+    async def fill(database: Database) -> None:
+        names = [uuid4() for _ in range(2_000)]
+        async with database.writing() as connection:
+            await connection.execute(file_to_remove.insert(), [{"file": each.hex, "due_at": soon} for each in names])
+            used = [{"use_hash": each.bytes * 2, "ends_at": soon} for each in names]
+            await connection.execute(used_link.insert(), used)
+
+    on(url, fill)
+    for query, index in (
+        (file_sweep.due_by(now()), "ix_file_to_remove_due_at"),
+        (file_sweep.ended_by(now()), "ix_used_link_ends_at"),
+    ):
+        plan = plan_of(url, backend, query)
+        assert index in plan, plan
+        assert "Seq Scan" not in plan, plan
 
 
 def test_a_worker_sweeps(database_url: str, run_service: Callable[..., Running], folder: Path) -> None:

@@ -446,7 +446,7 @@ def test_the_committed_openapi_document_is_the_applications(app: FastAPI) -> Non
 def test_every_setting_stands_in_the_operators_page_and_no_page_names_one_that_does_not_exist() -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "compose.yaml", ROOT / "Dockerfile"]
-    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
+    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z0-9_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
     assert settings - named["operating.md"] == set()
     strange = {name for names in named.values() for name in names - settings}
     assert {name for name in strange if not name.startswith(f"{PREFIX}TEST_")} == set()

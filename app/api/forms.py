@@ -56,7 +56,7 @@ def _boundary(request: Request) -> bytes:
 
 
 async def _read(request: Request, form: _Form) -> None:
-    parts = request.stream()
+    parts, come = request.stream(), 0
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
             while True:
@@ -64,6 +64,9 @@ async def _read(request: Request, form: _Form) -> None:
                     part = await anext(parts, None)
                 if part is None:
                     break
+                come += len(part)
+                if come > MOST_BYTES + _AROUND:
+                    raise _too_large()
                 await form.take(part)
     except TimeoutError:
         raise Problem("upload_too_slow", headers=_CLOSE) from None

@@ -69,8 +69,18 @@ def _clean(holder: Object) -> None:
             del holder[name]
     if "/Annots" in holder and isinstance(holder["/Annots"], Array):
         holder["/Annots"] = Array([each for each in holder["/Annots"] if not _is_packed(each)])
-    if isinstance(holder, Stream) and holder.get("/Filter") == Name.DCTDecode:
-        holder.write(without_remarks(holder.read_raw_bytes()), filter=Name.DCTDecode)
+    if isinstance(holder, Stream) and _is_jpeg(holder):
+        raw = holder.read_raw_bytes()
+        if (plain := without_remarks(raw)) != raw:
+            how = holder.get("/DecodeParms")
+            holder.write(
+                plain, filter=Name.DCTDecode, decode_parms=how if isinstance(how, Dictionary | Array) else None
+            )
+
+
+def _is_jpeg(stream: Stream) -> bool:
+    how = stream.get("/Filter")
+    return how == Name.DCTDecode or (isinstance(how, Array) and len(how) == 1 and how[0] == Name.DCTDecode)
 
 
 def _acts(action: Object) -> bool:
@@ -93,4 +103,4 @@ def without_remarks(jpeg: bytes) -> bytes:
         if jpeg[at + 1] not in (0xE1, 0xED, 0xFE):
             kept.append(jpeg[at:end])
         at = end
-    return b"".join([*kept, jpeg[at:]])
+    return b"".join([*kept, jpeg[at:]]) if jpeg[at : at + 2] == b"\xff\xda" else jpeg
