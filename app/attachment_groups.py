@@ -9,15 +9,18 @@ from collections.abc import Collection
 
 NARRATIVE = "narrative"
 _PAPERS = {
-    "identity": ("identity_document", "guardian_identity_document", "proof_of_life", "death_or_missing_proof"),
+    "identity": (
+        *("identity_document", "guardian_identity_document", "proof_of_life", "death_or_missing_proof"),
+        "veterans_card",
+    ),
     "household": ("household_register", "marriage_certificate", "household_report_form", "parental_status_proof"),
     "bank_account": ("social_security_card", "bank_card"),
     "income": (
         *("verification_authorization", "recognised_status_proof", "social_insurance_record", "property_certificate"),
         *("vehicle_registration", "business_registration", "housing_fund_record", "tax_record"),
-        *("unemployment_registration", "veterans_card", "veteran_benefit_record", "wage_arrears_evidence"),
+        *("unemployment_registration", "veteran_benefit_record", "wage_arrears_evidence"),
     ),
-    "health": ("medical_settlement", "diagnosis", "expense_receipts"),
+    "health": ("medical_settlement", "diagnosis"),
     "disability": ("disability_certificate",),
     "schooling": ("school_hardship_form", "school_enrolment_record"),
     "dwelling": ("house_safety_appraisal_form",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import attachment_links
+from app import attachment_links, seed
 from app.attachment_groups import _BY_MATERIAL, NARRATIVE, group_of, is_opened
 from app.config import CipherName
 from app.disclosure import GROUPS
@@ -97,6 +98,17 @@ def test_every_paper_of_the_county_has_a_group_and_what_is_of_no_kind_goes_with_
     assert {*_BY_MATERIAL.values()} <= {*GROUPS, "bank_account"}
     assert group_of(None) == group_of("what the county added") == NARRATIVE
     assert group_of("diagnosis") == "health"
+
+
+@pytest.mark.parametrize("sheet", ["routing.csv", "routing-2019.csv", "routing-2017.csv"])
+def test_every_seeded_rule_opens_the_papers_that_it_asks_for(sheet: str) -> None:
+    with (seed.DATA / sheet).open(encoding="utf-8") as file:
+        rules = list(csv.DictReader(file))
+    asked = [(rule, paper) for rule in rules for paper in rule["materials"].split(";") if paper]
+    assert asked
+    assert [
+        (rule["number"], paper) for rule, paper in asked if not is_opened(paper, rule["discloses"].split(";"))
+    ] == []
 
 
 @given(st.integers(0, 79), st.integers(1, 255))
