@@ -25,6 +25,7 @@ from sqlalchemy import select, update
 
 from app import attachments, file_sweep
 from app.api import forms
+from app.cleaning.faults import Fault
 from app.db import Database
 from app.file_store import Folder, store_of
 from app.identifiers import now
@@ -248,6 +249,16 @@ def test_what_it_is_is_found_by_its_content_and_what_is_no_paper_is_refused_with
     assert "password" in add(papers.window, receipt, UNUSABLE["locked"]()).json()["detail"]
     assert added(papers, receipt, a_photo("PNG"), name="virus.exe")["kind"] == "image/png"
     assert count(papers.running.url, attachment) == {"attachment": 1}
+
+
+def test_a_very_large_photograph_is_made_smaller_within_the_limits() -> None:
+    for form, kind in (("JPEG", "jpeg"), ("PNG", "png")):
+        out = io.BytesIO()
+        Image.new("RGB", (12_000, 9_000), "red").save(out, form)
+        done = clean(kind, out.getvalue())
+        assert done.returncode == 0, form
+        assert Image.open(io.BytesIO(done.stdout)).size == (6_000, 4_500)
+    assert clean("png", _bomb()).returncode == Fault.TOO_LARGE
 
 
 def test_a_photograph_that_is_something_else_too_is_only_a_photograph_afterwards(papers: County) -> None:
