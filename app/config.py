@@ -23,6 +23,7 @@ from app.config_sign_in import SignInSettings
 from app.door_settings import DoorSettings, Networks
 from app.key_settings import SEED, KeySettings
 from app.refusals import RefusedError
+from app.storage_settings import StorageSettings
 
 PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
@@ -42,7 +43,7 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
-class Settings(DoorSettings, KeySettings, SignInSettings):
+class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(

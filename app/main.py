@@ -22,6 +22,7 @@ from app.answers import ProblemBody
 from app.api import (
     agencies,
     alarms,
+    attachments,
     audit,
     callbacks,
     catalogue,
@@ -73,6 +74,7 @@ _TAGS = [
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("consents", "Who agreed to what; what waits for it, and what a withdrawal ends."),
     ("alarms", "Who looked at too many people's data."),
+    ("attachments", "Papers and photographs: sent by a form, shown to whom a rule opens them."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
@@ -125,7 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
+        *(requests, attachments, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
         *(consents, guest_links, answering, tracking, staff, signing_in),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms),
     ):

@@ -332,4 +332,54 @@ KINDS: dict[str, Kind] = {
             "请按 Retry-After 稍后用同一幂等键重发。", "Repeat after Retry-After seconds with the same Idempotency-Key."
         ),
     ),
+    "malformed_form": Kind(
+        400,
+        Text("表单不完整或格式不对", "The form is malformed or was cut short"),
+        Text("请以 multipart/form-data 完整重发。", "Send the whole form again, as `multipart/form-data`."),
+    ),
+    "attachments_full": Kind(
+        409,
+        Text("附件数量已达上限", "This request has as many attachments as it may"),
+        Text(
+            "请把多页合并为一个 PDF,或联系协调员。",
+            "Put several pages into one PDF; nothing that is there was lost.",
+        ),
+    ),
+    "upload_too_slow": Kind(
+        408,
+        Text("上传过慢,已中断", "The upload was too slow and was cut off"),
+        Text(
+            "请在网络较好时重新上传,或先把照片缩小。",
+            "Send it again over a better connection, or make the photograph smaller first.",
+        ),
+    ),
+    "file_type_refused": Kind(
+        415,
+        Text("不支持这种文件", "This kind of file is not taken"),
+        Text(
+            "请上传照片(JPEG、PNG、WebP、HEIC)或 PDF;看内容,不看文件名。",
+            "Send a photograph (JPEG, PNG, WebP, HEIC) or a PDF; its content counts, not its name.",
+        ),
+    ),
+    "file_unusable": Kind(
+        422,
+        Text("文件无法打开,未保存", "The file can't be opened; nothing was kept"),
+        Text("请重新拍照或重新导出后再上传。", "Take the photograph or make the file anew, and send it again."),
+    ),
+    "attachment_damaged": Kind(
+        500,
+        Text("附件已损坏或丢失", "The attachment is damaged or gone"),
+        Text(
+            "请带上 X-Request-ID 联系管理员从备份恢复,或请求助人重新提交。",
+            "Give the X-Request-ID to the operator, who has a backup; or have the person send it again.",
+        ),
+    ),
+    "attachments_off": Kind(
+        503,
+        Text("尚未设置附件存放处", "Nobody has set where attachments are kept"),
+        Text(
+            "请联系管理员设置;其余办理不受影响,材料可先交窗口。",
+            "An operator has to set it; all else works, and papers can be handed in at the window.",
+        ),
+    ),
 }

@@ -29,7 +29,7 @@ SCOPES: Mapping[KeyRole, frozenset[str]] = {
         KeyRole.INTAKE: "requests:read requests:write emergencies:read emergencies:write routing:write",
         KeyRole.TOWNSHIP: "requests:read requests:write emergencies:read emergencies:write routing:write handoffs:read",
         KeyRole.EMERGENCY: "emergencies:write",
-        KeyRole.AGENCY: "handoffs:read callbacks:write emergencies:read emergencies:write",
+        KeyRole.AGENCY: "attachments:read handoffs:read callbacks:write emergencies:read emergencies:write",
         KeyRole.COORDINATOR: "requests:read requests:write emergencies:read emergencies:write handoffs:read proof:read "
         "coordination:read coordination:write guest_links:read guest_links:write routing:read routing:write "
         "agencies:read agencies:write subscriptions:read subscriptions:write deliveries:read deliveries:write "

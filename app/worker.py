@@ -20,6 +20,8 @@ from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
 from app.escalation import sweep
+from app.file_store import store_of
+from app.file_sweep import keep_sweeping
 from app.identifiers import new_id, now
 from app.ledger import Ledger
 from app.listening import listen
@@ -59,6 +61,7 @@ class Worker:
             asyncio.create_task(self._sweep(), name="sweep"),
             asyncio.create_task(following, name="chain"),
             asyncio.create_task(rooting, name="audit"),
+            asyncio.create_task(keep_sweeping(self._database, store_of(self._settings), self._stopping), name="files"),
         ]
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit

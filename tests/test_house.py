@@ -30,6 +30,7 @@ from app.problems import KINDS, FieldError, Problem
 from app.receivers import notice_types
 from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
+from app.schemas_attachments import AttachmentIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
@@ -47,19 +48,19 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config config_sign_in db door_settings identifiers inboxes key_settings listening logs master_keys metrics problem_kinds "
-    "problems refusals roles sealing way wire",
-    "aid consents dangers deadlines disclosure etags identity lifecycle merkle province purposes receipts receivers "
-    "routing signing turns",
+    "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs "
+    "master_keys metrics problem_kinds problems refusals roles sealed_files sealing storage_settings uploads way wire",
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity lifecycle merkle "
+    "province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_routing",
-    "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
+    "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination schemas_staff",
-    "answers_agencies answers_audit answers_calendar answers_catalogue answers_consents answers_deliveries "
-    "answers_disclosures answers_emergencies answers_guests answers_keys answers_proof answers_routing answers_staff "
-    "answers_subscriptions answers_tracking",
+    "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "
+    "answers_deliveries answers_disclosures answers_emergencies answers_guests answers_keys answers_proof "
+    "answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints jurisdictions keys ledger migrating office oidc passwords rates readings registry same_person "
-    "service_key",
+    "bulk constraints file_sweep jurisdictions keys ledger migrating office oidc passwords rates readings registry "
+    "same_person service_key",
     "disputes last_events paged",
     "repeats sessions timeline",
     "clocks",
@@ -68,10 +69,10 @@ LAYERS = (
     "explaining gates shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms board callbacks calling chain consent_texts county_aid disclosures guests inbox intake looking "
-    "operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders sign_ins tabling "
-    "working_days",
-    "catalogue debts docket drafting",
+    "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
+    "intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
+    "sign_ins tabling working_days",
+    "catalogue debts docket drafting papers",
     "consenting coordination emergency emergency_board",
     "audit conference endpoint_rows",
     "endpoints issuing staff subscriptions",
@@ -97,6 +98,7 @@ OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
     *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
+    "/v1/attachments/file/{token}",  # by a link, which somebody with a key asked for
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
     *SIGNING_IN,
@@ -342,6 +344,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    AttachmentIn: {"title": "诊断证明", "material": "diagnosis"},
     OutcomesIn: {
         "outcomes": [
             {
@@ -485,7 +488,7 @@ def test_the_committed_openapi_document_is_the_applications(app: FastAPI) -> Non
 def test_every_setting_stands_in_the_operators_page_and_no_page_names_one_that_does_not_exist() -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "compose.yaml", ROOT / "Dockerfile"]
-    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
+    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z0-9_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
     assert settings - named["operating.md"] == set()
     strange = {name for names in named.values() for name in names - settings}
     assert {name for name in strange if not name.startswith(f"{PREFIX}TEST_")} == set()

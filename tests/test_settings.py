@@ -54,6 +54,9 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         example = gateway_secret if name == "code_gateway_secret" else example
     if name == "oidc_issuer":
         monkeypatch.setenv(f"{PREFIX}OIDC_CLIENT_ID", "one-window")
+    if name == "s3_url":
+        for of_it in ("BUCKET", "KEY", "SECRET"):
+            monkeypatch.setenv(f"{PREFIX}S3_{of_it}", "x")
     monkeypatch.setenv(f"{PREFIX}{name.upper()}", str(example))
     assert getattr(load_settings(), name) is not None
 

@@ -1,5 +1,6 @@
 """The tables; no behaviour."""
 
+from app.tables.attachments import attachment, file_to_remove, used_link
 from app.tables.audit import audit_key, audit_leaf, audit_piece, audit_root
 from app.tables.cases import (
     callback,
@@ -56,6 +57,7 @@ __all__ = [
     "aid_mark",
     "alarm",
     "api_key",
+    "attachment",
     "audit_key",
     "audit_leaf",
     "audit_piece",
@@ -79,6 +81,7 @@ __all__ = [
     "endpoint_state",
     "endpoint_trouble",
     "event",
+    "file_to_remove",
     "guest_link",
     "handoff",
     "help_request",
@@ -97,6 +100,7 @@ __all__ = [
     "staff_account",
     "staff_session",
     "subscription",
+    "used_link",
     "worker",
     "working_day",
 ]
