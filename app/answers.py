@@ -337,6 +337,10 @@ class RequestPage(Page):
     items: list[RequestSummary]
 
 
+class RequestsFound(Outbound):
+    items: list[RequestSummary] = Field(description="The newest twenty, newest first.")
+
+
 class HandoffPage(Page):
     items: list[HandoffListed]
 

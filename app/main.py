@@ -52,7 +52,7 @@ from app.inboxes import Inboxes
 from app.office import Office
 from app.pages import answering, signing_in
 from app.process import start_when_possible
-from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
@@ -94,7 +94,7 @@ _TAGS = [
 ]
 _TEXTS = Path(__file__).parent / "api"
 _READ_BY_HAND = (
-    *(RequestIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody),
+    *(RequestIn, LookUpIn, SupplementIn, WithdrawIn, CallbackIn, PreviewIn, PublishIn, ReplayIn, ProblemBody),
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,

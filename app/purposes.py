@@ -28,6 +28,7 @@ class Way(StrEnum):
     REQUEST = "request"  # the whole request was opened
     TIMELINE = "timeline"  # its history, with what was written there
     DELIVERY = "delivery"  # what an endpoint answered
+    SEARCH = "search"  # found by an identity number or a telephone
 
 
 PURPOSES: Mapping[str, Words] = {
@@ -45,6 +46,7 @@ WAYS: Mapping[str, Words] = {
     Way.REQUEST: ("在本系统查阅求助事项", "by looking at the request here"),
     Way.TIMELINE: ("在本系统查阅办理轨迹", "by looking at its history here"),
     Way.DELIVERY: ("在本系统查阅送达记录", "by looking at a delivery here"),
+    Way.SEARCH: ("按证件号码或电话查询", "by looking up an identity number or a telephone"),
 }
 # Beside the field groups that a rule may open.
 OTHERS_SHOWN: Mapping[str, Words] = {

@@ -251,6 +251,22 @@ class WithdrawIn(Inbound):
     reason: Line | None = None
 
 
+class LookUpIn(Inbound):
+    """Whose requests are looked for: by an identity number or by a telephone, one of the two."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"phone": "13800000000"}]})
+
+    id_type: IdType = IdType.RESIDENT_ID
+    id_number: Line | None = None
+    phone: Line | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.id_number is None) == (self.phone is None):
+            raise PydanticCustomError("look_up_by_what", "give either id_number or phone")
+        return self
+
+
 class SupplementIn(Inbound):
     """What an agency had asked for: papers handed in, facts, words."""
 

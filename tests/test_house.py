@@ -28,7 +28,7 @@ from app.config import PREFIX, Settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.receivers import notice_types
-from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackData, CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_attachments import AttachmentIn
 from app.schemas_bulk import CallbackItem
@@ -72,7 +72,7 @@ LAYERS = (
     "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
     "intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
-    "catalogue debts docket drafting papers",
+    "catalogue looking_up debts docket drafting papers",
     "consenting coordination emergency emergency_board",
     "audit conference endpoint_rows",
     "endpoints issuing staff subscriptions",
@@ -429,6 +429,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "text_en": "Agreed",
         "source": "民政局",
     },
+    LookUpIn: {"id_type": "passport", "id_number": "E1"},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     KeyIn: {
         "name": "window 1",

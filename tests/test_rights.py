@@ -40,6 +40,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): TAKE_IN,
     ("GET", "/v1/requests"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}"): SEE_REQUESTS,
+    ("POST", "/v1/requests/search"): CHANGE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/timeline"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/decision"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/disclosures"): SEE_REQUESTS,

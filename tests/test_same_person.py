@@ -176,3 +176,25 @@ def test_no_number_and_no_telephone_stands_in_the_database(county: County) -> No
     for told in (NUMBER, "13800000000", "张虚构"):
         assert told.encode() not in kept
     assert all(len(row[name]) == 16 for name in (*SAME, "phone_mark"))
+
+
+def searched(county: County, client: Any, **asked: str) -> list[str]:
+    answer = client.post("/v1/requests/search", json=asked)
+    assert answer.status_code == 200, answer.text
+    return [each["request_id"] for each in answer.json()["items"]]
+
+
+def test_requests_are_found_by_number_and_by_telephone_and_the_person_is_told(county: County) -> None:
+    first = take_in(county, asked("education_aid", id_number=NUMBER))
+    second = take_in(county, asked("wage_arrears", birth_date="1949-12-31"))
+    both = [second["request_id"], first["request_id"]]
+    for client in (county.window, county.coordinator):
+        assert searched(county, client, id_number=NUMBER.lower()) == both[1:]
+        assert searched(county, client, phone="138-0000-0000") == both
+        assert searched(county, client, phone="13800000001") == []
+    assert searched(county, county.running.client("intake"), id_number=NUMBER) == [], "another window's"
+    told = county.coordinator.get(f"/v1/requests/{first['request_id']}/disclosures").json()["items"]
+    assert {each["way"] for each in told} >= {"search"}
+    for wrong in ({}, {"phone": "1", "id_number": "2"}, {"name": "x"}):
+        assert county.coordinator.post("/v1/requests/search", json=wrong).status_code == 422
+    assert county.running.client("auditor").post("/v1/requests/search", json={"phone": "1"}).status_code == 403
