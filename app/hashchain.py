@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from app.wire import to_json
+from app.wire import canonical_json, to_json
 
 GENESIS = bytes(32)
 # What stands in place of sealed bytes that were erased: this, and their digest, so that the chain still holds.
@@ -19,7 +19,7 @@ def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
     sealed part by its digest."""
     at: datetime = entry["at"]
     sealed: bytes | None = entry["sealed"]
-    canonical = to_json(
+    canonical = canonical_json(
         [
             entry["request_id"],
             entry["sequence"],

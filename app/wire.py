@@ -13,6 +13,11 @@ def to_json(content: Any) -> bytes:
     return orjson.dumps(content, default=_uuid, option=orjson.OPT_UTC_Z)
 
 
+def canonical_json(content: Any) -> bytes:
+    """The same with the keys of every object sorted, however a database gives them back."""
+    return orjson.dumps(content, default=_uuid, option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS)
+
+
 def as_json(content: Any) -> orjson.Fragment:
     """What is shown again and again, put into words once; `to_json` takes it as it is."""
     return orjson.Fragment(to_json(content))

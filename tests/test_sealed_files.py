@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from app import attachment_links, seed
 from app.attachment_groups import _BY_MATERIAL, NARRATIVE, group_of, is_opened
-from app.config import CipherName
 from app.disclosure import GROUPS
+from app.key_settings import CipherName
 from app.sealed_files import PIECE, TAG, Spool, opening, sealing
 from app.sealing import new_file_key
 
