@@ -24,6 +24,7 @@ from app.cli_deliveries import deliveries_app
 from app.cli_emergencies import emergencies_app
 from app.cli_proof import proof
 from app.cli_readings import readings_app
+from app.cli_retention import retention_app
 from app.cli_routing import routing_app
 from app.cli_subscriptions import subscriptions_app
 from app.refusals import RefusedError
@@ -54,6 +55,7 @@ app.add_typer(conference_app, name="conference")
 app.command()(proof)
 app.add_typer(emergencies_app, name="emergencies")
 app.add_typer(readings_app, name="readings")
+app.add_typer(retention_app, name="retention")
 app.add_typer(subscriptions_app, name="subscriptions")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from app.wire import to_json
 
 GENESIS = bytes(32)
+# What stands in place of sealed bytes that were erased: this, and their digest, so that the chain still holds.
+_ERASED = b"\xff"
 
 
 def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
@@ -26,10 +28,23 @@ def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
             entry["actor"],
             entry["handoff_id"],
             sorted(entry["data"].items()),
-            hashlib.sha256(sealed).hexdigest() if sealed is not None else None,
+            None if sealed is None else _digest(sealed).hex(),
         ]
     )
     return hashlib.sha256(previous + canonical).digest()
+
+
+def erased(sealed: bytes) -> bytes:
+    """What is kept of an event's sealed part when it is erased."""
+    return sealed if is_erased(sealed) else _ERASED + _digest(sealed)
+
+
+def is_erased(sealed: bytes) -> bool:
+    return sealed[:1] == _ERASED
+
+
+def _digest(sealed: bytes) -> bytes:
+    return sealed[1:] if is_erased(sealed) else hashlib.sha256(sealed).digest()
 
 
 def first_break(entries: Iterable[Mapping[str, Any]], head: bytes) -> int | None:

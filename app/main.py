@@ -36,6 +36,7 @@ from app.api import (
     proof,
     reference,
     requests,
+    retention,
     routing,
     subscriptions,
     tracking,
@@ -53,6 +54,7 @@ from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -77,6 +79,7 @@ _TAGS = [
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("subscriptions", "Other systems that are told of what happens."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
+    ("retention", "How long what is kept, whose data may not be erased for now, and erasure."),
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
@@ -88,6 +91,7 @@ _READ_BY_HAND = (
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
+    *(RetentionIn, HoldIn, ReleaseIn, EraseIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
 
@@ -113,7 +117,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (
         *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
         *(guest_links, answering, tracking),
-        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation, alarms),
+        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)

@@ -53,6 +53,7 @@ LAST_SWEEP = Gauge(
     multiprocess_mode="mostrecent",
 )
 STEPS = Counter("one_window_sweep_steps_total", "What the sweep did: remind, urge, supervise, resume.", ["step"])
+ERASED = Counter("one_window_expired_total", "Records erased because their period was over, by kind.", ["kind"])
 READING_ALARMS = Counter("one_window_reading_alarms_total", "Alarms about who reads too many people's data.", ["kind"])
 
 _ANSWERED: dict[tuple[str, str, int], Histogram] = {}

@@ -18,6 +18,7 @@ from app import registry, versions
 from app.agencies import NO_ENDPOINT
 from app.deadlines import CHINA
 from app.identifiers import now
+from app.keeping import KINDS
 from app.province import province_agencies
 from app.routing.rows import row_of_rule
 from app.routing.rules import RoutingTable
@@ -32,6 +33,7 @@ from app.tables import (
     living_standard,
     material,
     need,
+    retention,
     revision,
     routing_table,
     rule,
@@ -111,6 +113,7 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
         await _publish(connection, routing_tables(), tell)
     for table, rows in AID_RULES.items():
         await _fill(connection, table, iter(rows), tell)
+    await _fill(connection, retention, _periods(), tell)
     of_revision = await registry.moved(connection)
     if county is not None:
         agencies = list(county_agencies(county))
@@ -202,6 +205,12 @@ def _working_days() -> Iterator[dict[str, Any]]:
         if working != (day.weekday() < 5) or day == LAST_KNOWN_DAY:
             yield {"day": day, "working": working, "source": "State Council notice"}
         day += timedelta(days=1)
+
+
+def _periods() -> Iterator[dict[str, Any]]:
+    for kind, kept in KINDS.items():
+        named = {"kind": kind, "period": kept.period, "minimum": kept.minimum, "source": kept.source}
+        yield named | {"set_by": "seed", "set_at": now(), "done_to": None, "swept_at": None}
 
 
 def _pick(table: Table, rows: Iterator[dict[str, str]]) -> Iterator[dict[str, Any]]:

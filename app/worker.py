@@ -19,6 +19,7 @@ from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
 from app.escalation import sweep
+from app.expiry import keep_sweeping
 from app.identifiers import new_id, now
 from app.ledger import Ledger
 from app.listening import listen
@@ -50,12 +51,14 @@ class Worker:
         await self._begin()
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
         following = keep_following(self._database, self._registry, self._settings.public_url, self._stopping)
+        expiring = keep_sweeping(self._database, self._registry, self._settings.retention_hour, self._stopping)
         rescheduler = Rescheduler(self._settings, self._database, self._registry)
         self._rounds = [
             asyncio.create_task(self._beat(), name="heartbeat"),
             asyncio.create_task(rescheduler.run(self._stopping), name="rescheduler"),
             asyncio.create_task(self._sweep(), name="sweep"),
             asyncio.create_task(following, name="chain"),
+            asyncio.create_task(expiring, name="expiry"),
         ]
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit

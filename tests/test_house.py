@@ -44,6 +44,7 @@ from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -53,13 +54,13 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
-    "aid dangers deadlines disclosure etags identity lifecycle province purposes receipts receivers routing signing "
+    "aid dangers deadlines disclosure etags identity keeping lifecycle province purposes receipts receivers routing signing "
     "turns",
-    "columns hashchain marks schemas schemas_bulk schemas_emergencies",
+    "columns hashchain marks schemas schemas_bulk schemas_emergencies schemas_retention",
     "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
     "schemas_coordination",
     "answers_agencies answers_calendar answers_catalogue answers_disclosures answers_emergencies answers_guests "
-    "answers_proof answers_routing answers_subscriptions answers_tracking",
+    "answers_proof answers_retention answers_routing answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints keys ledger migrating office readings registry same_person service_key",
     "disputes",
@@ -68,12 +69,12 @@ LAYERS = (
     "answers_coordination",
     "delivery",
     "explaining shown",
-    "checks handoffs presenting returns rights year_notice",
+    "checks forgetting handoffs presenting returns rights year_notice",
     "escalation versions",
     "agencies alarms board callbacks calling chain county_aid disclosures guests inbox intake looking operation "
     "previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling working_days",
-    "catalogue debts docket drafting",
-    "coordination emergency emergency_board",
+    "catalogue debts docket drafting holds retention",
+    "coordination emergency emergency_board erasure expiry",
     "conference endpoint_rows",
     "endpoints subscriptions",
     "process worker",
@@ -84,7 +85,7 @@ LAYERS = (
     "terminal",
     "cli_endpoints cli_routing",
     "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
-    "cli_readings cli_subscriptions",
+    "cli_readings cli_retention cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -396,6 +397,10 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     LiftIn: {"facts": ["no_food"], "what": "断粮", "where": "值夏镇"},
     SettleIn: {"outcome": "done", "amount_yuan": "1000", "with_what": "被褥"},
+    RetentionIn: {"periods": [{"kind": "alarm", "period": "P5Y", "minimum": "P3Y", "source": "x"}]},
+    HoldIn: {"reason": "x", "until": "2027-01-01"},
+    ReleaseIn: {"reason": "x"},
+    EraseIn: {"ground": "unlawful", "legal_basis": "个人信息保护法47"},
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
     WorkingDayIn: {"working": False, "source": "通知"},
     WorkingYearIn: {"year": 2027, "source": "通知", "days": [{"day": "2027-01-01", "working": False}]},

@@ -38,6 +38,8 @@ SEE_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
 SEE_DISPUTES = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_ALARMS = {role for role in KeyRole if role in ("auditor", "security")}
+SEE_RETENTION = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+HOLD = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
 ACT_IN_EMERGENCIES = {KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): {KeyRole.INTAKE},
@@ -109,6 +111,13 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/working-days"): SEE_CALENDAR,
     ("PUT", "/v1/working-days/{day}"): EDIT_CALENDAR,
     ("POST", "/v1/working-days"): EDIT_CALENDAR,
+    ("GET", "/v1/retention"): SEE_RETENTION,
+    ("GET", "/v1/retention/preview"): SEE_RETENTION,
+    ("PATCH", "/v1/retention"): {KeyRole.ADMIN},
+    ("GET", "/v1/holds"): HOLD,
+    ("POST", "/v1/requests/{request_id}/hold"): HOLD,
+    ("POST", "/v1/requests/{request_id}/release"): HOLD,
+    ("POST", "/v1/requests/{request_id}/erase"): {KeyRole.COORDINATOR},
     ("GET", "/v1/track/{token}"): ANYONE,
     ("GET", "/v1/needs"): ANYONE,
     ("GET", "/v1/divisions"): ANYONE,

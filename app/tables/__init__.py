@@ -44,6 +44,7 @@ from app.tables.emergencies import (
 )
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
+from app.tables.retention import legal_hold, retention
 
 __all__ = [
     "agency",
@@ -73,11 +74,13 @@ __all__ = [
     "handoff",
     "help_request",
     "idempotency",
+    "legal_hold",
     "living_standard",
     "material",
     "metadata",
     "need",
     "reading",
+    "retention",
     "revision",
     "routing_table",
     "rule",
