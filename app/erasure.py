@@ -21,7 +21,7 @@ from app.problems import Problem, Text
 from app.registry import Registry, Snapshot
 from app.schemas_retention import EraseIn
 from app.tables import help_request
-from app.timeline import Case, load, load_all
+from app.timeline import Case
 
 _PAGE = 1000
 _WHY = {
@@ -42,7 +42,9 @@ async def demand(office: Office, key: Key, request_id: UUID, asked: EraseIn) -> 
     """Erase a request at once (`Erased`); again is no error. Raises `not_found`, `not_erasable` with why, and when it is."""
     snapshot, at = await office.registry.current(), now()
     async with office.database.writing() as connection:
-        case = await load(connection, request_id)
+        case = next(iter(await forgetting.load_shut(connection, [request_id])), None)
+        if case is None:
+            raise Problem("not_found")
         rights.must_reach(key, case.request)
         if (before := case.request["erased_at"]) is not None:
             return {"request_id": request_id, "erased_at": before}
@@ -101,7 +103,7 @@ async def again(database: Database, registry: Registry, request_ids: Iterable[UU
     snapshot = await registry.current()
     for request_id in request_ids:
         async with database.writing() as connection:
-            case = (await load_all(connection, [request_id])).get(request_id)
+            case = next(iter(await forgetting.load_shut(connection, [request_id])), None)
             done[_state(case)].append(request_id)
             if case is not None and _state(case) == "erased":
                 await forgetting.forget(connection, case, snapshot, now(), SYSTEM, {"why": "restored"})

@@ -37,7 +37,6 @@ from app.tables import (
     reading,
 )
 from app.tables import retention as periods
-from app.timeline import load_all
 
 TOGETHER = 20  # requests in one transaction
 ROWS_TOGETHER = 500
@@ -182,11 +181,8 @@ async def _erase(database: Database, registry: Registry, ids: Collection[UUID], 
     """Those of them that no other worker has in hand, that nobody holds, and about which nothing is under way."""
     snapshot, done = await registry.current(), 0
     async with database.writing() as connection:
-        free = select(help_request.c.id).where(help_request.c.id.in_(ids), help_request.c.erased_at.is_(None))
-        locked = free.order_by(help_request.c.id).with_for_update(skip_locked=True)
-        taken = (await connection.execute(locked)).scalars().all()
-        for case in (await load_all(connection, taken)).values():
-            if await holds.of_request(connection, case.id, at):
+        for case in await forgetting.load_shut(connection, ids, skip_locked=True):
+            if case.request["erased_at"] is not None or await holds.of_request(connection, case.id, at):
                 continue
             if await forgetting.is_being_told(connection, case, snapshot):
                 continue

@@ -309,7 +309,9 @@ def test_a_sweep_that_was_killed_is_gone_on_with(county: County, tmp_path: Path)
     ]
     change(url, insert(help_request).values(copies))
     settings = serving.environment_of({"master_keys": serving.MASTER_KEY})
-    process = serving.Process("-m", "app", "retention", "sweep", "--database", url, environment=settings, log=tmp_path / "log")
+    process = serving.Process(
+        "-m", "app", "retention", "sweep", "--database", url, environment=settings, log=tmp_path / "log"
+    )
     gone = select(help_request.c.id).where(help_request.c.erased_at.is_not(None))
     until(lambda: fetch(url, gone) or process.has_ended, what="the first batch")
     process.kill()
