@@ -113,7 +113,7 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
         await _publish(connection, routing_tables(), tell)
     for table, rows in AID_RULES.items():
         await _fill(connection, table, iter(rows), tell)
-    await _fill(connection, retention, _periods(), tell)
+    await _set_periods(connection, tell)
     of_revision = await registry.moved(connection)
     if county is not None:
         agencies = list(county_agencies(county))
@@ -207,10 +207,18 @@ def _working_days() -> Iterator[dict[str, Any]]:
         day += timedelta(days=1)
 
 
-def _periods() -> Iterator[dict[str, Any]]:
-    for kind, kept in KINDS.items():
-        named = {"kind": kind, "period": kept.period, "minimum": kept.minimum, "source": kept.source}
-        yield named | {"set_by": "seed", "set_at": now(), "done_to": None, "swept_at": None}
+async def _set_periods(connection: AsyncConnection, tell: Tell) -> None:
+    """Of the kinds that nobody has set, those of a later version too."""
+    known = set((await connection.execute(select(retention.c.kind))).scalars())
+    rows: list[dict[str, Any]] = [
+        {"kind": kind, "period": kept.period, "minimum": kept.minimum, "source": kept.source}
+        | {"set_by": "seed", "set_at": now(), "done_to": None, "swept_at": None}
+        for kind, kept in KINDS.items()
+        if kind not in known
+    ]
+    if rows:
+        await connection.execute(insert(retention), rows)
+        tell(retention.name, len(rows))
 
 
 def _pick(table: Table, rows: Iterator[dict[str, str]]) -> Iterator[dict[str, Any]]:
