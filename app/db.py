@@ -24,6 +24,7 @@ DELIVERIES_CHANNEL = "one_window_deliveries"
 WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
 _BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
+_TRACE_MILLISECONDS = 200
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -122,7 +123,11 @@ class Database:
             return
         async with self.turn, self.engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            await (await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")).close()
+            await driver.execute(f"PRAGMA busy_timeout={_TRACE_MILLISECONDS}")  # whoever writes waits meanwhile
+            try:
+                await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
 
     async def is_reachable(self) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +20,7 @@ from app.schemas_retention import PeriodIn, RetentionIn
 from app.tables import retention
 from app.wire import to_json
 
+log = structlog.get_logger()
 _SET = ("period", "minimum", "source", "set_by", "set_at")
 
 
@@ -59,6 +61,7 @@ async def set_periods(office: Office, key: Key, asked: RetentionIn, if_match: st
             row = {**each.model_dump(), "set_by": key.actor, "set_at": now(), **far}
             await connection.execute(delete(retention).where(retention.c.kind == each.kind))
             await connection.execute(retention.insert(), row)
+            log.info("period_set", kind=each.kind, period=each.period, before=old.get("period"), actor=key.actor)
         return _seen(await rows_of(connection))
 
 
