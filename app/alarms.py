@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 from app.identifiers import now
 from app.keys import Key
 from app.office import Office
+from app.paged import PageAsked, page_of
 from app.problems import Problem
-from app.reading import PageAsked, page_of
 from app.tables import alarm
 
 

@@ -197,6 +197,15 @@ class SamePersonRequest(Outbound):
     handoff_status: HandoffStatus | None
 
 
+class MissingConsent(Outbound):
+    purpose: str
+    person: str = Field(description="By role and number: `applicant`, `household/0`, `obligors/0`.")
+    by_guardian: bool = Field(description="Of a minor: the guardian's to give.")
+    holds_back: bool = Field(description="A handoff waits for it; without one of the others something is not shown.")
+    text_zh: str
+    text_en: str
+
+
 class RequestReceipt(Outbound):
     request_id: UUID
     receipt_number: str = Field(pattern=RECEIPT_PATTERN, examples=["482109375521"])
@@ -208,6 +217,7 @@ class RequestReceipt(Outbound):
     decision: Decision
     missing_materials: list[Named] = Field(description="What is still to be brought; data sharing supplies the rest.")
     same_person: list[SamePersonRequest]
+    missing_consents: list[MissingConsent] = Field(description="Whose consent to what is still to be recorded.")
     warnings: list[Warned]
 
 
@@ -294,11 +304,13 @@ class HandoffStanding(HandoffSeen):
     material_requests: int
     extensions: int
     overdue: list[OverdueClock] = Field(description="The clocks that run though their due time is past.")
+    waits_for_consent: bool = Field(description="Its step is reached; it is sent when the last consent is recorded.")
 
 
 class HandoffDisclosed(HandoffStanding, Situation):
     partners: list[Partner]
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
+    withheld: list[str] = Field(description="Groups of the rule that stay closed: a consent is missing.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
     same_person: list[UUID] = Field(description="Open handoffs of this agency for the same person.")
     allowed: list[str] = Field(description="The callback types that are allowed now.")
@@ -320,35 +332,6 @@ class CallbackAnswer(Outbound):
     etag: str | None = Field(None, description="Of the handoff after it; null in answers from before there were any.")
 
 
-class DeliverySummary(Outbound):
-    delivery_id: UUID
-    agency: str | None
-    agency_phone: str | None
-    subscription: UUID | None = Field(description="Set instead of the agency when a subscriber is told.")
-    request_id: UUID | None = Field(description="Null for what is about none, such as an endpoint that fails.")
-    handoff_id: UUID | None
-    type: str
-    status: Literal["pending", "delivered", "exhausted"]
-    attempts: int
-    created_at: datetime
-    next_try_at: datetime | None
-    ended_at: datetime | None
-    digest: str = Field(description="SHA-256 of the body's bytes, in hex.")
-
-
-class AttemptSeen(Outbound):
-    number: int
-    started_at: datetime
-    milliseconds: int
-    status_code: int | None
-    fault: str | None
-    answer: str = Field(description="The beginning of what the endpoint answered.")
-
-
-class DeliveryView(DeliverySummary):
-    tries: list[AttemptSeen]
-
-
 class Page(Outbound):
     next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last.")
 
@@ -359,10 +342,6 @@ class RequestPage(Page):
 
 class HandoffPage(Page):
     items: list[HandoffListed]
-
-
-class DeliveryPage(Page):
-    items: list[DeliverySummary]
 
 
 class Live(Outbound):

@@ -12,6 +12,11 @@ from app.lifecycle import HandoffStatus, RequestStatus
 from app.routing.rules import Role
 
 
+class ConsentAwaited(Outbound):
+    text_zh: str
+    text_en: str
+
+
 class TrackedStep(Outbound):
     need: Named
     agency_name_zh: str
@@ -25,6 +30,7 @@ class TrackedStep(Outbound):
     suspended_until: datetime | None
     waits_for_you: bool
     needed_from_you: list[str] = Field(description="What the agency asked for, in its own words.")
+    missing_consents: list[ConsentAwaited] = Field(description="What it waits for before it is handed off.")
 
 
 class TrackedEvent(Outbound):

@@ -1,4 +1,5 @@
-"""The board (督办台): what is overdue now, the longest first. Computed by the due times, never stored."""
+"""The board (督办台): what is overdue now, and what waits too long for consent, the longest first. Computed by the due
+times, never stored."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from sqlalchemy import tuple_
 
 from app.escalation import overdue_by
 from app.identifiers import now
+from app.jurisdictions import within
 from app.keys import Key
 from app.lifecycle import Clock, HandoffStatus
 from app.office import Office, again_if_outdated
-from app.reading import HANDOFFS, PageAsked, bad_cursor, listed
+from app.paged import PageAsked, bad_cursor
+from app.reading import HANDOFFS, listed
 from app.tables import handoff
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -26,12 +29,15 @@ _TIME_BYTES = 8
 async def overdue(
     office: Office, key: Key, page: PageAsked, clock: Clock | None, status: HandoffStatus | None, agency: str | None
 ) -> dict[str, Any]:
-    """A page of `HandoffPage`, of one clock or of any; an agency sees its own. The cursor is the last one's place."""
+    """A page of `HandoffPage`, of one clock or of any; an agency sees its own, others their
+    jurisdiction. The cursor is the last one's place."""
     if key.agency_code is not None:
         if agency not in (None, key.agency_code):
             return {"items": [], "next_cursor": None}
         agency = key.agency_code
-    query = HANDOFFS.where(*overdue_by(now(), clock))
+    query = HANDOFFS.where(*overdue_by(now(), clock), *within(key.division_code))
+    if key.agency_code is not None:
+        query = query.where(handoff.c.dispatched_at.is_not(None))
     if agency is not None:
         query = query.where(handoff.c.agency_code == agency)
     if status is not None:

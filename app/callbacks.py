@@ -21,6 +21,7 @@ from app.db import is_unavailable
 from app.delivery.notices import finish
 from app.handoffs import Desk, close_leftovers, dispatch_ready, must_match, open_mandatory
 from app.identifiers import new_id, now, utc_text
+from app.last_events import last_events
 from app.ledger import Unit, write_units
 from app.lifecycle import Act, target
 from app.office import Office, again_if_outdated
@@ -32,7 +33,7 @@ from app.schemas import CallbackIn
 from app.senders import Sender
 from app.service_key import service_box
 from app.tables import callback, callback_body, event, handoff
-from app.timeline import Case, Handoff, allowed_now, last_events, load_all
+from app.timeline import Case, Handoff, allowed_now, load_all
 from app.wire import to_json
 
 _KEEP_ONCE = {

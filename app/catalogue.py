@@ -6,7 +6,7 @@ from typing import Any
 
 from app import presenting
 from app.office import Office
-from app.reading import PageAsked, bad_cursor
+from app.paged import PageAsked, bad_cursor
 
 
 async def divisions(office: Office, page: PageAsked, parent: str | None, level: str | None) -> dict[str, Any]:

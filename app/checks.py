@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from app.identifiers import utc_text
@@ -19,7 +19,7 @@ from app.identity import (
 from app.problems import FieldError, Text
 from app.registry import Snapshot
 from app.routing.rules import local_day
-from app.schemas import Applicant, Facts, Helper, Identified, IdType, NeedIn, RequestIn
+from app.schemas import Applicant, Consent, Facts, Helper, Identified, IdType, NeedIn, Obligor, RequestIn
 
 _OLDEST_AGE = 120
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -57,6 +57,10 @@ _MISREAD_CARD = Text(
     "若是银行卡号,校验位不符,可能抄错了一位,请核对;存折账号可不理会。",
     "If it is a card's number, its check digit is wrong: perhaps one digit was misread. A passbook's has none.",
 )
+_NO_SUCH_TEXT = Text(
+    "没有这个版本的同意书;见 GET /v1/consent-texts,现行版本可以不填。",
+    "This text has no such version: GET /v1/consent-texts lists them; leave it out for the one in force.",
+)
 _TWICE = Text(
     "同一求助需求已经列出;请合写在一项的说明里。", "This need is listed already; put both into one item's details."
 )
@@ -69,7 +73,7 @@ def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldE
         *code_errors(asked.division_code, asked.needs, snapshot),
         *fact_errors(asked.facts, asked.needs, today),
         *(error for pointer, person in people_of(asked) for error in person_errors(pointer, person, today)),
-        *_consent_errors(asked, at),
+        *consent_errors(asked.consents, {pointer for pointer, _ in people_of(asked)}, snapshot, at),
     ]
 
 
@@ -101,6 +105,8 @@ def people_of(asked: RequestIn) -> Iterator[tuple[str, Identified]]:
         yield "/helper", asked.helper
     for position, member in enumerate(asked.household):
         yield f"/household/{position}", member
+    for position, obligor in enumerate(asked.obligors):
+        yield f"/obligors/{position}", obligor
 
 
 def unknown_division(pointer: str, code: str) -> FieldError:
@@ -158,19 +164,25 @@ def person_errors(pointer: str, person: Identified, today: date) -> Iterator[Fie
             yield FieldError(f"{pointer}/id_number", f"id_number_{fault}", _ID_FAULTS[fault])
     if person.birth_date and person.birth_date > today:
         yield FieldError(f"{pointer}/birth_date", "birth_date_in_future", _BORN_LATER)
-    if isinstance(person, Applicant | Helper) and person.phone and not is_phone(person.phone):
+    if isinstance(person, Applicant | Helper | Obligor) and person.phone and not is_phone(person.phone):
         yield FieldError(f"{pointer}/phone", "phone_malformed", _PHONE)
     account = person.bank_account if isinstance(person, Applicant) else None
     if account and not is_account(normalise_account(account.number)):
         yield FieldError(f"{pointer}/bank_account/number", "bank_account_malformed", _ACCOUNT)
 
 
-def _consent_errors(asked: RequestIn, at: datetime) -> Iterator[FieldError]:
-    listed = {pointer.removeprefix("/") for pointer, _ in people_of(asked)}
-    for position, consent in enumerate(asked.consents):
+def consent_errors(
+    consents: Sequence[Consent], people: Collection[str], snapshot: Snapshot, at: datetime
+) -> Iterator[FieldError]:
+    """`people` are the pointers of those whom the request names."""
+    for position, consent in enumerate(consents):
         pointer = f"/consents/{position}"
-        if consent.person not in listed:
+        if f"/{consent.person}" not in people:
             yield FieldError(f"{pointer}/person", "consent_person_not_listed", _not_listed(consent.person))
+        version = consent.text_version
+        texts = {each.version for each in snapshot.consent_texts if each.purpose == consent.purpose}
+        if version is not None and version not in texts:
+            yield FieldError(f"{pointer}/text_version", "unknown_consent_text", _NO_SUCH_TEXT)
         if consent.given_at > at + _CLOCK_TOLERANCE:
             text = Text(
                 f"同意的时间在未来;服务器时间是 {utc_text(at)}。请核对。",
@@ -186,8 +198,9 @@ def _not_listed(person: str) -> Text:
             "This request has no helper: fill in `helper`, or name the applicant.",
         )
     return Text(
-        f"没有列出家庭成员 {person};第一位是 household/0。请在 household 中列出,或改写他人。",
-        f"There is no {person}; the first member listed is household/0. List the member, or name another person.",
+        f"没有列出 {person};第一位家庭成员是 household/0,第一位家庭外义务人是 obligors/0。请先列出,或改写他人。",
+        f"There is no {person}; the first member listed is household/0, the first obligor obligors/0. List them, or name "
+        "another person.",
     )
 
 

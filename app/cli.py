@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli_agencies import agencies_app
+from app.cli_audit import audit_app
 from app.cli_calendar import calendar_app
 from app.cli_conference import conference_app
 from app.cli_conformance import conformance, samples
@@ -53,6 +54,7 @@ app.add_typer(calendar_app, name="calendar")
 app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(conference_app, name="conference")
 app.command()(proof)
+app.add_typer(audit_app, name="audit")
 app.add_typer(emergencies_app, name="emergencies")
 app.add_typer(readings_app, name="readings")
 app.add_typer(retention_app, name="retention")
@@ -86,6 +88,7 @@ def serve(
     import uvicorn
 
     from app import logs
+    from app.api.connections import server_options
     from app.config import PREFIX, load_settings
 
     settings = load_settings(database_url=database, host=host, port=port, embedded_worker=False if no_worker else None)
@@ -104,14 +107,7 @@ def serve(
             host=settings.host,
             port=settings.port,
             workers=workers,
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=max(1, round(settings.stop_seconds * 0.3)),  # the rest is the worker's
-            timeout_keep_alive=30,
+            **server_options(settings),
         )
 
 
@@ -223,6 +219,18 @@ def keys_create(
     name: Annotated[str, typer.Argument(help="What the key is for; unique.")],
     role: Annotated[KeyRole, typer.Option(help="What it may do.")],
     agency: Annotated[str | None, typer.Option(help="The agency of a key with the role agency.")] = None,
+    division: Annotated[
+        str | None, typer.Option(help="Its jurisdiction, with every place in it; without it, everywhere.")
+    ] = None,
+    scopes: Annotated[
+        list[str] | None, typer.Option("--scope", help="Only this of what its role may do; may be repeated.")
+    ] = None,
+    networks: Annotated[
+        list[str] | None, typer.Option("--network", help="Only from this network (CIDR); may be repeated.")
+    ] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Who holds it; nobody holds two of admin, security and auditor.")
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="The key ends after so many days.")] = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -233,7 +241,18 @@ def keys_create(
     async def work(opened: Database) -> str:
         expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
         async with opened.writing() as connection:
-            return (await key_verbs.create(connection, name, role, agency, expires_at))[1]
+            _, key = await key_verbs.create(
+                connection,
+                name,
+                role,
+                agency,
+                expires_at,
+                division_code=division,
+                scopes=scopes or None,
+                networks=networks or (),
+                owner=owner,
+            )
+        return key
 
     typer.echo(with_database(database, work))
 
@@ -292,7 +311,7 @@ def keys_rotate(
 def keys_list(database: DatabaseOption = None) -> None:
     """Show the keys: names and rights, never the keys."""
 
-    from rich.table import Table
+    from rich.table import Column, Table
     from sqlalchemy import select
 
     from app.tables import api_key
@@ -301,10 +320,13 @@ def keys_list(database: DatabaseOption = None) -> None:
         async with opened.reading() as connection:
             return (await connection.execute(select(api_key).order_by(api_key.c.created_at))).mappings().all()
 
-    table = Table("name", "role", "agency", "created", "expires", "revoked")
+    whole = (Column(name, no_wrap=True) for name in ("name", "role", "of"))
+    table = Table(*whole, "narrowed to", "owner", "created", "expires", "revoked", "last used")
     for row in with_database(database, work):
-        moments = (row["created_at"], row["expires_at"], row["revoked_at"])
-        table.add_row(row["name"], row["role"], row["agency_code"] or "", *(minute(each) for each in moments))
+        of = row["agency_code"] or row["division_code"] or ""
+        narrowed = " ".join([*(row["scopes"] or ()), *(row["networks"] or ())])
+        moments = (minute(row[name]) for name in ("created_at", "expires_at", "revoked_at", "last_used_at"))
+        table.add_row(row["name"], row["role"], of, narrowed, row["owner"] or "", *moments)
     out.print(table)
 
 

@@ -191,7 +191,7 @@ def agencies_show(code: str, database: DatabaseOption = None) -> None:
     from app import endpoints
 
     async def work(office: Office) -> dict[str, Any]:
-        return (await endpoints.one(office, code))[0]
+        return (await endpoints.one(office, code, place=None))[0]
 
     seen = asked_of_office(database, work)
     state, tls = seen.pop("state"), seen.pop("tls")
@@ -222,7 +222,7 @@ def agencies_ping(code: str, database: DatabaseOption = None) -> None:
     from app import endpoints
 
     async def work(office: Office) -> dict[str, Any]:
-        return await endpoints.ping(office, code)
+        return await endpoints.ping(office, code, place=None)
 
     show_ping(asked_of_office(database, work))
 
@@ -233,7 +233,7 @@ def agencies_resume_endpoint(code: str, database: DatabaseOption = None) -> None
     from app import endpoints
 
     async def work(office: Office) -> None:
-        await endpoints.resume(office, code)
+        await endpoints.resume(office, code, place=None)
 
     asked_of_office(database, work)
     out.print(f"Messages to {code} are sent again.", markup=False)

@@ -45,7 +45,7 @@ def redeliver(
         raise RefusedError("Say what: the id of a delivery, or --agency CODE --since TIME, or --exhausted.")
     if delivery is not None:
         one = delivery
-        asked_of_office(database, lambda office: again.redeliver(office.database, one, _BY))
+        asked_of_office(database, lambda office: again.redeliver(office.database, one, _BY, place=None))
         out.print(f"{one} is due again.", markup=False)
         return
     chosen = Chosen(agency, since.replace(tzinfo=CHINA) if since else None)

@@ -35,7 +35,7 @@ def set_rules(file: FileArgument, database: DatabaseOption = None) -> None:
     body = read_file(file)
 
     async def work(office: Office) -> dict[str, Any]:
-        return await county_aid.set_aid_rules(office, parse(AidRulesIn, body))
+        return await county_aid.set_aid_rules(office, parse(AidRulesIn, body), place=None)
 
     _print(asked_of_office(database, work))
 
@@ -46,7 +46,7 @@ def duty(agency: str, database: DatabaseOption = None) -> None:
     from app import county_aid
 
     async def work(office: Office) -> dict[str, Any]:
-        return await county_aid.duty_list(office, agency)
+        return await county_aid.duty_list(office, agency, place=None)
 
     _print(asked_of_office(database, work))
 
@@ -61,7 +61,7 @@ def set_duty(agency: str, file: FileArgument, database: DatabaseOption = None) -
     body = read_file(file)
 
     async def work(office: Office) -> dict[str, Any]:
-        return await county_aid.set_duty_list(office, agency, parse(DutyListIn, body))
+        return await county_aid.set_duty_list(office, agency, parse(DutyListIn, body), place=None)
 
     _print(asked_of_office(database, work))
 

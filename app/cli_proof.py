@@ -38,7 +38,7 @@ def proof(
 
     async def work(office: Office) -> dict[str, Any]:
         try:
-            return await prove_handoff(office, handoff)
+            return await prove_handoff(office, handoff, None)
         except Problem:
             raise NoSuchHandoffError(f"There is no handoff {handoff}; `GET /v1/handoffs` lists them.") from None
 

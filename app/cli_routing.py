@@ -166,7 +166,7 @@ def publish(
     from app import tabling
     from app.api.bodies import parse
     from app.deadlines import CHINA
-    from app.schemas import PublishIn
+    from app.schemas_routing import PublishIn
 
     for each in reason or ():
         if "=" not in each:
@@ -211,7 +211,7 @@ def preview(
     from app import previewing
     from app.api.bodies import parse
     from app.deadlines import CHINA
-    from app.schemas import PreviewIn
+    from app.schemas_routing import PreviewIn
 
     asked: dict[str, Any] = {"division_code": division, "needs": [{"code": code} for code in need]}
     asked |= {"birth_date": born, "version": version, "facts": dict(_fact(each) for each in fact or ())}
@@ -250,13 +250,13 @@ def replay_version(
 
     from app import replay
     from app.api.bodies import parse
-    from app.schemas import ReplayIn
+    from app.schemas_routing import ReplayIn
 
     content = read_file(cases) if cases else b""
 
     async def work(office: Office) -> Any:
         whole = {"cases": json.loads(content)} if cases else {"last": last or 500}
-        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()))
+        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()), place=None)
 
     with err.status("Replaying …"):
         found = _ask(database, work)

@@ -50,7 +50,7 @@ def add(
         asked["tls"] = asdict(tls_files(ca, certificate, key))
 
     async def work(office: Office) -> bytes:
-        return await subscriptions.add(office, _BY, parse(SubscriptionIn, json.dumps(asked).encode()), None)
+        return await subscriptions.add(office, _BY, parse(SubscriptionIn, json.dumps(asked).encode()), None, place=None)
 
     made = from_json(asked_of_office(database, work))
     typer.echo(f"{made['subscription_id']} {made['secret']}")
@@ -78,8 +78,10 @@ def change(
         raise RefusedError("Name something to change; `one-window subscriptions set --help` lists what can be.")
 
     async def work(office: Office) -> None:
-        _, tag = await subscriptions.one(office, subscription_id)
-        await subscriptions.change(office, subscription_id, parse(SubscriptionChange, json.dumps(asked).encode()), tag)
+        _, tag = await subscriptions.one(office, subscription_id, place=None)
+        await subscriptions.change(
+            office, subscription_id, parse(SubscriptionChange, json.dumps(asked).encode()), tag, place=None
+        )
 
     asked_of_office(database, work)
     typer.echo(f"Changed {subscription_id}.")
@@ -94,7 +96,7 @@ def ping(subscription_id: IdArgument, database: DatabaseOption = None) -> None:
     from app import subscriptions
 
     async def work(office: Office) -> dict[str, Any]:
-        return await subscriptions.ping(office, subscription_id)
+        return await subscriptions.ping(office, subscription_id, place=None)
 
     show_ping(asked_of_office(database, work))
 
@@ -105,10 +107,10 @@ def list_all(database: DatabaseOption = None) -> None:
     from rich.table import Column, Table
 
     from app import subscriptions
-    from app.reading import PageAsked
+    from app.paged import PageAsked
 
     async def work(office: Office) -> Any:
-        return await subscriptions.listed(office, PageAsked(_MOST, None), None)
+        return await subscriptions.listed(office, PageAsked(_MOST, None), None, place=None)
 
     columns = ("id", "name", "endpoint", "types", "needs", "areas", "active", "created")
     table = Table(*(Column(name, overflow="fold") for name in columns))
@@ -126,7 +128,7 @@ def end(subscription_id: IdArgument, database: DatabaseOption = None) -> None:
     from app import subscriptions
 
     async def work(office: Office) -> None:
-        await subscriptions.end(office, subscription_id)
+        await subscriptions.end(office, subscription_id, place=None)
 
     asked_of_office(database, work)
     typer.echo(f"Ended {subscription_id}.")
@@ -147,6 +149,6 @@ def rotate_secret(
 
     async def work(office: Office) -> bytes:
         asked = SecretIn(overlap_hours=overlap_hours)
-        return await subscriptions.rotate_secret(office, subscription_id, asked, None)
+        return await subscriptions.rotate_secret(office, subscription_id, asked, None, place=None)
 
     typer.echo(from_json(asked_of_office(database, work))["secret"])

@@ -177,7 +177,10 @@ def due_steps(handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[Planne
 def set_next_look(handoff: Handoff, snapshot: Snapshot, at: datetime) -> None:
     """Whatever was changed by `at`: what was planned before the last look is done, the rest is still to be done."""
     since = min(handoff.next_look_at or at, at)
-    handoff.first_due = min((due_at for _, due_at in running(handoff)), default=None)
+    if handoff.waits_for_consent:  # it has no clock, but somebody should look at it one day
+        handoff.first_due = handoff.first_due or snapshot.calendar.opening(at, snapshot.pace.supervise_after)
+    else:
+        handoff.first_due = min((due_at for _, due_at in running(handoff)), default=None)
     handoff.next_look_at = min((each.at for each in _plan(handoff, snapshot) if each.at >= since), default=None)
 
 

@@ -11,16 +11,16 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.door_settings import DoorSettings, Networks
+from app.key_settings import SEED, KeySettings
 from app.refusals import RefusedError
 
 PREFIX = "ONE_WINDOW_"
@@ -41,12 +41,7 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
-class CipherName(StrEnum):
-    AES_256_GCM = "aes-256-gcm"
-    SM4_GCM = "sm4-gcm"
-
-
-class Settings(BaseSettings):
+class Settings(DoorSettings, KeySettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(
@@ -62,24 +57,6 @@ class Settings(BaseSettings):
         description="32 or more characters, the same for every process: tracking tokens are derived from it. "
         "Unset with SQLite: kept in a file beside the database, readable by its owner only.",
         examples=["the output of: openssl rand -hex 32"],
-    )
-    master_keys: SecretStr | None = Field(
-        None,
-        description="What the keys of people's data are wrapped with: 32 random bytes in base64; separated by commas, the "
-        "current one first, then those from before a rotation. The same for every process.",
-        examples=["the output of: openssl rand -base64 32"],
-    )
-    master_key_file: Path | None = Field(
-        None,
-        description="The same in a file, a line each; it is read again when it changes. Neither set with SQLite: a file "
-        "beside the database, readable by its owner only.",
-        examples=["/etc/one-window/master-keys"],
-    )
-    cipher: CipherName = Field(
-        CipherName.AES_256_GCM,
-        description="What new requests are sealed with: `aes-256-gcm`, or `sm4-gcm`, then with HMAC-SM3 for look-ups if it "
-        "is set at the first migration. Both are always read.",
-        examples=["sm4-gcm"],
     )
     host: str = Field("127.0.0.1", description="Address that the API listens on.", examples=["0.0.0.0"])  # noqa: S104
     port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on.", examples=[8000])
@@ -159,7 +136,7 @@ class Settings(BaseSettings):
         "at least 2 seconds longer than ONE_WINDOW_DELIVERY_TOTAL_SECONDS.",
         examples=[60],
     )
-    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    allowed_networks: Networks = Field(
         (),
         description="Networks (CIDR, separated by commas) that messages may be sent to beside public addresses, "
         "also without TLS.",
@@ -261,13 +238,6 @@ class Settings(BaseSettings):
             raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
         return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
 
-    @field_validator("allowed_networks", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
-
     @field_validator("code_gateway_secret")
     @classmethod
     def _as_the_standard_says(cls, value: SecretStr | None) -> SecretStr | None:
@@ -315,8 +285,7 @@ class Settings(BaseSettings):
                 f"{PREFIX}SECRET is not set, and every process on this PostgreSQL needs the same one; "
                 f"write {PREFIX}SECRET=<the output of: openssl rand -hex 32>"
             )
-        self.check_folder()
-        file = self.sqlite_file.with_name(self.sqlite_file.name + ".secret")
+        file = self._beside(".secret")
         written_once(file, secrets.token_hex(_LEAST_SECRET).encode())
         found = file.read_bytes().strip()
         if len(found) < _LEAST_SECRET:
@@ -325,6 +294,30 @@ class Settings(BaseSettings):
                 "if no tracking token has been given out yet"
             )
         return found
+
+    def audit_seed(self, *, make: bool = True) -> bytes | None:
+        """The seed of the key that roots are signed with; with SQLite and none set, that in `<database file>.audit-key`
+        (made with mode 0600, unless told not to). None: there is none."""
+        if self.audit_key is not None:
+            return bytes.fromhex(self.audit_key.get_secret_value())
+        if not self.is_sqlite:
+            return None
+        file = self._beside(".audit-key")
+        if not file.exists():
+            if not make:
+                return None
+            written_once(file, secrets.token_hex(_LEAST_SECRET).encode())
+        found = file.read_text("ascii", "replace").strip()
+        if not re.fullmatch(SEED, found):
+            raise WrongSettingError(
+                f"{file} holds no key of 64 hex digits; restore it from a backup, or remove it, and publish the public "
+                "half of the one that is made in its place (`one-window audit key`)"
+            )
+        return bytes.fromhex(found)
+
+    def _beside(self, ending: str) -> Path:
+        self.check_folder()
+        return self.sqlite_file.with_name(self.sqlite_file.name + ending)
 
     def make_file(self) -> None:
         """The SQLite file, readable by its owner only: it holds people's data and signing secrets."""

@@ -13,6 +13,7 @@ from app.tables import metadata
 RECEIPT_NUMBER = "uq_help_request_receipt_number"
 IDEMPOTENCY_KEY = "pk_idempotency"
 SUBSCRIPTION_NAME = "uq_subscription_name"
+KEY_NAME = "uq_api_key_name"
 # What a caller may run into by doing the same thing twice at once; anything else is a fault of ours.
 PROBLEMS = {
     IDEMPOTENCY_KEY: "idempotency_conflict",

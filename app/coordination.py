@@ -11,11 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app import checks, clocks, drafting, etags, handoffs, presenting
+from app import checks, clocks, drafting, etags, handoffs, presenting, rights
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel, desk_of, dispatch_ready, must_match, tell
 from app.identifiers import utc_text
 from app.keys import Key
+from app.last_events import last_event
 from app.ledger import write_units
 from app.lifecycle import Act, HandoffStatus
 from app.office import Office, again_if_outdated
@@ -28,7 +29,7 @@ from app.routing.rules import Role
 from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
 from app.shown import whole_disclosure
 from app.tables import event, handoff, idempotency
-from app.timeline import Case, Handoff, last_event, load
+from app.timeline import Case, Handoff, load
 from app.wire import to_json
 
 BY = "coordinator"
@@ -198,7 +199,7 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
         replace(case, found, taker)
         data |= {"agency": agency.code}
         if taker.status is not HandoffStatus.WAITING:
-            data |= whole_disclosure(case, taker, desk.snapshot)
+            data |= whole_disclosure(case, taker, desk.snapshot, desk.at)
         case.record("handoff.ruled", desk.at, desk.actor, handoff_id=taker.id, data=data, note=words)
         if taker.status is not HandoffStatus.WAITING:
             tell(case, taker, "handoff.dispatched", desk, disclosed=True)
@@ -303,6 +304,7 @@ async def _do(office: Office, call: Call, act: Callable[[Case, Handoff, Desk], D
         if request_id is None:
             raise Problem("not_found")
         case = await load(connection, request_id)
+        rights.must_reach(call.key, case.request)
         if call.repeat and (first := await first_answer(connection, call.repeat)):
             answer: bytes = first.answer
             return answer

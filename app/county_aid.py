@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import etags, registry
 from app.checks import unknown_division
+from app.jurisdictions import lies_in, within
 from app.office import Office
 from app.problems import FieldError, Problem, invalid
+from app.rights import outside
 from app.schemas_emergencies import AidRulesIn, DutyListIn
 from app.tables import agency, aid_ceiling, division, duty_contact, emergency_terms, living_standard
 from app.wire import to_json
@@ -27,7 +29,9 @@ async def aid_rules(office: Office) -> dict[str, Any]:
         return await _aid_rules(connection)
 
 
-async def set_aid_rules(office: Office, asked: AidRulesIn, if_match: str | None = None) -> dict[str, Any]:
+async def set_aid_rules(
+    office: Office, asked: AidRulesIn, if_match: str | None = None, *, place: str | None
+) -> dict[str, Any]:
     """Add rows, in place of those of the same division and day; `AidRules`.
 
     Raises `precondition_failed` with what there is, `validation_failed`.
@@ -37,7 +41,7 @@ async def set_aid_rules(office: Office, asked: AidRulesIn, if_match: str | None 
         await registry.held(connection)
         _must_match(if_match, await _aid_rules(connection))
         known = set((await connection.execute(select(division.c.code))).scalars())
-        if faults := list(_unknown(given, known)):
+        if faults := list(_faults(given, known, place)):
             raise invalid(*faults)
         for name, table in _TABLES.items():
             for row in given[name]:
@@ -66,11 +70,14 @@ def _row(given: Any) -> dict[str, Any]:
     return row
 
 
-def _unknown(given: Mapping[str, list[dict[str, Any]]], known: set[str]) -> Iterable[FieldError]:
+def _faults(given: Mapping[str, list[dict[str, Any]]], known: set[str], place: str | None) -> Iterable[FieldError]:
     for name, rows in given.items():
         for position, row in enumerate(rows):
+            pointer = f"/{name}/{position}/division_code"
             if row["division_code"] not in known:
-                yield unknown_division(f"/{name}/{position}/division_code", row["division_code"])
+                yield unknown_division(pointer, row["division_code"])
+            elif not lies_in(row["division_code"], place):
+                yield outside(pointer, place)
 
 
 async def _aid_rules(connection: AsyncConnection) -> dict[str, Any]:
@@ -87,18 +94,20 @@ def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(name): value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
 
 
-async def duty_list(office: Office, agency_code: str) -> dict[str, Any]:
+async def duty_list(office: Office, agency_code: str, *, place: str | None) -> dict[str, Any]:
     """`DutyList`, in the order in which they are called. Raises `not_found`."""
     async with office.database.reading() as connection:
+        await _must_be_there(connection, agency_code, place)
         return await _duty_list(connection, agency_code)
 
 
 async def set_duty_list(
-    office: Office, agency_code: str, asked: DutyListIn, if_match: str | None = None
+    office: Office, agency_code: str, asked: DutyListIn, if_match: str | None = None, *, place: str | None
 ) -> dict[str, Any]:
     """Replace an agency's whole list; `DutyList`. Raises `not_found`, `precondition_failed` with what there is."""
     async with office.database.writing() as connection:
         await registry.held(connection)
+        await _must_be_there(connection, agency_code, place)
         _must_match(if_match, await _duty_list(connection, agency_code))
         await connection.execute(delete(duty_contact).where(duty_contact.c.agency_code == agency_code))
         for position, each in enumerate(asked.contacts):
@@ -110,9 +119,13 @@ async def set_duty_list(
     return kept
 
 
-async def _duty_list(connection: AsyncConnection, agency_code: str) -> dict[str, Any]:
-    if await connection.scalar(select(agency.c.code).where(agency.c.code == agency_code)) is None:
+async def _must_be_there(connection: AsyncConnection, agency_code: str, place: str | None) -> None:
+    found = select(agency.c.code).where(agency.c.code == agency_code, *within(place, agency.c.division_code))
+    if await connection.scalar(found) is None:
         raise Problem("not_found")
+
+
+async def _duty_list(connection: AsyncConnection, agency_code: str) -> dict[str, Any]:
     names = [duty_contact.c[name] for name in ("office", "phone", "name", "hours")]
     ordered = select(*names).where(duty_contact.c.agency_code == agency_code).order_by(duty_contact.c.position)
     contacts = [_named(row) for row in (await connection.execute(ordered)).mappings()]

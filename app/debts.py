@@ -23,8 +23,8 @@ from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.office import Office, again_if_outdated
+from app.paged import PageAsked, page_of
 from app.problems import Problem
-from app.reading import PageAsked, page_of
 from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.routing.rules import Role, in_force, local_day
@@ -112,14 +112,13 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
 
 
 def must_reach(key: Key, case: Case) -> None:
-    """An agency reaches what it has been sent a part of; who took it in and coordinators as ever."""
+    """An agency reaches what it has been sent a part of; others as ever."""
     if key.role is KeyRole.AGENCY:
         sent = (each for each in case.handoffs if each.dispatched_at is not None)
-        is_its = any(each.agency_code == key.agency_code for each in sent)
+        if all(each.agency_code != key.agency_code for each in sent):
+            raise Problem("not_found")
     else:
-        is_its = key.role is KeyRole.COORDINATOR or case.request["registered_by"] == key.holder
-    if not is_its:
-        raise Problem("not_found")
+        rights.must_reach(key, case.request)
 
 
 def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
@@ -144,7 +143,7 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
 
 
 async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
-    """A page (`DebtPage`), newest first; of an agency those of its own requests, of an intake key those it took in."""
+    """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach."""
     at = now()
     query = _DEBTS
     if asked.overdue:
@@ -154,8 +153,8 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
     if key.role is KeyRole.AGENCY:
         of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
         query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
-    elif key.role is KeyRole.INTAKE:
-        query = query.where(help_request.c.registered_by == key.holder)
+    else:
+        query = query.where(*rights.reached(key))
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
     return {"items": [_seen(row, row, at, key, office.vault) for row in rows], "next_cursor": next_cursor}
 

@@ -17,6 +17,7 @@ _PERSON = {
 _HELPER = ("name", "phone", "relation", "organisation")
 _MEMBER = ("name", "relation", "birth_date")
 _MEMBER_IDENTITY = ("id_type", "id_number")
+_CONSENT = ("purpose", "person", "given_at", "text_version", "evidence", "withdrawn_at")
 _FACTS = {
     "household": ("household_size", "residence", "recognised_status"),
     "income": ("monthly_income_yuan", "recognised_status"),
@@ -62,8 +63,8 @@ def disclose(
 ) -> dict[str, Any]:
     """The part of a request's sealed data that `groups` open, for the handoff of one need.
 
-    `person` has the shape of a request as taken in (`applicant`, `helper`, `household`, `facts`, `needs`,
-    `narrative`, `consents`, `supplements`). Unknown groups open nothing. `papers`: those that the rule itself asks
+    `person` has the shape of a request as taken in (`applicant`, `helper`, `household`, `obligors`, `facts`,
+    `needs`, `narrative`, `consents`, `supplements`). Unknown groups open nothing. `papers`: those that the rule itself asks
     for, which its agency is told of whatever else it sees.
     """
     opened, fields, fact_names = _opened(tuple(groups))
@@ -75,7 +76,10 @@ def disclose(
     if "household" in opened:
         of_member = (*_MEMBER, *_MEMBER_IDENTITY) if "identity" in opened else _MEMBER
         seen["household"] = [_only(each, of_member) for each in person.get("household", [])]
-        seen["consents"] = person.get("consents", [])
+        if person.get("obligors"):
+            seen["obligors"] = [_only(each, of_member) for each in person["obligors"]]
+        of_consent = (*_CONSENT, "guardian") if "identity" in opened else _CONSENT
+        seen["consents"] = [_only(each, of_consent) for each in person.get("consents", [])]
     need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
     supplements = person.get("supplements", [])
     added = {name: value for each in supplements for name, value in each.get("facts", {}).items()}

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import presenting, rights
 from app.clocks import rule_of
+from app.jurisdictions import within
 from app.keys import Key
 from app.office import Office, again_if_outdated
-from app.reading import PageAsked, page_of
+from app.paged import PageAsked, page_of
 from app.registry import Snapshot
 from app.sealing import Box, vault_of
 from app.tables import dispute, event, handoff, help_request
@@ -29,7 +30,9 @@ Rows = Collection[Mapping[Any, Any]]
 async def disputes(office: Office, key: Key, page: PageAsked, state: str | None) -> dict[str, Any]:
     """A `DisputePage`, newest first. Free words are for those who may see people."""
     snapshot = await office.registry.current()
-    query = DISPUTES if state is None else DISPUTES.where(dispute.c.state == state)
+    query = DISPUTES.where(*within(key.division_code))
+    if state is not None:
+        query = query.where(dispute.c.state == state)
     rows, next_cursor = await page_of(office.database, query, dispute.c.id, page)
     async with office.database.reading() as connection:
         items = await seen(connection, rows, snapshot, with_words=rights.sees_people(key))

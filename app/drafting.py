@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from app import tabling
 from app.identifiers import now
+from app.jurisdictions import within
+from app.keys import Key
 from app.lifecycle import DisputeState
 from app.office import Office, again_if_outdated
 from app.problems import Problem
@@ -36,12 +38,12 @@ def offered(
     return (table, old, department) if old else None
 
 
-async def draft(office: Office, actor: str, dispute_id: UUID) -> dict[str, Any]:
+async def draft(office: Office, key: Key, dispute_id: UUID) -> dict[str, Any]:
     """A `DraftRule`. The same ruling again is answered with the draft that there is.
 
     Raises `not_found`, `act_not_allowed` for what is not ruled, `nothing_to_draft`.
     """
-    at, asked = now(), await _ruling(office, dispute_id)
+    at, asked = now(), await _ruling(office, key, dispute_id)
     offer = offered(
         await office.registry.current(), asked["routing_version"], asked["rule_number"], asked["agency_code"], at
     )
@@ -57,7 +59,7 @@ async def draft(office: Office, actor: str, dispute_id: UUID) -> dict[str, Any]:
         rules = (*table.rules, replace(new, number=number, area=asked["division_code"][:COUNTY_DIGITS]))
     else:
         rules = tuple(new if each is old else each for each in table.rules)
-    kept = await tabling.keep_draft(office, actor, rules, f"ruling {dispute_id}")
+    kept = await tabling.keep_draft(office, key.actor, rules, f"ruling {dispute_id}")
     return {"draft": kept.summary(), "diff": await tabling.compare(office, table.version, kept.number)}
 
 
@@ -66,7 +68,7 @@ def _does_the_same(rule: Rule, other: Rule) -> bool:
 
 
 @again_if_outdated
-async def _ruling(office: Office, dispute_id: UUID) -> dict[str, Any]:
+async def _ruling(office: Office, key: Key, dispute_id: UUID) -> dict[str, Any]:
     columns = (
         dispute.c.request_id,
         help_request.c.data_key,
@@ -80,7 +82,7 @@ async def _ruling(office: Office, dispute_id: UUID) -> dict[str, Any]:
         select(*columns, *of_handoff)
         .join_from(dispute, help_request, dispute.c.request_id == help_request.c.id)
         .outerjoin(handoff, dispute.c.ruled_on == handoff.c.id)
-        .where(dispute.c.id == dispute_id)
+        .where(dispute.c.id == dispute_id, *within(key.division_code))
     )
     async with office.database.reading() as connection:
         row = (await connection.execute(found)).mappings().first()

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, presenting
+from app import checks, presenting, rights
 from app.calling import call, call_coordinator
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
@@ -96,7 +96,7 @@ async def _register(
     _owe(case, needs, table, desk)
     marks = _marks(office, case, needs, desk)
     _remember(case, marks)
-    warnings = [*seen.warnings]
+    warnings = [*seen.warnings, *rights.taken_in_elsewhere(key, seen.place)]
     if marks:
         async with office.database.reading() as connection:
             warnings += await _helped_before(connection, key, case, marks)
@@ -153,7 +153,7 @@ def _raise(case: Case, asked: LiftIn, desk: Desk) -> None:
         if each.status is HandoffStatus.WAITING:
             dispatch(case, each, desk)
         elif each.is_open:
-            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot)}
+            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot, desk.at)}
             case.record("emergency.told", desk.at, desk.actor, handoff_id=each.id, data=data)
             tell_emergency(case, each, desk)
     need = _danger(case, desk)

@@ -13,11 +13,12 @@ from app import debts
 from app.chain import steps_of
 from app.delivery.breaker import BreakerState
 from app.identifiers import now
+from app.jurisdictions import within
 from app.keys import Key
 from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
+from app.paged import PageAsked, page_of
 from app.problems import Text
-from app.reading import PageAsked, page_of
 from app.registry import Snapshot
 from app.routing.rules import Role
 from app.tables import delivery, emergency_watch, endpoint_state, handoff, help_request
@@ -53,9 +54,11 @@ _PARTS: Select[Any] = (
 
 @again_if_outdated
 async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
-    """The open emergencies (`EmergencyBoard`), newest first."""
+    """The open emergencies of the key's jurisdiction (`EmergencyBoard`), newest first."""
     at, snapshot = now(), await office.registry.current()
-    requests, next_cursor = await page_of(office.database, _REQUESTS, help_request.c.id, page)
+    requests, next_cursor = await page_of(
+        office.database, _REQUESTS.where(*within(key.division_code)), help_request.c.id, page
+    )
     ids = [row["id"] for row in requests]
     async with office.database.reading() as connection:
         parts: dict[UUID, list[Any]] = {each: [] for each in ids}

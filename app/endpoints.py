@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import agencies, checks, etags
+from app import agencies, checks, etags, rights
 from app.delivery import again
 from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of, tls_kept, tls_of, tried
+from app.jurisdictions import Conditions, lies_in, within
 from app.keys import Key
 from app.office import Office
+from app.paged import PageAsked, cursor_of, text_cursor_of
 from app.problems import Problem, Text, invalid
-from app.reading import PageAsked, cursor_of, text_cursor_of
 from app.repeats import Repeat, once
+from app.routing.directory import upward
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.tables import agency
 from app.wire import to_json
@@ -31,10 +33,17 @@ _DEPARTMENTS = Text("例如 county_civil_affairs。", "One is county_civil_affai
 
 
 async def listed(
-    office: Office, page: PageAsked, department: str | None, division_code: str | None, active: bool | None
+    office: Office,
+    page: PageAsked,
+    department: str | None,
+    division_code: str | None,
+    active: bool | None,
+    *,
+    place: str | None,
 ) -> dict[str, Any]:
-    """In the order of their codes; `division_code` and every place in it."""
-    query = select(*(agency.c[name] for name in _SUMMARY))
+    """In the order of their codes; `division_code` and every place in it. Of a jurisdiction also those above it, which
+    may be given its handoffs."""
+    query = select(*(agency.c[name] for name in _SUMMARY)).where(*_seen_from(place))
     if department is not None:
         query = query.where(agency.c.department == department)
     if division_code is not None:
@@ -48,10 +57,10 @@ async def listed(
     return {"items": items, "next_cursor": text_cursor_of(items[-1]["code"]) if len(rows) > page.limit else None}
 
 
-async def one(office: Office, code: str) -> tuple[dict[str, Any], str]:
-    """An `AgencyView`, and its entity tag. Raises `not_found`."""
+async def one(office: Office, code: str, *, place: str | None) -> tuple[dict[str, Any], str]:
+    """An `AgencyView`, and its entity tag. Raises `not_found`, as everywhere here for what is another place's."""
     async with office.database.reading() as connection:
-        row = await _row(connection, code)
+        row = await _row(connection, code, *_seen_from(place))
         return await _view(connection, row), _tag(row)
 
 
@@ -66,6 +75,8 @@ async def add(office: Office, key: Key, asked: AgencyIn, repeat: Repeat | None) 
     if asked.division_code not in snapshot.divisions:
         known = list(snapshot.divisions)
         errors.append(checks.unknown_code("/division_code", "division", asked.division_code, known, _DIVISIONS))
+    elif not lies_in(asked.division_code, key.division_code):
+        errors.append(rights.outside("/division_code", key.division_code))
     errors += await endpoint_errors(office.settings, asked.endpoint, asked.tls)
     if errors:
         raise invalid(*errors)
@@ -86,7 +97,9 @@ async def add(office: Office, key: Key, asked: AgencyIn, repeat: Repeat | None) 
     return await once(office.database, repeat, make, taken="pk_agency")
 
 
-async def change(office: Office, code: str, asked: AgencyChange, if_match: str | None) -> tuple[dict[str, Any], str]:
+async def change(
+    office: Office, code: str, asked: AgencyChange, if_match: str | None, *, place: str | None
+) -> tuple[dict[str, Any], str]:
     """An `AgencyKept`, and its new entity tag.
 
     Raises `not_found`, `validation_failed`, `precondition_required`, `precondition_failed`.
@@ -99,7 +112,7 @@ async def change(office: Office, code: str, asked: AgencyChange, if_match: str |
     if "tls" in asked.model_fields_set:
         changes["tls"] = tls_of(asked.tls)
     async with office.database.writing() as connection:
-        before = await _row(connection, code, locked=True)
+        before = await _row(connection, code, *_of(place), locked=True)
         must_match(if_match, _tag(before))
         secret = await agencies.change(connection, code, changes)
         row = await _row(connection, code)
@@ -109,32 +122,34 @@ async def change(office: Office, code: str, asked: AgencyChange, if_match: str |
     return kept, _tag(row)
 
 
-async def rotate_secret(office: Office, code: str, asked: SecretIn, repeat: Repeat | None) -> bytes:
+async def rotate_secret(
+    office: Office, code: str, asked: SecretIn, repeat: Repeat | None, *, place: str | None
+) -> bytes:
     """A `SecretMade`, JSON. Raises `not_found`, `idempotency_conflict`."""
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        await _row(connection, code, locked=True)
+        await _row(connection, code, *_of(place), locked=True)
         secret = await agencies.rotate_secret(connection, code, timedelta(hours=asked.overlap_hours))
         return {"agency": code, "secret": secret, "secrets": await secrets_of(connection, code)}
 
     return await once(office.database, repeat, make)
 
 
-async def resume(office: Office, code: str) -> tuple[dict[str, Any], str]:
+async def resume(office: Office, code: str, *, place: str | None) -> tuple[dict[str, Any], str]:
     """End the suspension that an answer of 410 began; what waits is tried now. Raises `not_found`."""
     async with office.database.writing() as connection:
-        await _row(connection, code)
+        await _row(connection, code, *_of(place))
         ended = await agencies.end_suspension(connection, code)
     if ended:
         await again.hurry(office.database, code)
-    return await one(office, code)
+    return await one(office, code, place=place)
 
 
-async def ping(office: Office, code: str) -> dict[str, Any]:
+async def ping(office: Office, code: str, *, place: str | None) -> dict[str, Any]:
     """What came back on a test message. Raises `not_found`, `no_endpoint`, `too_many_pings`."""
     snapshot = await office.registry.refresh()
     receiver = snapshot.directory.agencies.get(code)
-    if receiver is None:
+    if receiver is None or not lies_in(receiver.division_code, place):
         raise Problem("not_found")
     return await tried(office, code, receiver, {"agency": code})
 
@@ -142,19 +157,31 @@ async def ping(office: Office, code: str) -> dict[str, Any]:
 async def send_again(
     office: Office, key: Key, code: str | None, since: datetime | None, page: PageAsked
 ) -> dict[str, Any]:
-    """All of an agency since a time, or all that is exhausted: `page.limit` deliveries of it. Raises `not_found`."""
+    """All of an agency since a time, or all of the key's jurisdiction that is exhausted: `page.limit` deliveries of it.
+    Raises `not_found`."""
     if code is not None:
         async with office.database.reading() as connection:
-            await _row(connection, code)
+            await _row(connection, code, *_of(key.division_code))
+    chosen = again.Chosen(code, since, key.division_code)
     sent, looked_at, last = 0, 0, page.after_id()
-    async for batch in again.redeliver_all(office.database, again.Chosen(code, since), key.actor, page.limit, last):
+    async for batch in again.redeliver_all(office.database, chosen, key.actor, page.limit, last):
         sent, looked_at, last = sent + batch.sent_again, looked_at + batch.looked_at, batch.last
     more = last is not None and looked_at == page.limit
     return {"sent_again": sent, "next_cursor": cursor_of(last) if more and last else None}
 
 
-async def _row(connection: AsyncConnection, code: str, *, locked: bool = False) -> Mapping[Any, Any]:
-    found = select(*(agency.c[name] for name in _EDITED)).where(agency.c.code == code)
+def _of(place: str | None) -> Conditions:
+    return within(place, agency.c.division_code)
+
+
+def _seen_from(place: str | None) -> Conditions:
+    return tuple(each | agency.c.division_code.in_(upward(place or "")) for each in _of(place))
+
+
+async def _row(
+    connection: AsyncConnection, code: str, *which: ColumnElement[bool], locked: bool = False
+) -> Mapping[Any, Any]:
+    found = select(*(agency.c[name] for name in _EDITED)).where(agency.c.code == code, *which)
     row = (await connection.execute(found.with_for_update() if locked else found)).mappings().first()
     if row is None:
         raise Problem("not_found")

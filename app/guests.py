@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import rights
 from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
@@ -85,7 +86,7 @@ async def make_link(
     async def make(connection: AsyncConnection) -> dict[str, Any]:
         at, link_id = now(), new_id()
         expires_at = at + timedelta(hours=hours)
-        case = await load(connection, await _request_of(connection, handoff_id))
+        case = await load(connection, await rights.request_of(connection, key, handoff_id))
         found = case.handoff(handoff_id)
         if not found.is_open or found.status is HandoffStatus.WAITING:
             raise Problem("handoff_not_open")
@@ -107,6 +108,7 @@ async def revoke_link(office: Office, key: Key, link_id: UUID) -> None:
         row = (await connection.execute(select(guest_link).where(guest_link.c.id == link_id))).first()
         if row is None:
             raise Problem("not_found")
+        await rights.request_of(connection, key, row.handoff_id)
         if row.revoked_at is None:
             at = now()
             await _record(connection, row.handoff_id, "guest_link.revoked", at, key.actor, link_id)
@@ -133,6 +135,7 @@ async def code_to_read_out(office: Office, key: Key, link_id: UUID) -> tuple[str
         row = (await connection.execute(_in_force().where(guest_link.c.id == link_id))).first()
         if row is None:
             raise Problem("not_found")
+        await rights.request_of(connection, key, row.handoff_id)
         if row.codes >= MOST_CODES:
             raise Problem("codes_used_up")
         await _record(connection, row.handoff_id, "guest_link.code_shown", at, key.actor, link_id)

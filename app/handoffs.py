@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 
-from app import clocks, etags, shown
+from app import clocks, etags, gates, shown
 from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
@@ -101,24 +101,26 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
     step waits for another.
     """
     if case.is_emergency:
-        for each in case.of_need(need):
-            if each.status is HandoffStatus.WAITING:
-                dispatch(case, each, desk)
+        for each in waiting_of(case, need):
+            dispatch(case, each, desk)
         return
-    while waiting := [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]:
-        step = min(each.step for each in waiting)
+    for step in sorted({each.step for each in waiting_of(case, need)}):
         earlier = [
             each for each in case.of_need(need) if each.step < step and each.mandatory and each.replaced_by is None
         ]
         if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
             return
         failed = any(each.outcome == FAILED for each in earlier)
-        for each in waiting:
+        for each in waiting_of(case, need):
             if failed:
                 each.reason = "earlier_step_not_granted"
                 case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
             elif each.step == step:
                 dispatch(case, each, desk)
+
+
+def waiting_of(case: Case, need: str) -> list[Handoff]:
+    return [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]
 
 
 def dispatch(
@@ -129,11 +131,16 @@ def dispatch(
     data: Mapping[str, Any] | None = None,
     note: Any = None,
 ) -> None:
-    """Start a handoff's clocks and tell its agency; `data` and `note` join the event of the act."""
+    """Start a handoff's clocks and tell its agency, unless it has to wait for consent; `data` and `note` join the event
+    of the act."""
+    if handoff.status is HandoffStatus.WAITING and gates.is_held(case, handoff, desk.snapshot, desk.at, desk.actor):
+        if act is not Act.DISPATCHED:
+            case.record(f"handoff.{act}", desk.at, desk.actor, handoff_id=handoff.id, data=data, note=note)
+        return
     agency = desk.snapshot.directory.agencies[handoff.agency_code]
     again = handoff.dispatched_at is not None
     clocks.start(handoff, desk.at, desk.snapshot)
-    told = {"agency": agency.code, **shown.whole_disclosure(case, handoff, desk.snapshot), **(data or {})}
+    told = {"agency": agency.code, **shown.whole_disclosure(case, handoff, desk.snapshot, desk.at), **(data or {})}
     case.advance(handoff, act, desk.at, desk.actor, data=told, note=note)
     if case.is_emergency:
         tell_emergency(case, handoff, desk, again=again)
@@ -221,7 +228,7 @@ def resume(
 
 def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """A handoff that waited for the applicant goes on, and its agency is told what of it the rule opens."""
-    told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot)
+    told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot, desk.at)
     resume(case, handoff, desk, data=shown.disclosure(handoff, groups, desk.snapshot))
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
@@ -264,14 +271,16 @@ def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[
 def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
     """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
     agencies = desk.snapshot.directory.agencies
+    opened = shown.opened_to(case, handoff, desk.snapshot, desk.at)
     return {
         **view(case.request, handoff, desk),
         "partners": [
             _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
         ],
-        "discloses": list(shown.opened_to(case, handoff, desk.snapshot)),
-        "person": shown.person_shown(case, handoff, desk.snapshot),
-        **(shown.situation_shown(case, handoff, desk.snapshot) if case.is_emergency else {}),
+        "discloses": list(opened),
+        "withheld": [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened],
+        "person": shown.person_shown(case, handoff, desk.snapshot, desk.at),
+        **(shown.situation_shown(case, handoff, desk.snapshot, desk.at) if case.is_emergency else {}),
     }
 
 
@@ -284,7 +293,8 @@ def _partner(handoff: Handoff, agency: Agency) -> dict[str, Any]:
 
 
 def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:
-    """The mandatory co-handlers that a lead has to wait for before it can complete."""
+    """The mandatory co-handlers that a lead has to wait for before it can complete; in an emergency for none that itself
+    waits for consent."""
     return [
         each
         for each in case.of_need(lead.need)
@@ -292,6 +302,7 @@ def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:
         and each.mandatory
         and each.replaced_by is None
         and (each.is_open or each.status is HandoffStatus.RETURNED)
+        and not (case.is_emergency and each.waits_for_consent)
     ]
 
 

@@ -17,8 +17,8 @@ from app.identifiers import new_id, now, utc_text
 from app.keys import Key
 from app.ledger import write_units
 from app.office import Office
+from app.paged import PageAsked, page_of
 from app.problems import FieldError, Problem, Text, invalid
-from app.reading import PageAsked, page_of
 from app.schemas_retention import HoldIn, ReleaseIn
 from app.sealing import Vault
 from app.tables import help_request, legal_hold
@@ -87,7 +87,7 @@ async def release(office: Office, key: Key, request_id: UUID, asked: ReleaseIn) 
 
 async def listed(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
     """A `HoldPage` of those that stand, newest first."""
-    query = _HOLDS.where(stands(now()))
+    query = _HOLDS.where(stands(now()), *rights.reached(key))
     rows, next_cursor = await page_of(office.database, query, legal_hold.c.id, page)
     return {"items": [_seen(row, key, office.vault) for row in rows], "next_cursor": next_cursor}
 

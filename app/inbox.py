@@ -29,7 +29,8 @@ from app.lifecycle import HandoffStatus
 from app.listening import listen
 from app.logs import describe
 from app.office import Office, again_if_outdated
-from app.reading import HANDOFFS, bad_cursor, listed
+from app.paged import bad_cursor
+from app.reading import HANDOFFS, listed
 from app.tables import event, handoff
 from app.timeline import SIGNINGS, request_of_bell, signing_bell
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from app import checks, metrics, presenting, rights
+from app import checks, gates, metrics, presenting, rights
+from app.consents import text_in_force
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
@@ -20,8 +22,9 @@ from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
 from app.marks import marks_of
 from app.office import Office, again_if_outdated
-from app.problems import Problem, Text, invalid, unavailable
+from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
@@ -126,6 +129,7 @@ def opened(
         **marks_of(person["applicant"], office.vault),
         "emergency": emergency,
         "debts": 0,
+        "unanchored": False,
     }
     told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
     case = Case(request=request, handoffs=[], is_new=True, box=box, _person=person)
@@ -143,6 +147,7 @@ def _register(
     again: list[OpenRequest],
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
+    name_texts(person["consents"], desk.snapshot, desk.at)
     facts = facts_of(asked.division_code, person, local_day(desk.at))
     decision = decide(facts, table, desk.snapshot.directory, desk.at)
     case, token = opened(
@@ -152,11 +157,20 @@ def _register(
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
     open_from(case, decision, desk)
     case.settle(desk.at, desk.actor)
-    answer = to_json(_receipt(case, asked, decision, table, desk, again))
+    warnings = checks.warnings_of(asked, local_day(desk.at)) + rights.taken_in_elsewhere(key, asked.division_code)
+    answer = to_json(_receipt(case, asked, decision, table, desk, again, warnings))
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
     return with_token(answer, token), unit
+
+
+def name_texts(consents: list[dict[str, Any]], snapshot: Snapshot, at: datetime) -> None:
+    """Which version of its text each was given to: where nobody says, the one in force."""
+    for each in consents:
+        text = text_in_force(snapshot.consent_texts, each["purpose"], local_day(at))
+        if "text_version" not in each and text is not None:
+            each["text_version"] = text.version
 
 
 def _receipt(
@@ -166,6 +180,7 @@ def _receipt(
     table: RoutingTable,
     desk: Desk,
     again: list[OpenRequest],
+    warnings: list[FieldError],
 ) -> dict[str, Any]:
     number = case.request["receipt_number"]
     return {
@@ -177,8 +192,9 @@ def _receipt(
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
+        "missing_consents": presenting.missing_consents(gates.all_needed(decision, case.person, desk.at)),
         "same_person": [] if asked.channel in UNATTENDED else shown(again, desk.snapshot),
-        "warnings": presenting.warned(checks.warnings_of(asked, local_day(desk.at))),
+        "warnings": presenting.warned(warnings),
     }
 
 

@@ -22,9 +22,11 @@ from app.answers import ProblemBody
 from app.api import (
     agencies,
     alarms,
+    audit,
     callbacks,
     catalogue,
     conference,
+    consents,
     coordination,
     county_aid,
     deliveries,
@@ -32,6 +34,7 @@ from app.api import (
     emergencies,
     guest_links,
     handoffs,
+    keys,
     operation,
     proof,
     reference,
@@ -48,13 +51,16 @@ from app.inboxes import Inboxes
 from app.office import Office
 from app.pages import answering
 from app.process import start_when_possible
-from app.schemas import CallbackIn, GuestLinkIn, PreviewIn, PublishIn, ReplayIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
-from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
+from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
+from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -65,6 +71,7 @@ _GC_FIRST_THRESHOLD = 20_000
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
+    ("consents", "Who agreed to what; what waits for it, and what a withdrawal ends."),
     ("alarms", "Who looked at too many people's data."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
@@ -80,6 +87,7 @@ _TAGS = [
     ("subscriptions", "Other systems that are told of what happens."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("retention", "How long what is kept, whose data may not be erased for now, and erasure."),
+    ("keys", "Who may call: keys issued, replaced, revoked by the security administrator."),
     ("operation", "Health and metrics."),
 ]
 _TEXTS = Path(__file__).parent / "api"
@@ -88,10 +96,12 @@ _READ_BY_HAND = (
     *(AgencyIn, AgencyChange, SecretIn),
     CallbacksIn,
     GuestLinkIn,
+    *(ConsentsIn, ConsentWithdrawIn, ConsentTextIn),
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
     *(WorkingDayIn, WorkingYearIn),
     *(RetentionIn, HoldIn, ReleaseIn, EraseIn),
+    *(KeyIn, KeyReplaceIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
 
@@ -115,14 +125,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof),
-        *(guest_links, answering, tracking),
-        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, operation, alarms, retention),
+        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
+        *(consents, guest_links, answering, tracking),
+        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)
     app.webhooks.include_router(webhooks.router)
-    app.add_middleware(edge.Edge)
+    app.add_middleware(edge.Edge, only_tls=(settings.public_url or "").startswith("https:"))
     edge.install(app)
     reference.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -141,6 +151,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")
     worker = Worker(settings, office.database, office.ledger, office.registry) if settings.embedded_worker else None
     starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
+    noting = asyncio.create_task(office.keys.keep_noting(stopping), name="keys-used")
     ringing = asyncio.create_task(inbox.keep_ringing(office, stopping), name="inboxes")
     _end_waiting_calls_on_signals(office.database.inboxes)
     log.info("started", version=__version__, embedded_worker=worker is not None)
@@ -154,7 +165,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await worker.stop()
         await fresh
         await ringing
+        await noting
         await office.ledger.stop()
+        await office.rates.close()
         await office.database.close()
         log.info("stopped")
 

@@ -23,6 +23,7 @@ class Message(Outbound):
 class DispatchedData(HandoffSeen):
     partners: list[Partner]
     discloses: list[str]
+    withheld: list[str]
     person: dict[str, Any]
 
 
@@ -56,6 +57,17 @@ class CancelledData(HandoffSeen):
 class CancelledMessage(Message):
     type: Literal["handoff.cancelled"]
     data: CancelledData
+
+
+class ConsentWithdrawnData(HandoffSeen):
+    purposes: list[str] = Field(description="What was agreed to and is not any more.")
+    discloses: list[str] = Field(description="The field groups that you may still use.")
+    withheld: list[str] = Field(description="Those that you may not use any more.")
+
+
+class ConsentWithdrawnMessage(Message):
+    type: Literal["consent.withdrawn"]
+    data: ConsentWithdrawnData
 
 
 class ExtendedData(HandoffSeen):
@@ -164,6 +176,7 @@ class ReferenceMessage(Message):
         "handoff.rescheduled",
         "handoff.resumed",
         "handoff.cancelled",
+        "consent.withdrawn",
         "emergency.dispatched",
     ]
     data: ReferenceData

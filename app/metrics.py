@@ -52,6 +52,12 @@ LAST_SWEEP = Gauge(
     "When a worker last finished looking for clocks that end; 0: none that is alive has.",
     multiprocess_mode="mostrecent",
 )
+REFUSED_FOR_RATE = Counter(
+    "one_window_refused_for_rate_total", "Calls refused because their caller made too many, by budget.", ["budget"]
+)
+CUT_OFF = Counter(
+    "one_window_connections_cut_total", "Connections cut off, by what they were too slow or too many for.", ["why"]
+)
 STEPS = Counter("one_window_sweep_steps_total", "What the sweep did: remind, urge, supervise, resume.", ["step"])
 ERASED = Counter("one_window_expired_total", "Records erased because their period was over, by kind.", ["kind"])
 READING_ALARMS = Counter("one_window_reading_alarms_total", "Alarms about who reads too many people's data.", ["kind"])

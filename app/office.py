@@ -13,6 +13,7 @@ from app.db import Database
 from app.deadlines import Pace
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.rates import Rates
 from app.readings import DAILY, HOURLY, Readings
 from app.registry import OutdatedSnapshotError, Registry
 from app.same_person import SamePerson
@@ -34,6 +35,7 @@ class Office:
     keys: KeyRing
     same_person: SamePerson
     readings: Readings
+    rates: Rates
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
 
@@ -58,6 +60,7 @@ class Office:
             KeyRing(database, settings.refresh_seconds),
             SamePerson(database),
             Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
+            Rates.of(settings, secret, database),
         )
 
 

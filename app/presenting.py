@@ -9,7 +9,8 @@ from typing import Any
 
 from orjson import Fragment
 
-from app import clocks
+from app import clocks, gates
+from app.consents import Missing
 from app.deadlines import china_day
 from app.explaining import sentences
 from app.lifecycle import HandoffStatus, RequestStatus
@@ -18,7 +19,7 @@ from app.receipts import spoken
 from app.registry import Named, Need, Snapshot
 from app.routing.decide import REASONS, NeedDecision, RoutingDecision
 from app.routing.facts import FACTS, FactType, lies_in
-from app.routing.rules import RoutingTable
+from app.routing.rules import Consent, RoutingTable
 from app.routing.words import LANGUAGES
 from app.same_person import OpenRequest, shown
 from app.schemas import RequestIn
@@ -72,6 +73,7 @@ def standing(handoff: Handoff, request: Mapping[Any, Any], snapshot: Snapshot, a
         "material_requests": handoff.material_requests,
         "extensions": handoff.extensions,
         "overdue": [{"clock": clock, "since": due_at} for clock, due_at in clocks.overdue(handoff, at)],
+        "waits_for_consent": handoff.waits_for_consent,
     }
 
 
@@ -154,6 +156,10 @@ def missing_materials(asked: RequestIn, decided: RoutingDecision, snapshot: Snap
     return [named(snapshot.materials[code]) for code in wanted if code not in brought]
 
 
+def missing_consents(lacking: Iterable[Missing]) -> list[dict[str, Any]]:
+    return [{**each.described(), "holds_back": each.purpose is Consent.VERIFICATION} for each in lacking]
+
+
 def warned(warnings: Iterable[FieldError]) -> list[dict[str, str]]:
     """What somebody should look at again, though everything was taken."""
     return [
@@ -192,7 +198,7 @@ _STATUS_WORDS: dict[RequestStatus, tuple[str, str]] = {
     RequestStatus.REGISTERED: ("已登记,正在确定由谁办理", "Registered; we are finding out who handles it"),
     RequestStatus.ROUTED: ("已转给承办单位,等待签收", "Handed to the agencies, waiting for them to sign for it"),
     RequestStatus.IN_PROGRESS: ("正在办理", "Being handled"),
-    RequestStatus.AWAITING_APPLICANT: ("需要您补充材料", "Waiting for something from you"),
+    RequestStatus.AWAITING_APPLICANT: ("需要您补充材料或授权", "Waiting for something from you"),
     RequestStatus.DISPUTED: ("承办单位有不同意见,由协调员裁定", "The agencies differ; a coordinator is deciding"),
     RequestStatus.CLOSED: ("已办结", "Closed"),
     RequestStatus.WITHDRAWN: ("已撤回", "Withdrawn"),
@@ -200,6 +206,9 @@ _STATUS_WORDS: dict[RequestStatus, tuple[str, str]] = {
 _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "request.registered": ("已登记", "Registered"),
     "request.supplemented": ("补充材料已收到", "What you added was received"),
+    "consent.given": ("授权或同意已记录", "A consent was recorded"),
+    "consent.withdrawn": ("授权或同意已撤回", "A consent was withdrawn"),
+    "handoff.waits_for_consent": ("等待授权,收齐后转办", "Waits for consent, and is handed off when all is there"),
     "handoff.dispatched": ("已转办", "Handed off"),
     "handoff.received": ("已签收", "Signed for"),
     "handoff.accepted": ("已受理", "Accepted"),
@@ -240,7 +249,13 @@ def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot, at:
         "registered_at": case.request["registered_at"],
         "closed_at": case.request["closed_at"],
         "days_since_registration": days_open(case.request, at),
-        "steps": [_tracked_step(each, _asked_for(case, each, events), snapshot) for each in case.handoffs],
+        "steps": [
+            {
+                **_tracked_step(each, _asked_for(case, each, events), snapshot),
+                "missing_consents": _consents_for(case, each, snapshot, at),
+            }
+            for each in case.handoffs
+        ],
         "events": [_tracked_event(each, case, snapshot) for each in events if each["kind"] in _EVENT_WORDS],
     }
 
@@ -257,6 +272,13 @@ def _asked_for(case: Case, handoff: Handoff, events: list[Mapping[Any, Any]]) ->
     )
 
 
+def _consents_for(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[dict[str, str]]:
+    if not handoff.waits_for_consent:
+        return []
+    words = (each.described() for each in gates.holding_back(case, handoff, snapshot, at))
+    return [{"text_zh": each["text_zh"], "text_en": each["text_en"]} for each in words]
+
+
 def _tracked_step(handoff: Handoff, needed: list[str], snapshot: Snapshot) -> dict[str, Any]:
     agency = snapshot.directory.agencies[handoff.agency_code]
     return {
@@ -270,7 +292,8 @@ def _tracked_step(handoff: Handoff, needed: list[str], snapshot: Snapshot) -> di
         "due_at": handoff.complete_due,
         "promised_due": handoff.promised_due,
         "suspended_until": clocks.suspended_until(handoff, snapshot),
-        "waits_for_you": handoff.status is HandoffStatus.SUSPENDED and handoff.suspended_for == "applicant",
+        "waits_for_you": handoff.waits_for_consent
+        or (handoff.status is HandoffStatus.SUSPENDED and handoff.suspended_for == "applicant"),
         "needed_from_you": needed,
     }
 

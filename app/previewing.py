@@ -16,7 +16,8 @@ from app.registry import Snapshot
 from app.routing.decide import Assignment, NeedDecision, decide
 from app.routing.facts import Facts, facts_of
 from app.routing.rules import RoutingTable, local_day
-from app.schemas import CaseIn, PreviewIn, plain
+from app.schemas import plain
+from app.schemas_routing import CaseIn, PreviewIn
 
 
 async def preview(office: Office, asked: PreviewIn) -> dict[str, Any]:

@@ -70,6 +70,24 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
 
 KINDS: dict[str, Kind] = {
+    "malformed_http": Kind(
+        400,
+        Text("不是有效的 HTTP 请求", "This is not a valid HTTP request"),
+        Text("请检查请求行、请求头和分块编码。", "Check the request line, the headers and the chunks."),
+    ),
+    "head_too_large": Kind(
+        431,
+        Text("请求地址或请求头过长", "The address or the headers are too long"),
+        Text(
+            "地址不得超过 8 KiB,请求头不得超过 32 KiB、100 项。",
+            "An address may have 8 KiB, the headers 32 KiB in 100 lines.",
+        ),
+    ),
+    "too_complex": Kind(
+        400,
+        Text("JSON 嵌套过深或项目过多", "The JSON is nested too deeply or holds too many values"),
+        Text("嵌套不得超过 32 层,值不得超过 20,000 个。", "Nest at most 32 levels, and give at most 20,000 values."),
+    ),
     "malformed_json": Kind(
         400,
         Text("正文不是有效的 JSON", "The body is not valid JSON"),
@@ -237,6 +255,11 @@ KINDS: dict[str, Kind] = {
         Text("已有此名称的订阅", "There is a subscription with this name"),
         Text("请换一个名称,或用 PATCH 修改已有的。", "Choose another name, or change that subscription with PATCH."),
     ),
+    "key_ended": Kind(
+        409,
+        Text("这把密钥已经失效", "This key has ended"),
+        Text("请改为签发新的密钥。", "Issue a new key instead."),
+    ),
     "debt_settled": Kind(
         409,
         Text("此项应补事项已按另一结果了结", "This debt was settled already, and otherwise"),
@@ -297,6 +320,11 @@ KINDS: dict[str, Kind] = {
         Text("当时没有生效的分办规则表", "No routing table is in force at that time"),
         Text("请换一个时间,或指定版本。", "Choose another time, or name a version."),
     ),
+    "too_slow": Kind(
+        408,
+        Text("请求发送过慢,连接已断开", "The call came too slowly and was cut off"),
+        Text("请检查网络后用同一幂等键重发。", "Check the line, and repeat with the same Idempotency-Key."),
+    ),
     "body_too_large": Kind(
         413,
         Text("正文过大", "The body is too large"),
@@ -311,6 +339,15 @@ KINDS: dict[str, Kind] = {
         422,
         Text("填写有误,未登记任何内容", "Some fields are wrong; nothing was stored"),
         Text("请按 errors 逐项改正后重发。", "Correct each item of `errors` and send again."),
+    ),
+    "too_many_requests": Kind(
+        429,
+        Text("调用过于频繁", "Too many calls"),
+        Text(
+            "请按 Retry-After 稍后重发;登记求助请用同一幂等键重发。急难请用 POST /v1/emergencies,不受此限。",
+            "Repeat after Retry-After seconds; a request for help with the same Idempotency-Key. An emergency never "
+            "waits: POST /v1/emergencies.",
+        ),
     ),
     "too_many_waiting": Kind(
         429,

@@ -54,6 +54,7 @@ OTHERS_SHOWN: Mapping[str, Words] = {
 }
 OFFICES: Mapping[str, Words] = {
     "intake": ("受理窗口", "the desk that took your request in"),
+    "township": ("乡镇(街道)", "your township"),
     "coordinator": ("县级协调机构", "the county coordinator"),
 }
 ANOTHER_OFFICE: Words = ("其他经办机构", "another office in charge")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,24 +11,26 @@ from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, looking, presenting, rights, same_person, shown
-from app.db import Database
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, view
 from app.hashchain import first_break
 from app.identifiers import now
+from app.jurisdictions import deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
+from app.last_events import last_event
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
-from app.problems import FieldError, Problem, Text, invalid
+from app.paged import PageAsked, page_of
+from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import Box
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, allowed_now, from_row, last_event, stored_case
+from app.timeline import Case, allowed_now, from_row, stored_case
 
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
@@ -39,47 +38,8 @@ HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for n
 )
 _OF_SITUATION = ("situation", "place", "people", "position")
 _SHOWN_TO_THE_PERSON = 20
+_MOST_STEPPED = 64
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
-
-
-@dataclass(frozen=True, slots=True)
-class PageAsked:
-    limit: int
-    cursor: str | None
-
-    def after_id(self) -> UUID | None:
-        if self.cursor is None:
-            return None
-        try:
-            return UUID(bytes=urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
-        except ValueError:
-            raise bad_cursor() from None
-
-    def after_text(self) -> str:
-        try:
-            return urlsafe_b64decode((self.cursor or "") + "=" * (-len(self.cursor or "") % 4)).decode()
-        except ValueError:
-            raise bad_cursor() from None
-
-    def after_version(self) -> int | None:
-        if self.cursor is None:
-            return None
-        if not re.fullmatch(r"[0-9]{1,9}", self.cursor):
-            raise bad_cursor()
-        return int(self.cursor)
-
-
-def text_cursor_of(code: str) -> str:
-    return urlsafe_b64encode(code.encode()).decode().rstrip("=")
-
-
-def cursor_of(row_id: UUID) -> str:
-    return urlsafe_b64encode(row_id.bytes).decode().rstrip("=")
-
-
-def bad_cursor(parameter: str = "cursor") -> Problem:
-    text = Text("游标无效;请用上一页的 next_cursor。", "That is no cursor; use the last page's next_cursor.")
-    return invalid(FieldError(parameter, "cursor_invalid", text))
 
 
 async def requests(
@@ -88,12 +48,31 @@ async def requests(
     query = select(*_NO_PERSON)
     if emergency is not None:
         query = query.where(help_request.c.emergency.is_not(None) if emergency else help_request.c.emergency.is_(None))
-    if key.role is KeyRole.INTAKE:
-        query = query.where(help_request.c.registered_by == key.holder)
+    if key.division_code is None or key.role is KeyRole.INTAKE or status is not None or emergency is not None:
+        query = query.where(*rights.reached(key))
+    else:
+        query = query.where(help_request.c.id.in_(await _newest_ids(office, key, page)))
     if status is not None:
         query = query.where(help_request.c.status == status)
     rows, next_cursor = await page_of(office.database, query, help_request.c.id, page)
     return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
+
+
+async def _newest_ids(office: Office, key: Key, page: PageAsked) -> Select[Any]:
+    """Enough for a page. A small jurisdiction is stepped through division by division, so that it costs the same however
+    much the others have; a large one is a large part of all that there is."""
+    divisions = (await office.registry.current()).divisions
+    codes = [code for code in divisions if lies_in(code, key.division_code)]
+    if len(codes) > _MOST_STEPPED:
+        each_one = [rights.reached(key)]
+    else:
+        each_one = [(help_request.c.division_code == code,) for code in codes]
+        if key.role in rights.TAKE_IN:
+            each_one.append((help_request.c.registered_by == key.holder,))
+    after = page.after_id()
+    before = () if after is None else (help_request.c.id < after,)
+    newest = select(help_request.c.id).order_by(help_request.c.id.desc()).limit(page.limit + 1)
+    return union_all(*(select(newest.where(*of, *before).subquery().c.id) for of in each_one)).subquery().select()
 
 
 @again_if_outdated
@@ -167,13 +146,13 @@ async def tracked(office: Office, token: str) -> dict[str, Any]:
 async def handoffs(
     office: Office, key: Key, page: PageAsked, status: str | None, agency_code: str | None
 ) -> dict[str, Any]:
-    """An agency's inbox holds what was dispatched to it; coordinators and auditors see all."""
+    """An agency's inbox holds what was dispatched to it; others see all of their jurisdiction."""
     if key.role is KeyRole.AGENCY:
         if agency_code not in (None, key.agency_code):
             return {"items": [], "next_cursor": None}
         agency_code = key.agency_code
     snapshot = await office.registry.current()
-    query = HANDOFFS
+    query = HANDOFFS.where(*within(key.division_code))
     if agency_code is not None:
         query = query.where(handoff.c.agency_code == agency_code)
     if key.role is KeyRole.AGENCY:
@@ -209,13 +188,15 @@ async def one_handoff(
         found = case.handoff(handoff_id)
         own = key.agency_code == found.agency_code
         again = await same_person.own_handoffs(connection, case.request, found.id, found.agency_code) if own else []
-    if key.role is KeyRole.AGENCY and (not own or found.dispatched_at is None):
+    if key.role is not KeyRole.AGENCY:
+        rights.must_reach(key, case.request)
+    elif not own or found.dispatched_at is None:
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
     ended = (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
     handles = own and found.status not in ended and case.request["erased_at"] is None
-    groups = shown.groups_shown(case, found, snapshot) if handles else []
+    groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
     if not handles:
         seen["person"] = None
         if case.is_emergency and (case.request["erased_at"] is not None or not rights.sees_people(key)):
@@ -228,7 +209,7 @@ async def one_handoff(
     return {**seen, **stands, "same_person": again, "allowed": allowed_now(found), "etag": version}
 
 
-async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
+async def callbacks(office: Office, key: Key, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
     """What was reported on a handoff, accepted and refused. Raises `not_found`."""
     shared = ("id", "webhook_id", "received_at", "digest", "signature")
     only = ("type", "sent_at", "signed_at", "bulk_id", "applied")
@@ -240,18 +221,17 @@ async def callbacks(office: Office, handoff_id: UUID, page: PageAsked) -> dict[s
         accepted.where(callback.c.handoff_id == handoff_id), refused.where(callback_refused.c.handoff_id == handoff_id)
     ).subquery()
     async with office.database.reading() as connection:
-        if await connection.scalar(select(handoff.c.id).where(handoff.c.id == handoff_id)) is None:
-            raise Problem("not_found")
+        await rights.request_of(connection, key, handoff_id)
     rows, next_cursor = await page_of(office.database, select(both), both.c.id, page)
     return {"items": [_callback(row) for row in rows], "next_cursor": next_cursor}
 
 
 @again_if_outdated
 async def deliveries(
-    office: Office, page: PageAsked, status: str | None, agency_code: str | None, subscription_id: UUID | None
+    office: Office, key: Key, page: PageAsked, status: str | None, agency_code: str | None, subscription_id: UUID | None
 ) -> dict[str, Any]:
     snapshot = await office.registry.current()
-    query = select(*_delivery_columns())
+    query = select(*_delivery_columns()).where(*deliveries_within(key.division_code))
     if status is not None:
         query = query.where(delivery.c.status == status)
     if agency_code is not None:
@@ -272,7 +252,7 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
         .order_by(delivery_attempt.c.started_at)
     )
     async with office.database.reading() as connection:
-        found = select(*_delivery_columns()).where(delivery.c.id == delivery_id)
+        found = select(*_delivery_columns()).where(delivery.c.id == delivery_id, *deliveries_within(key.division_code))
         row = (await connection.execute(found)).mappings().first()
         if row is None:
             raise Problem("not_found")
@@ -286,12 +266,10 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
     return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}
 
 
-async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
+async def guest_links(office: Office, key: Key, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
     """Of a handoff, those that have ended too; the timeline says which were used. Raises `not_found`."""
     async with office.database.reading() as connection:
-        request_id = await connection.scalar(select(handoff.c.request_id).where(handoff.c.id == handoff_id))
-        if request_id is None:
-            raise Problem("not_found")
+        request_id = await rights.request_of(connection, key, handoff_id)
         used = select(event.c.data, event.c.at).where(event.c.request_id == request_id, event.c.kind == SIGNED_IN)
         by_link = {row.data["guest_link"]: row.at for row in await connection.execute(used.order_by(event.c.sequence))}
     names = ("created_at", "created_by", "expires_at", "revoked_at")
@@ -310,17 +288,10 @@ async def guest_links(office: Office, handoff_id: UUID, page: PageAsked) -> dict
     return {"items": items, "next_cursor": next_cursor}
 
 
-async def page_of(
-    database: Database, query: Select[Any], by: ColumnElement[UUID], page: PageAsked
-) -> tuple[list[Mapping[Any, Any]], str | None]:
-    after = page.after_id()
-    if after is not None:
-        query = query.where(by < after)
-    query = query.order_by(by.desc()).limit(page.limit + 1)
-    async with database.reading() as connection:
-        rows: list[Mapping[Any, Any]] = list((await connection.execute(query)).mappings())
-    more = len(rows) > page.limit
-    return rows[: page.limit], cursor_of(rows[page.limit - 1]["id"]) if more else None
+async def case_of(office: Office, request_id: UUID) -> Case:
+    """To be looked at alone: whoever reads it has to ask whether it may. Raises `not_found`."""
+    async with office.database.reading() as connection:
+        return await _case(connection, None, help_request.c.id == request_id)
 
 
 async def _case(connection: AsyncConnection, key: Key | None, which: ColumnElement[bool]) -> Case:

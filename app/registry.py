@@ -20,6 +20,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aid import AidRules, Ceiling, CeilingKind, DutyContact, Standard, Terms
+from app.consents import ConsentText
 from app.db import Database, is_unavailable
 from app.deadlines import Limit, Pace, WorkingCalendar, parse_limit
 from app.logs import describe
@@ -33,6 +34,7 @@ from app.service_key import service_box
 from app.tables import (
     agency,
     aid_ceiling,
+    consent_text,
     department,
     division,
     duty_contact,
@@ -105,6 +107,7 @@ class Snapshot:
     pace: Pace = Pace()  # noqa: RUF009
     aid: AidRules = field(default_factory=AidRules)
     duties: Mapping[str, tuple[DutyContact, ...]] = field(default_factory=dict)
+    consent_texts: tuple[ConsentText, ...] = ()
 
     def receiver(self, code: str) -> Receiver | None:
         """An agency by its code, or a subscription by its id."""
@@ -203,6 +206,7 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
             tuple(standard_of_row(row) for row in await rows(living_standard)),
         ),
         duties=_duties(await rows(duty_contact)),
+        consent_texts=tuple(ConsentText(**row) for row in await rows(consent_text)),
     )
 
 

@@ -14,7 +14,7 @@ from app.previewing import facts_asked
 from app.problems import invalid
 from app.routing.decide import NeedDecision, RoutingDecision, decide
 from app.routing.rules import local_day
-from app.schemas import ReplayIn
+from app.schemas_routing import ReplayIn
 
 _EXAMPLES = 5
 
@@ -80,27 +80,27 @@ class Changes:
             kept.append({"request": name, "at": at, "gains": _shown(after, gains), "loses": _shown(before, losses)})
 
 
-async def replay(office: Office, number: int, asked: ReplayIn) -> dict[str, Any]:
-    """What version `number` would change: of the last stored requests, or of the cases that are given.
+async def replay(office: Office, number: int, asked: ReplayIn, *, place: str | None) -> dict[str, Any]:
+    """What version `number` would change: of the last stored requests of a place, or of the cases that are given.
 
     A request that came before the version takes effect is decided as if it came then. Raises `not_found`,
     `validation_failed` for codes that do not exist, `no_table_in_force`.
     """
     found = Changes()
-    async for name, at, before, after in _compared(office, number, asked):
+    async for name, at, before, after in _compared(office, number, asked, place):
         found.add(name, at, before, after)
     return found.record()
 
 
 async def _compared(
-    office: Office, number: int, asked: ReplayIn
+    office: Office, number: int, asked: ReplayIn, place: str | None
 ) -> AsyncIterator[tuple[str, datetime, RoutingDecision, RoutingDecision]]:
     snapshot = await office.registry.current()
     async with office.database.reading_as_one() as connection:
         table = (await versions.load(connection, number)).table
         if asked.last is not None:
             verifier = versions.Verifier(connection)
-            async for past in versions.past_requests(connection, asked.last):
+            async for past in versions.past_requests(connection, asked.last, place):
                 at = max(past.registered_at, table.effective_from)
                 after = decide(past.facts, table, snapshot.directory, at)
                 yield past.receipt_number, past.registered_at, await verifier.again(past), after

@@ -18,7 +18,20 @@ MOST_HOUSEHOLD_MEMBERS = 30
 _NO_CONTROLS = r"^[^\u0000-\u001f\u007f]*$"
 _NO_CONTROLS_BUT_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
 
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
+# Embeddings, overrides and isolates: they come with what is pasted, and make a name look like another.
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
+
+def undirected(text: str) -> str:
+    return text.translate(_DIRECTIONS)
+
+
+def _cleared(written: Any) -> Any:
+    return written if not isinstance(written, str) or written.isascii() else undirected(written)
+
+
+Undirected = BeforeValidator(_cleared)
+Line = Annotated[str, Undirected, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
 Paragraphs = Annotated[str, Field(max_length=4000, pattern=_NO_CONTROLS_BUT_LINES)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 DivisionCode = Annotated[
@@ -75,7 +88,7 @@ class Identified(Inbound):
 
     name: Line | None = None
     id_type: IdType = IdType.RESIDENT_ID
-    id_number: Annotated[str, Field(min_length=1, max_length=40, pattern=_NO_CONTROLS)] | None = None
+    id_number: Annotated[str, Undirected, Field(min_length=1, max_length=40, pattern=_NO_CONTROLS)] | None = None
     birth_date: date | None = None
 
 
@@ -88,7 +101,7 @@ class BankAccount(Inbound):
 
 
 class Applicant(Identified):
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Annotated[str, Undirected, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
     address: Line | None = None
     household_division_code: DivisionCode | None = Field(
         None, description="Where the household is registered (户籍地)."
@@ -99,7 +112,7 @@ class Applicant(Identified):
 class Helper(Identified):
     """Somebody who asks for the applicant (代办人)."""
 
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Annotated[str, Undirected, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
     relation: Line = Field(description="What they are to the applicant.", examples=["village_worker"])
     organisation: Line | None = None
 
@@ -147,12 +160,34 @@ class NeedIn(Inbound):
     facts: Facts = Field(default_factory=Facts)
 
 
+class Obligor(Identified):
+    """Somebody outside the household who has to maintain one of it (赡养、抚养、扶养义务人)."""
+
+    relation: Line = Field(examples=["son"])
+    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+
+
+class Evidence(Inbound):
+    """How it can be proved; the paper or the recording itself stays where `reference` says."""
+
+    kind: Literal["paper_signature", "electronic_signature", "recording", "clerk_witness"]
+    reference: Line | None = Field(None, description="Where it is kept: a number of a file, say.")
+
+
+class Guardian(Inbound):
+    name: Line
+    relation: Line = Field(examples=["mother"])
+
+
 class Consent(Inbound):
-    purpose: Literal["economic_verification", "medical_data", "share_with_charity"]
-    person: Annotated[str, Field(pattern=r"^(applicant|helper|household/(0|[1-9][0-9]?))$")] = Field(
-        description="`applicant`, `helper`, or `household/0` for the first member listed; somebody of this request."
+    purpose: Literal["economic_verification", "medical_data", "sensitive", "share_with_charity"]
+    person: Annotated[str, Field(pattern=r"^(applicant|helper|(household|obligors)/(0|[1-9][0-9]?))$")] = Field(
+        description="`applicant`, `helper`, `household/0` for the first member listed, `obligors/0`; of this request."
     )
     given_at: Moment = Field(description="Not in the future.")
+    text_version: int | None = Field(None, ge=1, le=10**6, description="Of `GET /v1/consent-texts`; left out: today's.")
+    evidence: Evidence
+    guardian: Guardian | None = Field(None, description="Who gave it for them; of a minor nobody else can.")
 
 
 class RequestIn(Inbound):
@@ -190,6 +225,7 @@ class RequestIn(Inbound):
                             "purpose": "economic_verification",
                             "person": "applicant",
                             "given_at": "2026-11-23T08:00:00Z",
+                            "evidence": {"kind": "paper_signature", "reference": "2026-1107"},
                         }
                     ],
                 }
@@ -202,89 +238,17 @@ class RequestIn(Inbound):
     applicant: Applicant
     helper: Helper | None = None
     household: list[HouseholdMember] = Field(default_factory=list, max_length=MOST_HOUSEHOLD_MEMBERS)
+    obligors: list[Obligor] = Field(default_factory=list, max_length=MOST_HOUSEHOLD_MEMBERS)
     facts: Facts = Field(default_factory=Facts)
     needs: list[NeedIn] = Field(min_length=1, max_length=MOST_NEEDS)
     narrative: Paragraphs | None = None
     consents: list[Consent] = Field(default_factory=list, max_length=200)
 
 
-class PreviewIn(Inbound):
-    """What would become of a request; nothing is stored."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "division_code": "360803101",
-                    "birth_date": "1944-05-01",
-                    "facts": {"residence": "rural"},
-                    "needs": [{"code": "elderly_subsidy"}],
-                }
-            ]
-        }
-    )
-
-    division_code: DivisionCode
-    birth_date: date | None = Field(None, description="Of the applicant; the age is that of the day that is asked for.")
-    facts: Facts = Field(default_factory=Facts)
-    needs: list[NeedIn] = Field(min_length=1, max_length=MOST_NEEDS)
-    at: Moment | None = Field(None, description="When it would be registered; now, if left out.")
-    version: int | None = Field(None, ge=1, le=10**6, description="A version of the table, a draft too.")
-
-
-class PublishIn(Inbound):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "effective_from": "2027-01-01T00:00:00+08:00",
-                    "reasons": {"lead_waits_for_fact": "年龄未知的先由乡镇接下并补问"},
-                }
-            ]
-        }
-    )
-
-    effective_from: Moment | None = Field(None, description="Now, if left out; never in the past.")
-    reasons: dict[Code, Line] = Field(
-        default_factory=dict, description="Why each warning of the check is acceptable, by the finding's code."
-    )
-
-
-class CaseIn(Inbound):
-    """A case to try a table on."""
-
-    division_code: DivisionCode
-    birth_date: date | None = None
-    facts: Facts = Field(default_factory=Facts)
-    needs: list[NeedIn] = Field(min_length=1, max_length=MOST_NEEDS)
-    at: Moment
-
-
-class ReplayIn(Inbound):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"last": 500}]})
-
-    last: int | None = Field(None, ge=1, le=10_000, description="So many of the stored requests, the newest first.")
-    cases: list[CaseIn] = Field(default_factory=list, max_length=500)
-
-    @model_validator(mode="after")
-    def _is_of_something(self) -> Self:
-        if (self.last is None) == (not self.cases):
-            raise PydanticCustomError("replay_of_what", "give either last or cases")
-        return self
-
-
 class WithdrawIn(Inbound):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "家里已经想出办法"}]})
 
     reason: Line | None = None
-
-
-class GuestLinkIn(Inbound):
-    """A link by which an officer of an agency without a system answers one handoff."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"expires_in_hours": 72}]})
-
-    expires_in_hours: int = Field(72, ge=1, le=336)
 
 
 class SupplementIn(Inbound):

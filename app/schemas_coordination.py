@@ -117,3 +117,11 @@ class OutcomesIn(Inbound):
     )
 
     outcomes: list[OutcomeIn] = Field(min_length=1, max_length=MOST_OUTCOMES)
+
+
+class GuestLinkIn(Inbound):
+    """A link by which an officer of an agency without a system answers one handoff."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"expires_in_hours": 72}]})
+
+    expires_in_hours: int = Field(72, ge=1, le=336)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.config import CipherName
+from app.key_settings import CipherName
 from app.master_keys import MasterKeys
 from app.wire import from_json, to_json
 

@@ -27,6 +27,7 @@ from app.tables import (
     agency,
     agency_seat,
     aid_ceiling,
+    consent_text,
     department,
     division,
     emergency_terms,
@@ -109,6 +110,7 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
     await _fill(connection, material, _pick(material, _rows("materials.csv")), tell)
     await _fill(connection, need, _needs(), tell)
     await _fill(connection, working_day, _working_days(), tell)
+    await _fill(connection, consent_text, _consent_texts(), tell)
     if await connection.scalar(select(func.count()).select_from(routing_table)) == 0:
         await _publish(connection, routing_tables(), tell)
     for table, rows in AID_RULES.items():
@@ -219,6 +221,11 @@ async def _set_periods(connection: AsyncConnection, tell: Tell) -> None:
     if rows:
         await connection.execute(insert(retention), rows)
         tell(retention.name, len(rows))
+
+
+def _consent_texts() -> Iterator[dict[str, Any]]:
+    for row in _rows("consent-texts.csv"):
+        yield {**row, "version": int(row["version"]), "valid_from": date.fromisoformat(row["valid_from"])}
 
 
 def _pick(table: Table, rows: Iterator[dict[str, str]]) -> Iterator[dict[str, Any]]:

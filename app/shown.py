@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from app import gates
 from app.clocks import rule_of
 from app.disclosure import SITUATION, disclose, groups_told, papers_seen, situation
 from app.receivers import DeliveryMode
@@ -13,32 +15,32 @@ from app.routing.rules import Role
 from app.timeline import Case, Handoff
 
 
-def opened_to(case: Case, handoff: Handoff, snapshot: Snapshot) -> tuple[str, ...]:
-    """The field groups of the person that are open to the handoff's agency."""
-    return rule_of(handoff, snapshot).discloses
+def opened_to(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> tuple[str, ...]:
+    """The field groups of the person that are open to the handoff's agency: those of its rule, as far as consent goes."""
+    return gates.opened(case, handoff, snapshot, at)
 
 
-def groups_shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> list[str]:
+def groups_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[str]:
     """The same, with what is shown of an emergency."""
-    return [*opened_to(case, handoff, snapshot), *([SITUATION] if case.is_emergency else [])]
+    return [*opened_to(case, handoff, snapshot, at), *([SITUATION] if case.is_emergency else [])]
 
 
-def person_shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
+def person_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     papers = rule_of(handoff, snapshot).materials
-    return disclose(case.person, handoff.need, opened_to(case, handoff, snapshot), papers)
+    return disclose(gates.shown(case, handoff, snapshot), handoff.need, opened_to(case, handoff, snapshot, at), papers)
 
 
-def situation_shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
+def situation_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     acts = handoff.role is not Role.INFORMED
-    seen = situation(case.person, opened_to(case, handoff, snapshot), acts=acts)
+    seen = situation(case.person, opened_to(case, handoff, snapshot, at), acts=acts)
     return {"emergency": case.request["emergency"], **seen}
 
 
 def supplement_shown(
-    case: Case, handoff: Handoff, supplement: Mapping[str, Any], snapshot: Snapshot
+    case: Case, handoff: Handoff, supplement: Mapping[str, Any], snapshot: Snapshot, at: datetime
 ) -> tuple[dict[str, Any], list[str]]:
     """Of what the person added: the papers, facts and words that are opened, and of which groups they tell."""
-    groups, papers = opened_to(case, handoff, snapshot), rule_of(handoff, snapshot).materials
+    groups, papers = opened_to(case, handoff, snapshot, at), rule_of(handoff, snapshot).materials
     added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
     opened = disclose(added, handoff.need, groups)
     materials = papers_seen(supplement.get("materials", ()), groups, papers)
@@ -55,6 +57,6 @@ def disclosure(handoff: Handoff, groups: Sequence[str], snapshot: Snapshot) -> d
     return {"groups": list(groups), "legal_basis": rule_of(handoff, snapshot).legal_basis}
 
 
-def whole_disclosure(case: Case, handoff: Handoff, snapshot: Snapshot) -> dict[str, Any]:
+def whole_disclosure(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     """The same of a message that shows all that is opened."""
-    return disclosure(handoff, groups_shown(case, handoff, snapshot), snapshot)
+    return disclosure(handoff, groups_shown(case, handoff, snapshot, at), snapshot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,14 +10,15 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import agencies, checks, etags, registry
+from app import agencies, checks, etags, registry, rights
 from app.columns import Instant
 from app.constraints import SUBSCRIPTION_NAME
 from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of, tls_kept, tls_of, tried
 from app.identifiers import new_id, now
+from app.jurisdictions import lies_in
 from app.office import Office
+from app.paged import PageAsked, cursor_of
 from app.problems import Problem, Text, invalid
-from app.reading import PageAsked, cursor_of
 from app.repeats import Repeat, once
 from app.schemas_agencies import SecretIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
@@ -36,11 +37,14 @@ _SUSPEND = text(
 ).bindparams(bindparam("at", type_=Instant))
 
 
-async def listed(office: Office, page: PageAsked, active: bool | None) -> dict[str, Any]:
+async def listed(office: Office, page: PageAsked, active: bool | None, *, place: str | None) -> dict[str, Any]:
     """Those that have ended too, unless `active` says which; newest first."""
     query = select(*_COLUMNS)
     if active is not None:
         query = query.where(subscription.c.active.is_(active))
+    if place is not None:
+        known = (await office.registry.refresh()).subscriptions.values()  # they are few
+        query = query.where(subscription.c.id.in_([each.id for each in known if _is_of(place, each.areas)]))
     if (after := page.after_id()) is not None:
         query = query.where(subscription.c.id < after)
     async with office.database.reading() as connection:
@@ -51,17 +55,17 @@ async def listed(office: Office, page: PageAsked, active: bool | None) -> dict[s
     return {"items": items, "next_cursor": cursor_of(items[-1]["subscription_id"]) if more else None}
 
 
-async def one(office: Office, subscription_id: UUID) -> tuple[dict[str, Any], str]:
+async def one(office: Office, subscription_id: UUID, *, place: str | None) -> tuple[dict[str, Any], str]:
     """A `SubscriptionView`, and its entity tag. Raises `not_found`."""
     async with office.database.reading() as connection:
-        row = await _row(connection, subscription_id)
+        row = await _row(connection, subscription_id, place)
         return await _view(connection, row), _tag(row)
 
 
-async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat | None) -> bytes:
+async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat | None, *, place: str | None) -> bytes:
     """A `SubscriptionMade`, JSON. Raises `validation_failed`, `subscription_exists`, `idempotency_conflict`."""
     given = _columns(asked)
-    await _check(office, asked, given)
+    await _check(office, asked, given, place)
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
         columns = agencies.columns(given, await service_box(connection))
@@ -77,7 +81,7 @@ async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat 
 
 
 async def change(
-    office: Office, subscription_id: UUID, asked: SubscriptionChange, if_match: str | None
+    office: Office, subscription_id: UUID, asked: SubscriptionChange, if_match: str | None, *, place: str | None
 ) -> tuple[dict[str, Any], str]:
     """A `SubscriptionView`, and its new entity tag. One that is made active again, or has a new endpoint, is sent to
     again, whatever had suspended it.
@@ -85,15 +89,15 @@ async def change(
     Raises `not_found`, `validation_failed`, `subscription_exists`, `precondition_required`, `precondition_failed`.
     """
     changes = {name: value for name, value in _columns(asked).items() if name in asked.model_fields_set}
-    await _check(office, asked, changes)
+    await _check(office, asked, changes, place)
     async with office.database.writing() as connection:
-        before = await _row(connection, subscription_id, locked=True)
+        before = await _row(connection, subscription_id, place, locked=True)
         must_match(if_match, _tag(before))
         if changes:
             columns = agencies.columns(changes, await service_box(connection))
             await connection.execute(update(subscription).where(subscription.c.id == subscription_id).values(**columns))
             await registry.moved(connection)
-        row = await _row(connection, subscription_id)
+        row = await _row(connection, subscription_id, place)
         if changes.get("active") is False:
             await _suspend(connection, subscription_id)
         elif row["active"] and ("active" in changes or row["endpoint"] != before["endpoint"]):
@@ -104,10 +108,10 @@ async def change(
     return view, _tag(row)
 
 
-async def end(office: Office, subscription_id: UUID) -> None:
+async def end(office: Office, subscription_id: UUID, *, place: str | None) -> None:
     """Nothing new is queued for it, and what waits is not sent. Ending twice is no error. Raises `not_found`."""
     async with office.database.writing() as connection:
-        row = await _row(connection, subscription_id, locked=True)
+        row = await _row(connection, subscription_id, place, locked=True)
         if row["active"]:
             await connection.execute(
                 update(subscription).where(subscription.c.id == subscription_id).values(active=False)
@@ -117,11 +121,13 @@ async def end(office: Office, subscription_id: UUID) -> None:
     await office.registry.refresh()
 
 
-async def rotate_secret(office: Office, subscription_id: UUID, asked: SecretIn, repeat: Repeat | None) -> bytes:
+async def rotate_secret(
+    office: Office, subscription_id: UUID, asked: SecretIn, repeat: Repeat | None, *, place: str | None
+) -> bytes:
     """A `SubscriptionSecretMade`, JSON. Raises `not_found`, `idempotency_conflict`."""
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        await _row(connection, subscription_id, locked=True)
+        await _row(connection, subscription_id, place, locked=True)
         receiver = str(subscription_id)
         secret = await agencies.replace_secret(connection, receiver, timedelta(hours=asked.overlap_hours))
         return {
@@ -135,11 +141,11 @@ async def rotate_secret(office: Office, subscription_id: UUID, asked: SecretIn, 
     return answer
 
 
-async def ping(office: Office, subscription_id: UUID) -> dict[str, Any]:
+async def ping(office: Office, subscription_id: UUID, *, place: str | None) -> dict[str, Any]:
     """What came back on a test message. Raises `not_found`, `no_endpoint`, `too_many_pings`."""
     code = str(subscription_id)
     receiver = (await office.registry.refresh()).subscriptions.get(code)
-    if receiver is None:
+    if receiver is None or not _is_of(place, receiver.areas):
         raise Problem("not_found")
     return await tried(office, code, receiver, {"subscription_id": code})
 
@@ -151,7 +157,9 @@ def _columns(asked: SubscriptionIn | SubscriptionChange) -> dict[str, Any]:
     return {**given, **lists, "tls": tls_of(asked.tls)}
 
 
-async def _check(office: Office, asked: SubscriptionIn | SubscriptionChange, given: Mapping[str, Any]) -> None:
+async def _check(
+    office: Office, asked: SubscriptionIn | SubscriptionChange, given: Mapping[str, Any], place: str | None
+) -> None:
     """Raises `validation_failed` for codes that nobody knows, for an endpoint that nothing may be sent to, and for
     certificates that can't be used."""
     snapshot = await office.registry.refresh()
@@ -162,15 +170,24 @@ async def _check(office: Office, asked: SubscriptionIn | SubscriptionChange, giv
         for position, code in enumerate(given.get(name, ()))
         if code not in codes
     ]
+    if not _is_of(place, given.get("areas", (place,))):
+        errors.append(rights.outside("/areas", place))
     errors += await endpoint_errors(office.settings, given.get("endpoint"), asked.tls)
     if errors:
         raise invalid(*errors)
 
 
-async def _row(connection: AsyncConnection, subscription_id: UUID, *, locked: bool = False) -> Mapping[Any, Any]:
+def _is_of(place: str | None, areas: Collection[str]) -> bool:
+    """A subscription that is told of other places too is theirs as well, so it is not this place's."""
+    return place is None or (bool(areas) and all(lies_in(each, place) for each in areas))
+
+
+async def _row(
+    connection: AsyncConnection, subscription_id: UUID, place: str | None, *, locked: bool = False
+) -> Mapping[Any, Any]:
     found = select(*_COLUMNS).where(subscription.c.id == subscription_id)
     row = (await connection.execute(found.with_for_update() if locked else found)).mappings().first()
-    if row is None:
+    if row is None or not _is_of(place, row["areas"]):
         raise Problem("not_found")
     return row
 

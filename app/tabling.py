@@ -8,8 +8,8 @@ from typing import Any, Literal
 from app import registry, versions
 from app.identifiers import now
 from app.office import Office
+from app.paged import PageAsked
 from app.problems import FieldError, Problem, Text
-from app.reading import PageAsked
 from app.registry import Snapshot
 from app.routing.cells import Known
 from app.routing.diff import diff
@@ -18,7 +18,7 @@ from app.routing.rules import Rule, in_force
 from app.routing.sheets import read_table, row_of, write_csv
 from app.routing.words import Language, SheetWords
 from app.routing.workbook import write_xlsx
-from app.schemas import PublishIn
+from app.schemas_routing import PublishIn
 from app.versions import Version
 
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.disputes import Dispute, open_disputes
@@ -31,7 +31,7 @@ from app.lifecycle import (
     request_status,
     target,
 )
-from app.problems import Problem, Text
+from app.problems import Problem
 from app.routing.rules import Role
 from app.sealing import NO_BOX, Box, box_of
 from app.tables import debt, event, handoff, help_request
@@ -40,6 +40,7 @@ from app.wire import from_json, to_json
 DUES = ("sign_in_due", "accept_due", "complete_due")
 SIGNINGS = ("handoff.received", "handoff.accepted")
 _SIGNED = "signed:"
+WAITS_FOR_CONSENT = "waits_for_consent"  # the reason of a handoff that is held back though its step is reached
 
 
 class Clocks(NamedTuple):
@@ -98,6 +99,10 @@ class Handoff:
         return self.status not in ENDED
 
     @property
+    def waits_for_consent(self) -> bool:
+        return self.status is HandoffStatus.WAITING and self.reason == WAITS_FOR_CONSENT
+
+    @property
     def clocks(self) -> Clocks:
         return Clocks(self.sign_in_due, self.accept_due, self.complete_due, self.due_provisional)
 
@@ -128,7 +133,7 @@ _UPDATE_PART = update(handoff).where(handoff.c.id == bindparam("b_id")).values({
 _UPDATE_REQUEST = (
     update(help_request)
     .where(help_request.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in _HEAD})
+    .values({**{name: bindparam(f"b_{name}") for name in _HEAD}, "unanchored": true()})
 )
 # What the person took back is owed no more.
 _FORGO = (
@@ -171,13 +176,14 @@ class Case:
 
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
         """What was added is a part of the request from now on: every later step is told of it."""
-        self._amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
+        self.amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
 
     def add_situation(self, situation: dict[str, Any]) -> None:
         """What happened and where, of a request that has become an emergency."""
-        self._amend({"emergency": situation})
+        self.amend({"emergency": situation})
 
-    def _amend(self, parts: dict[str, Any]) -> None:
+    def amend(self, parts: dict[str, Any]) -> None:
+        """Put parts of the sealed data in place of those of their names."""
         self._person = from_json(to_json({**self.person, **parts}))
         self.request["sealed"] = self.box.seal(self._person)
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
@@ -273,7 +279,9 @@ class Case:
             (
                 # A co-handler that merely assists may return its part: nobody else has to take it.
                 Standing(
-                    each.status, each.suspended_for == "applicant", each.replaced_by is not None or not each.mandatory
+                    each.status,
+                    each.suspended_for == "applicant" or each.waits_for_consent,
+                    each.replaced_by is not None or not each.mandatory,
                 )
                 for each in self.handoffs
                 if each.role is not Role.INFORMED
@@ -346,7 +354,7 @@ async def load(connection: AsyncConnection, request_id: UUID) -> Case:
     """The case, its request locked until the caller's transaction ends. Raises `not_found`."""
     cases = await load_all(connection, [request_id])
     if not cases:
-        raise Problem("not_found", Text("没有这个求助事项。", "There is no such help request."))
+        raise Problem("not_found")
     return cases[request_id]
 
 
@@ -380,19 +388,6 @@ async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) ->
     )
     rows = (await connection.execute(locked)).mappings()
     return {row["id"]: Case(dict(row), [], is_new=False) for row in rows}
-
-
-async def last_event(connection: AsyncConnection, request_id: UUID, handoff_id: UUID) -> int:
-    """The sequence of the last event of a handoff, which grows with everything that happens to it; 0: none yet."""
-    return (await last_events(connection, {handoff_id: request_id})).get(handoff_id, 0)
-
-
-async def last_events(connection: AsyncConnection, requests: Mapping[UUID, UUID]) -> dict[UUID, int]:
-    """The same of many handoffs, given with their requests; those without an event are left out."""
-    of_handoffs = event.c.request_id.in_(set(requests.values())) & event.c.handoff_id.in_(requests)
-    last = select(event.c.handoff_id, func.max(event.c.sequence).label("last"))
-    rows = await connection.execute(last.where(of_handoffs).group_by(event.c.handoff_id))
-    return {row.handoff_id: row.last for row in rows}
 
 
 def from_row(row: Mapping[Any, Any]) -> Handoff:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import registry
 from app.db import Database
+from app.jurisdictions import within
 from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
 from app.routing.check import World, check
@@ -287,11 +288,14 @@ class Past:
     record: Mapping[str, Any]
 
 
-async def past_requests(connection: AsyncConnection, last: int | None = None) -> AsyncIterator[Past]:
-    """Stored requests, the newest first, a batch at a time; all that are not erased, or the last so many of them."""
+async def past_requests(
+    connection: AsyncConnection, last: int | None = None, place: str | None = None
+) -> AsyncIterator[Past]:
+    """Stored requests of a place, the newest first, a batch at a time; all that are not erased, or the last so many of
+    them."""
     names = ("id", "receipt_number", "registered_at", "division_code", "decision", "sealed", "data_key")
-    kept = help_request.c.erased_at.is_(None)
-    query = select(*(help_request.c[name] for name in names)).where(kept).order_by(help_request.c.id.desc())
+    kept = (help_request.c.erased_at.is_(None), *within(place))
+    query = select(*(help_request.c[name] for name in names)).where(*kept).order_by(help_request.c.id.desc())
     vault = vault_of(connection)
     before: UUID | None = None
     left = last

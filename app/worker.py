@@ -1,4 +1,4 @@
-"""The second process: deliver what is due, sweep the clocks, keep due times in step with the calendar.
+"""The second process: deliver what is due, sweep the clocks, keep due times in step with the calendar, sign the day.
 
 Inside `serve` on one machine, many beside each other at scale.
 """
@@ -14,6 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import metrics
+from app.audit.roots import keep_making
 from app.chain import keep_following
 from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
@@ -53,12 +54,14 @@ class Worker:
         following = keep_following(self._database, self._registry, self._settings.public_url, self._stopping)
         expiring = keep_sweeping(self._database, self._registry, self._settings.retention_hour, self._stopping)
         rescheduler = Rescheduler(self._settings, self._database, self._registry)
+        rooting = keep_making(self._settings, self._database, self._stopping)
         self._rounds = [
             asyncio.create_task(self._beat(), name="heartbeat"),
             asyncio.create_task(rescheduler.run(self._stopping), name="rescheduler"),
             asyncio.create_task(self._sweep(), name="sweep"),
             asyncio.create_task(following, name="chain"),
             asyncio.create_task(expiring, name="expiry"),
+            asyncio.create_task(rooting, name="audit"),
         ]
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from sqlalchemy.engine import make_url
 
+from app.api.connections import server_options
 from app.main import create_app
 from tests import serving
 from tests.county import EDUCATION, County, Seen
@@ -93,8 +94,9 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
 
     def run(**settings: Any) -> Running:
         settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
-        app = create_app(serving.settings_for(database_url, **settings))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        settings_ = serving.settings_for(database_url, **settings)
+        app = create_app(settings_)
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **server_options(settings_)))
         door = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([door],), daemon=True)
         thread.start()

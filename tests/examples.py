@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 TOWNSHIP = "360803101"
+PURPOSES = ("economic_verification", "medical_data", "sensitive", "share_with_charity")
 # With these every rule of education_aid fires, all five in one step.
 CONCERNS_ALL: dict[str, Any] = {"disability_kind": "physical", "recognised_status": ["anti_poverty_monitoring"]}
 
 
+def a_consent(purpose: str, person: str, **changes: Any) -> dict[str, Any]:
+    """Signed on paper, five years ago."""
+    given = {"purpose": purpose, "person": person, "given_at": "2021-05-20T02:00:00Z"}
+    return {**given, "evidence": {"kind": "paper_signature"}, **changes}
+
+
 def a_request(*needs: str, **changes: Any) -> dict[str, Any]:
-    """A valid request; `changes` replace its fields."""
+    """A valid request of somebody who has signed for all that may be asked; `changes` replace its fields."""
     return {
         "channel": "window",
         "division_code": TOWNSHIP,
         "applicant": {"name": "测试甲", "phone": "13800000000"},
         "facts": CONCERNS_ALL,
         "needs": [{"code": code} for code in needs or ("medical_assistance_applied",)],
+        "consents": [a_consent(purpose, "applicant") for purpose in PURPOSES],
         **changes,
     }
 
@@ -72,5 +80,13 @@ def a_request_in_full(*needs: str) -> dict[str, Any]:
             for code in needs or ("medical_assistance_applied",)
         ],
         narrative=PERSONAL["narrative"],
-        consents=[{"purpose": "economic_verification", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"}],
+        consents=[
+            a_consent(purpose, person)
+            for purpose, person in (
+                ("economic_verification", "applicant"),
+                ("economic_verification", "household/0"),
+                ("medical_data", "applicant"),
+                ("sensitive", "applicant"),
+            )
+        ],
     )

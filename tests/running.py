@@ -18,9 +18,11 @@ class Running:
     address: str
     _clients: list[httpx.Client] = field(default_factory=list)
 
-    def client(self, role: KeyRole | str | None, agency: str | None = None, **headers: str) -> httpx.Client:
+    def client(
+        self, role: KeyRole | str | None, agency: str | None = None, place: str | None = None, **headers: str
+    ) -> httpx.Client:
         if role is not None:
-            headers["authorization"] = f"Bearer {serving.make_key(self.url, KeyRole(role), agency)}"
+            headers["authorization"] = f"Bearer {serving.make_key(self.url, KeyRole(role), agency, place)}"
         headers.setdefault("accept-language", "en")
         client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False, verify=False)
         self._clients.append(client)

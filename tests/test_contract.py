@@ -50,6 +50,7 @@ def _keys_by_tag(url: str) -> str:
         "subscriptions": (KeyRole.ADMIN, None),
         "routing": (KeyRole.COORDINATOR, None),
         "calendar": (KeyRole.COORDINATOR, None),
+        "keys": (KeyRole.SECURITY, None),
         "operation": (KeyRole.COORDINATOR, None),
     }
     # Nothing is learnt by waiting: the operation of its own goes before that of its tag.

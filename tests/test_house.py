@@ -28,23 +28,16 @@ from app.config import PREFIX, Settings, load_settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.receivers import notice_types
-from app.schemas import (
-    CallbackData,
-    CallbackIn,
-    GuestLinkIn,
-    PreviewIn,
-    PublishIn,
-    ReplayIn,
-    RequestIn,
-    SupplementIn,
-    WithdrawIn,
-)
+from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
-from app.schemas_coordination import CancelIn, ExtendIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
+from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
+from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
+from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
+from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from tests.examples import a_request_in_full
 
@@ -53,30 +46,33 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db identifiers inboxes listening logs master_keys metrics problems refusals roles sealing way wire",
-    "aid dangers deadlines disclosure etags identity keeping lifecycle province purposes receipts receivers routing signing "
-    "turns",
-    "columns hashchain marks schemas schemas_bulk schemas_emergencies schemas_retention",
-    "answers schemas_agencies schemas_calendar schemas_subscriptions tables",
+    "app config db door_settings identifiers inboxes key_settings listening logs master_keys metrics problems refusals roles "
+    "sealing way wire",
+    "aid consents dangers deadlines disclosure etags identity keeping lifecycle merkle province purposes receipts receivers "
+    "routing signing turns",
+    "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
+    "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination",
-    "answers_agencies answers_calendar answers_catalogue answers_disclosures answers_emergencies answers_guests "
-    "answers_proof answers_retention answers_routing answers_subscriptions answers_tracking",
+    "answers_agencies answers_audit answers_calendar answers_catalogue answers_consents answers_deliveries "
+    "answers_disclosures answers_emergencies answers_guests answers_keys answers_proof answers_retention answers_routing "
+    "answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints keys ledger migrating office readings registry same_person service_key",
-    "disputes",
+    "bulk constraints jurisdictions keys ledger migrating office rates readings registry same_person service_key",
+    "disputes last_events paged",
     "repeats timeline",
     "clocks",
     "answers_coordination",
     "delivery",
-    "explaining shown",
+    "explaining gates shown",
     "checks forgetting handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms board callbacks calling chain county_aid disclosures guests inbox intake looking operation "
-    "previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling working_days",
+    "agencies alarms board callbacks calling chain consent_texts county_aid disclosures guests inbox intake looking "
+    "operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling "
+    "working_days",
     "catalogue debts docket drafting holds retention",
-    "coordination emergency emergency_board erasure expiry",
-    "conference endpoint_rows",
-    "endpoints subscriptions",
+    "consenting coordination emergency emergency_board erasure expiry",
+    "audit conference endpoint_rows",
+    "endpoints issuing subscriptions",
     "process worker",
     "api",
     "pages",
@@ -84,7 +80,7 @@ LAYERS = (
     "conformance demo",
     "terminal",
     "cli_endpoints cli_routing",
-    "cli_agencies cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
+    "cli_agencies cli_audit cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
     "cli_readings cli_retention cli_subscriptions",
     "__main__ cli",
 )
@@ -94,6 +90,8 @@ PURE = LAYERS[1].split()
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
+    *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
+    *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
 }
@@ -401,7 +399,39 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     HoldIn: {"reason": "x", "until": "2027-01-01"},
     ReleaseIn: {"reason": "x"},
     EraseIn: {"ground": "unlawful", "legal_basis": "个人信息保护法47"},
+    ConsentsIn: {
+        "consents": [
+            {
+                "purpose": "medical_data",
+                "person": "household/0",
+                "given_at": "2026-11-23T08:00:00Z",
+                "text_version": 1,
+                "evidence": {"kind": "recording", "reference": "r-1"},
+                "guardian": {"name": "王", "relation": "mother"},
+            }
+        ],
+        "obligors": [{"name": "李", "relation": "son", "phone": "110"}],
+    },
+    ConsentWithdrawIn: {"reason": "不愿再提供"},
+    ConsentTextIn: {
+        "purpose": "medical_data",
+        "valid_from": "2027-01-01",
+        "text_zh": "同意",
+        "text_en": "Agreed",
+        "source": "民政局",
+    },
     SupplementIn: {"materials": ["diagnosis"], "note": "", "facts": {"household_size": 2}},
+    KeyIn: {
+        "name": "window 1",
+        "role": "agency",
+        "agency": "a-1",
+        "division_code": "360803",
+        "scopes": ["handoffs:read"],
+        "networks": ["10.36.8.0/24"],
+        "owner": "王",
+        "expires_at": "2027-01-01T00:00:00+08:00",
+    },
+    KeyReplaceIn: {"name": "window 1 in 2027", "overlap_hours": 24},
     WorkingDayIn: {"working": False, "source": "通知"},
     WorkingYearIn: {"year": 2027, "source": "通知", "days": [{"day": "2027-01-01", "working": False}]},
     WithdrawIn: {"reason": "家里已经想出办法"},

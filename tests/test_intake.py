@@ -18,7 +18,7 @@ from app.answers import RequestReceipt
 from app.tables import event, handoff, help_request, metadata
 from tests import serving
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
-from tests.examples import PERSONAL, a_request, a_request_in_full
+from tests.examples import PERSONAL, a_consent, a_request, a_request_in_full
 from tests.running import Running
 from tests.watching import count, fetch
 
@@ -88,7 +88,7 @@ def test_the_decision_gives_its_reasons_in_both_languages(service: Running) -> N
 
 def test_what_data_sharing_supplies_or_the_person_brought_is_not_asked_for(service: Running) -> None:
     needs = ("minimum_living_allowance", "medical_assistance_applied")
-    empty_handed = take_in(service, a_request(*needs))["missing_materials"]
+    empty_handed = take_in(service, a_request(*needs, consents=[]))["missing_materials"]
     assert [each["code"] for each in empty_handed] == [
         "application_form",
         "verification_authorization",
@@ -142,9 +142,10 @@ def test_a_birth_date_that_differs_from_the_identity_number_is_only_warned_of(se
 def test_everybody_who_is_listed_may_consent_and_a_clock_may_run_a_little_ahead(service: Running) -> None:
     people = ("applicant", "helper", "household/0", "household/1")
     given_at = (datetime.now(UTC) + timedelta(minutes=4)).isoformat()
-    consents = [{"purpose": "medical_data", "person": person, "given_at": given_at} for person in people]
-    household = [{"relation": "child"}, {"relation": "spouse"}]
-    take_in(service, a_request(helper={"relation": "friend"}, household=household, consents=consents))
+    consents = [a_consent("medical_data", person, given_at=given_at) for person in (*people, "obligors/0")]
+    household, obligors = [{"relation": "child"}, {"relation": "spouse"}], [{"relation": "son"}]
+    changes = {"helper": {"relation": "friend"}, "household": household, "obligors": obligors, "consents": consents}
+    take_in(service, a_request(**changes))
 
 
 def test_a_need_that_nobody_can_name_goes_to_the_township_and_the_county(service: Running) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app.tables import delivery, event, handoff, help_request, idempotency
+from tests import examples
 from tests.examples import a_request
 from tests.running import Running
 from tests.watching import count
@@ -33,10 +34,10 @@ def need(**fields: Any) -> dict[str, Any]:
     return {"needs": [{"code": "education_aid", **fields}]}
 
 
-def a_consent(person: str, from_now: int = -1) -> dict[str, str]:
+def a_consent(person: str, from_now: int = -1, **changes: Any) -> dict[str, Any]:
     """Given so many minutes from now."""
     given_at = datetime.now(UTC) + timedelta(minutes=from_now)
-    return {"purpose": "medical_data", "person": person, "given_at": given_at.isoformat()}
+    return examples.a_consent("medical_data", person, **{"given_at": given_at.isoformat(), **changes})
 
 
 # The field that the answer must point to, and what is wrong with the request.
@@ -84,14 +85,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("/needs/0/facts/out_of_pocket_yuan", need(facts={"out_of_pocket_yuan": "48200.001"})),
     ("/needs/0/details", need(details="长" * 4001)),
     ("/narrative", {"narrative": ["a", "list"]}),
-    (
-        "/consents/0/given_at",
-        {"consents": [{"purpose": "medical_data", "person": "applicant", "given_at": "2026-11-20T02:00:00"}]},
-    ),
-    (
-        "/consents/0/person",
-        {"consents": [{"purpose": "medical_data", "person": "neighbour", "given_at": "2026-11-20T02:00:00Z"}]},
-    ),
+    ("/consents/0/given_at", {"consents": [a_consent("applicant", given_at="2026-11-20T02:00:00")]}),
+    ("/consents/0/person", {"consents": [a_consent("neighbour")]}),
+    ("/consents/0/evidence/kind", {"consents": [a_consent("applicant", evidence={"kind": "hearsay"})]}),
+    ("/consents/0/text_version", {"consents": [a_consent("applicant", text_version=99)]}),
+    ("/consents/0/person", {"consents": [a_consent("obligors/0")]}),
     ("/consents/0/person", {"consents": [a_consent("helper")]}),
     ("/consents/1/person", {"consents": [a_consent("applicant"), a_consent("household/0")]}),
     ("/consents/0/person", {"household": [{"relation": "child"}], "consents": [a_consent("household/1")]}),

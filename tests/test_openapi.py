@@ -76,5 +76,5 @@ def test_every_message_out_is_described() -> None:
     handoff = {"dispatched", "supplemented", "urged", "rescheduled", "cancelled", "due_soon", "supervised", "resumed"}
     handoff |= {"extended"}
     notices = {"notice.request", "notice.handoff", "notice.delivery", "notice.emergency", "notice.endpoint"}
-    others = {"ping", "agency.supervised", "emergency.dispatched"}
+    others = {"ping", "consent.withdrawn", "agency.supervised", "emergency.dispatched"}
     assert set(DOCUMENT["webhooks"]) == {f"handoff.{each}" for each in handoff} | others | notices

@@ -24,25 +24,21 @@ from tests.test_house import ANSWERING
 from tests.watching import fetch, until
 
 ANYONE = frozenset(KeyRole) | {None}
-SEE_REQUESTS = {KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR}
-SEE_HANDOFFS = {KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR}
+TAKE_IN = {KeyRole.INTAKE, KeyRole.TOWNSHIP}
+WATCH = {KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR}
+SEE_REQUESTS = TAKE_IN | WATCH
+CHANGE_REQUESTS = {*TAKE_IN, KeyRole.COORDINATOR}
+SEE_HANDOFFS = {KeyRole.AGENCY, KeyRole.TOWNSHIP} | WATCH
 SEE_PROOF = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
-SEE_DELIVERIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
-SEE_AGENCIES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
-EDIT_AGENCIES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
-SEE_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
-EDIT_SUBSCRIPTIONS = {KeyRole.COORDINATOR, KeyRole.ADMIN}
-SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
-EDIT_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN}
-SEE_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
-EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
-SEE_DISPUTES = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
-SEE_ALARMS = {role for role in KeyRole if role in ("auditor", "security")}
+SEE_DELIVERIES = SEE_AGENCIES = SEE_CALENDAR = {*WATCH, KeyRole.ADMIN}
+EDIT_AGENCIES = EDIT_SUBSCRIPTIONS = EDIT_TABLES = EDIT_CALENDAR = {KeyRole.COORDINATOR, KeyRole.ADMIN}
+SEE_SUBSCRIPTIONS = SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+ACT_IN_EMERGENCIES = {*CHANGE_REQUESTS, KeyRole.AGENCY}
+SEE_ALARMS = {KeyRole.AUDITOR, KeyRole.SECURITY}
 SEE_RETENTION = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 HOLD = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
-ACT_IN_EMERGENCIES = {KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
-    ("POST", "/v1/requests"): {KeyRole.INTAKE},
+    ("POST", "/v1/requests"): TAKE_IN,
     ("GET", "/v1/requests"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/timeline"): SEE_REQUESTS,
@@ -50,12 +46,17 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/requests/{request_id}/disclosures"): SEE_REQUESTS,
     ("GET", "/v1/alarms"): SEE_ALARMS,
     ("POST", "/v1/alarms/{alarm_id}/acknowledge"): SEE_ALARMS,
-    ("POST", "/v1/requests/{request_id}/supplements"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
-    ("POST", "/v1/requests/{request_id}/withdraw"): {KeyRole.INTAKE, KeyRole.COORDINATOR},
-    ("POST", "/v1/emergencies"): {KeyRole.INTAKE, KeyRole.EMERGENCY},
-    ("GET", "/v1/emergencies/board"): {KeyRole.COORDINATOR, KeyRole.AUDITOR},
+    ("POST", "/v1/requests/{request_id}/supplements"): CHANGE_REQUESTS,
+    ("POST", "/v1/requests/{request_id}/withdraw"): CHANGE_REQUESTS,
+    ("POST", "/v1/emergencies"): {*TAKE_IN, KeyRole.EMERGENCY},
+    ("GET", "/v1/emergencies/board"): {*WATCH, KeyRole.TOWNSHIP},
+    ("GET", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES | {KeyRole.AUDITOR},
+    ("POST", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES,
+    ("POST", "/v1/requests/{request_id}/consents/{consent_id}/withdraw"): ACT_IN_EMERGENCIES,
+    ("GET", "/v1/consent-texts"): ACT_IN_EMERGENCIES | {KeyRole.ADMIN, KeyRole.AUDITOR},
+    ("POST", "/v1/consent-texts"): EDIT_AGENCIES,
     ("POST", "/v1/requests/{request_id}/emergency"): ACT_IN_EMERGENCIES,
-    ("GET", "/v1/debts"): {*ACT_IN_EMERGENCIES, KeyRole.AUDITOR},
+    ("GET", "/v1/debts"): ACT_IN_EMERGENCIES | WATCH,
     ("POST", "/v1/requests/{request_id}/debts/{kind}/settle"): ACT_IN_EMERGENCIES,
     ("GET", "/v1/aid-rules"): SEE_AGENCIES,
     ("PATCH", "/v1/aid-rules"): EDIT_AGENCIES,
@@ -69,10 +70,11 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/callbacks"): {KeyRole.AGENCY},
     **{
         ("POST", f"/v1/handoffs/{{handoff_id}}/{act}"): {KeyRole.COORDINATOR}
-        for act in ("ruling", "reassign", "urge", "cancel", "extend")
+        for act in ("ruling", "reassign", "cancel", "extend")
     },
-    ("GET", "/v1/disputes"): SEE_DISPUTES,
-    ("GET", "/v1/conference"): SEE_DISPUTES,
+    ("POST", "/v1/handoffs/{handoff_id}/urge"): {KeyRole.COORDINATOR, KeyRole.SUPERVISOR},
+    ("GET", "/v1/disputes"): WATCH,
+    ("GET", "/v1/conference"): WATCH,
     ("POST", "/v1/conference/outcomes"): {KeyRole.COORDINATOR},
     ("POST", "/v1/disputes/{dispute_id}/draft-rule"): {KeyRole.COORDINATOR},
     ("GET", "/v1/handoffs/{handoff_id}/guest-links"): SEE_PROOF,
@@ -107,7 +109,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/routing-tables/{version}/publish"): EDIT_TABLES,
     ("POST", "/v1/routing-tables/{version}/retire"): EDIT_TABLES,
     ("POST", "/v1/routing-tables/{version}/replay"): EDIT_TABLES,
-    ("POST", "/v1/routing/preview"): {KeyRole.INTAKE, *SEE_TABLES},
+    ("POST", "/v1/routing/preview"): TAKE_IN | SEE_TABLES,
     ("GET", "/v1/working-days"): SEE_CALENDAR,
     ("PUT", "/v1/working-days/{day}"): EDIT_CALENDAR,
     ("POST", "/v1/working-days"): EDIT_CALENDAR,
@@ -119,14 +121,32 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests/{request_id}/release"): HOLD,
     ("POST", "/v1/requests/{request_id}/erase"): {KeyRole.COORDINATOR},
     ("GET", "/v1/track/{token}"): ANYONE,
+    ("GET", "/v1/track/{token}/inclusion"): ANYONE,
+    ("GET", "/v1/public/audit-key"): ANYONE,
+    ("GET", "/v1/public/audit-roots"): ANYONE,
+    ("GET", "/v1/public/audit-roots/{day}"): ANYONE,
     ("GET", "/v1/needs"): ANYONE,
     ("GET", "/v1/divisions"): ANYONE,
     ("GET", "/v1/problems/{code}"): ANYONE,
     ("GET", "/health/live"): ANYONE,
     ("GET", "/health/ready"): ANYONE,
-    ("GET", "/metrics"): SEE_DELIVERIES,
+    ("GET", "/metrics"): {*WATCH, KeyRole.ADMIN, KeyRole.SECURITY},
+    **{
+        (method, f"/v1/keys{rest}"): {KeyRole.SECURITY}
+        for method, rest in (
+            *(("GET", ""), ("POST", ""), ("GET", "/{key_id}")),
+            *(("POST", "/{key_id}/replace"), ("POST", "/{key_id}/revoke")),
+        )
+    },
 }
-SAMPLES = {"kind": "aid", "token": "A" * 27, "code": "not_found", "version": "1", "day": "2026-12-01"}
+SAMPLES = {
+    "kind": "aid",
+    "token": "A" * 27,
+    "code": "not_found",
+    "version": "1",
+    "day": "2026-12-01",
+    "consent_id": "1",
+}
 
 
 def make_ended_key(url: str, *, revoked: bool) -> str:

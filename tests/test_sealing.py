@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from app import rotation
-from app.config import CipherName, WrongSettingError
+from app.config import WrongSettingError
 from app.db import Database
+from app.key_settings import CipherName
 from app.master_keys import MasterKeys, fresh, key_id
 from app.sealing import NO_BOX, SERVICE, Sm4Gcm, Vault
 from app.tables import help_request, service_key

@@ -129,7 +129,8 @@ def test_the_lead_is_reached_though_nobody_answers_who_need_not(need: str) -> No
         "debts": 0,
         "division_code": f"{COUNTY}101",
     }
-    case, desk = Case(request=request, handoffs=[], is_new=True), Desk(snapshot, AT, "tests")
+    signed = {"applicant": {}, "consents": [{"purpose": "economic_verification", "person": "applicant"}]}
+    case, desk = Case(request=request, handoffs=[], is_new=True, _person=signed), Desk(snapshot, AT, "tests")
     open_from(case, decide(Facts(f"{COUNTY}101", (need,)), table, snapshot.directory, AT), desk)
     (lead,) = [each for each in case.handoffs if each.role is Role.LEAD]
     while lead.status is HandoffStatus.WAITING:

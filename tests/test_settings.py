@@ -47,7 +47,7 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
     assert (field.description or "").endswith(".")
     (example,) = field.examples or [None]
     assert example is not None
-    if name == "secret":
+    if name in ("secret", "audit_key"):
         example = "4f" * 32  # what the command that the example names prints
     if name.startswith("code_gateway"):
         monkeypatch.setenv(f"{PREFIX}CODE_GATEWAY_SECRET", gateway_secret := signing.new_secret())
@@ -71,6 +71,8 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("database_url", "sqlite://", "write sqlite:////path/to/file"),
         ("database_url", "sqlite:///:memory:", "write sqlite:////path/to/file"),
         ("secret", "too short", "at least 32"),
+        ("audit_key", "4f" * 31, "64 hex digits"),
+        ("audit_key", "xy" * 32, "64 hex digits"),
         ("port", "eighty", "integer"),
         ("port", "65536", "less than or equal to 65535"),
         ("port", "", "integer"),
@@ -244,6 +246,23 @@ def test_with_sqlite_a_secret_is_made_once_beside_the_database_for_its_owner_onl
     assert re.fullmatch(rb"[0-9a-f]{64}", secret)
     assert settings.secret_bytes() == secret
     assert load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3").secret_bytes() == secret
+
+
+def test_with_sqlite_an_audit_key_is_made_once_and_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    settings = load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3")
+    assert settings.audit_seed(make=False) is None
+    assert list(tmp_path.iterdir()) == []
+    seed = settings.audit_seed()
+    (file,) = tmp_path.iterdir()
+    assert (file.name, stat.S_IMODE(file.stat().st_mode)) == ("rows.sqlite3.audit-key", 0o600)
+    assert seed is not None
+    assert len(seed) == 32
+    assert settings.audit_seed() == settings.audit_seed(make=False) == seed
+    assert load_settings(database_url="postgresql://u:p@h/d").audit_seed() is None
+    assert load_settings(audit_key="4F" * 32).audit_seed() == b"O" * 32
+    file.write_bytes(b"short")
+    with pytest.raises(WrongSettingError, match="64 hex digits"):
+        settings.audit_seed()
 
 
 def test_two_databases_have_two_secrets(tmp_path: Path) -> None:

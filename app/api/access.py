@@ -9,41 +9,71 @@ from fastapi import Request, Response
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
+from app.api.clients import address_of, is_within
+from app.api.rates import spend_by_address
 from app.keys import Key, KeyRole
 from app.office import Office
-from app.problems import Problem
+from app.problems import Problem, Text
+from app.rates import Budget
 
 _LONGEST_KEY = 200
+_LOOKS = ("GET", "HEAD")
+_ELSEWHERE = Text(
+    "此密钥不得从这个地址使用;请从密钥所列网络调用,或请安全管理员更改。",
+    "This key may not be used from this address: call from one of its networks, or ask whoever issues keys.",
+)
 
 
-def office_of(request: Request) -> Office:
-    office: Office = request.app.state.office
+def office_of(connection: HTTPConnection) -> Office:
+    office: Office = connection.app.state.office
     return office
 
 
 class Allow(SecurityBase):
     """A dependency that answers with the caller's key, or refuses."""
 
-    def __init__(self, *roles: KeyRole, signature_instead: bool = False) -> None:
+    def __init__(self, *roles: KeyRole, signature_instead: bool = False, budget: Budget = Budget.CALLS) -> None:
         self.roles = frozenset(roles)
         self.signature_instead = signature_instead
+        self.budget = budget
         self.model = HTTPBearerModel(description="A key made with `one-window keys create`.")
         self.scheme_name = "key"
 
     async def __call__(self, request: Request) -> Key | None:
         presented = request.headers.get("authorization")
         if presented is None and self.signature_instead:
+            await spend_by_address(request, self.budget)
             return None
         scheme, _, secret = (presented or "").partition(" ")
         if scheme.lower() != "bearer" or not 0 < len(secret) <= _LONGEST_KEY:
-            raise _unauthenticated()
+            raise await self._unauthenticated(request)
         key = await office_of(request).keys.find(secret)
         if key is None:
-            raise _unauthenticated()
+            raise await self._unauthenticated(request)
+        if key.networks and not is_within(address_of(request), key.networks):
+            raise Problem("forbidden", _ELSEWHERE)
         if key.role not in self.roles:
             raise Problem("forbidden")
+        if key.scopes is not None and (scope := scope_of(request.scope["route"], request.method)) not in key.scopes:
+            text = Text(
+                f"此密钥未开通 {scope};请换用开通的密钥。", f"This key is not for {scope}: use one that has this scope."
+            )
+            raise Problem("forbidden", text)
+        await office_of(request).rates.spend(self.budget, key.holder)
         return key
+
+    async def _unauthenticated(self, request: Request) -> Problem:
+        """Raises `too_many_requests` where somebody keeps trying."""
+        if self.budget is not Budget.EMERGENCIES:
+            await spend_by_address(request, Budget.STRANGERS)
+        return Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+
+
+def scope_of(route: APIRoute, method: str) -> str:
+    """What a key that is narrowed needs for a route: by its tag, to look or to do."""
+    return f"{str(route.tags[0]).replace(' ', '_')}:{'read' if method in _LOOKS else 'write'}"
 
 
 class Direct(APIRoute):
@@ -60,7 +90,3 @@ class Direct(APIRoute):
             return response
 
         return handle
-
-
-def _unauthenticated() -> Problem:
-    return Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})

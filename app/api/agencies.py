@@ -20,7 +20,7 @@ from app.schemas import Moment
 from app.schemas_agencies import AGENCY_CODE, AgencyChange, AgencyIn, SecretIn
 
 router = APIRouter(prefix="/v1/agencies", tags=["agencies"])
-Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
 Code = Annotated[str, Path(pattern=AGENCY_CODE, description="An agency's code.")]
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*")
@@ -45,7 +45,10 @@ async def list_agencies(
     active: Annotated[bool | None, Query()] = None,
 ) -> Response:
     """The directory that handoffs are routed to."""
-    return page_answer(request, await endpoints.listed(office_of(request), page, department, division, active))
+    office = office_of(request)
+    return page_answer(
+        request, await endpoints.listed(office, page, department, division, active, place=key.division_code)
+    )
 
 
 @router.post(
@@ -71,7 +74,7 @@ async def add_agency(request: Request, key: Edits) -> Response:
 )
 async def one_agency(request: Request, key: Looks, code: Code) -> Response:
     """Of its secrets the ages, of its TLS what there is: never the texts."""
-    seen, tag = await endpoints.one(office_of(request), code)
+    seen, tag = await endpoints.one(office_of(request), code, place=key.division_code)
     return answer(seen, headers={"ETag": tag})
 
 
@@ -97,7 +100,7 @@ async def change_agency(
 ) -> Response:
     """What is left out stays. A new endpoint keeps the secret; where there is none, one is made and shown this once."""
     asked = parse(AgencyChange, await read_bytes(request))
-    kept, tag = await endpoints.change(office_of(request), code, asked, if_match)
+    kept, tag = await endpoints.change(office_of(request), code, asked, if_match, place=key.division_code)
     return answer(kept, headers={"ETag": tag})
 
 
@@ -114,7 +117,8 @@ async def rotate_secret(request: Request, key: Edits, code: Code) -> Response:
     """Until the overlap ends the old ones sign too, and are accepted."""
     body = await read_bytes(request)
     asked = parse(SecretIn, body)
-    return answer(await endpoints.rotate_secret(office_of(request), code, asked, repeat_of(request, key, body)), 201)
+    office, repeat = office_of(request), repeat_of(request, key, body)
+    return answer(await endpoints.rotate_secret(office, code, asked, repeat, place=key.division_code), 201)
 
 
 @router.post(
@@ -124,7 +128,7 @@ async def rotate_secret(request: Request, key: Edits, code: Code) -> Response:
 )
 async def resume_endpoint(request: Request, key: Edits, code: Code) -> Response:
     """What waits for it is tried at once. Of an endpoint that is not suspended nothing changes."""
-    seen, tag = await endpoints.resume(office_of(request), code)
+    seen, tag = await endpoints.resume(office_of(request), code, place=key.division_code)
     return answer(seen, headers={"ETag": tag})
 
 
@@ -136,7 +140,7 @@ async def resume_endpoint(request: Request, key: Edits, code: Code) -> Response:
 async def ping(request: Request, key: Edits, code: Code) -> Response:
     """One signed test message (`ping`), now, and exactly what came back. It is no delivery: nothing is kept or tried
     again. One at a time, six a minute."""
-    return answer(await endpoints.ping(office_of(request), code))
+    return answer(await endpoints.ping(office_of(request), code, place=key.division_code))
 
 
 @router.post(

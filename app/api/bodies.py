@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -18,7 +20,13 @@ from app.wire import to_json
 MOST_BYTES = 256 * 1024
 MOST_BYTES_IN_BULK = 1024 * 1024
 MOST_BYTES_OF_A_FILE = 10 * 1024 * 1024
+MOST_LEVELS = 32
+MOST_VALUES = 20_000
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_OTHER_CHARSET = re.compile(r";\s*charset\s*=\s*\"?+(?!utf-?8\b)", re.IGNORECASE)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_INNERMOST = re.compile(rb"\[\]|\{\}")
+_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,200}")
 _DAY_SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 IDEMPOTENCY_KEY: dict[str, Any] = {
@@ -33,7 +41,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     """The body, at most 256 KiB unless told. Raises `unsupported_media_type`, `body_too_large`."""
-    if not is_json(request):
+    if not is_json(request) or _OTHER_CHARSET.search(request.headers["content-type"]):
         raise Problem("unsupported_media_type")
     return await _read(request, most)
 
@@ -43,6 +51,9 @@ def is_json(request: Request) -> bool:
 
 
 async def _read(request: Request, most: int) -> bytes:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        text = Text("请勿压缩正文:不接受 Content-Encoding。", "Send the body as it is, without Content-Encoding.")
+        raise Problem("unsupported_media_type", text)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
@@ -71,7 +82,13 @@ def takes_file(kinds: Iterable[str], *headers: dict[str, Any]) -> dict[str, Any]
 
 
 def parse(model: type[Model], body: bytes) -> Model:
-    """Raises `malformed_json`, or `validation_failed` with the faults."""
+    """Raises `malformed_json`, `too_complex`, or `validation_failed` with the faults."""
+    _refuse_what_readers_differ_on(body)
+    return validated(model, body)
+
+
+def validated(model: type[Model], body: bytes) -> Model:
+    """Of JSON that is ours, or was looked at as a whole. Raises as `parse` does."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -80,6 +97,35 @@ def parse(model: type[Model], body: bytes) -> Model:
         raise Problem("malformed_json")
     listed = [_field_error(fault) for fault in faults[:MOST_ERRORS]]
     raise invalid(*listed, unlisted=len(faults) - len(listed))
+
+
+def _refuse_what_readers_differ_on(body: bytes) -> None:
+    """Depth without end, values without number, a key twice: JSON leaves open what becomes of them. What is no JSON at
+    all is left to the validation."""
+    if body.count(b"{") + body.count(b"[") > MOST_LEVELS and not _is_shallow(_STRING.sub(b"", body)):
+        raise Problem("too_complex")
+    if body.count(b",") > MOST_VALUES and _STRING.sub(b"", body).count(b",") > MOST_VALUES:
+        raise Problem("too_complex")
+    try:
+        json.loads(body, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
+        return
+
+
+def _is_shallow(without_strings: bytes) -> bool:
+    brackets = without_strings.translate(None, _BUT_BRACKETS)
+    for _ in range(MOST_LEVELS):
+        brackets = _INNERMOST.sub(b"", brackets)
+    return not brackets or not _INNERMOST.search(brackets)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) == len(pairs):
+        return
+    ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+    shown = json.dumps(twice[:64], ensure_ascii=True)
+    text = Text(f"同一对象中 {shown} 出现两次,请只写一次。", f"{shown} stands twice in one object; write it once.")
+    raise Problem("malformed_json", text)
 
 
 def answer(content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -214,6 +260,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
     "bool_type": ("应为 true 或 false。", "Write true or false."),
     "certificate_without_key": ("客户端证书与私钥须一并给出。", "Give a certificate together with its key."),
+    "network_malformed": (
+        "应为网络地址,如 10.36.8.0/24。",
+        "Write a network such as 10.36.8.0/24, the bits after its length zero.",
+    ),
     "nowhere": ("请说明地点:where 或 division_code。", "Say where it is: `where` or `division_code`."),
     "float_type": ("应为数字。", "This must be a number."),
     "finite_number": ("应为有限的数字。", "This must be a finite number."),

@@ -16,7 +16,7 @@ from app import callbacks, etags, metrics, refused_callbacks, senders
 from app.answers import CallbackAnswer
 from app.answers_proof import ItemAnswers
 from app.api.access import Allow, office_of
-from app.api.bodies import MOST_BYTES_IN_BULK, answer, parse, read_bytes, takes
+from app.api.bodies import MOST_BYTES_IN_BULK, answer, parse, read_bytes, takes, validated
 from app.api.documents import answers
 from app.api.edge import language_of
 from app.callbacks import Callback
@@ -149,7 +149,7 @@ async def _answered(
 
 def _read(sender: Sender, item: Any) -> Callback | Problem:
     try:
-        said = parse(CallbackItem, json.dumps(item).encode())
+        said = validated(CallbackItem, json.dumps(item).encode())
     except Problem as problem:
         return problem
     assert said.data.handoff_id is not None

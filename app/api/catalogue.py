@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app import catalogue
 from app.answers import ProblemExplained
@@ -13,9 +13,11 @@ from app.api.access import office_of
 from app.api.bodies import answer
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
+from app.api.rates import Within
 from app.problems import KINDS, Problem
+from app.rates import Budget
 
-router = APIRouter(prefix="/v1", tags=["catalogue"])
+router = APIRouter(prefix="/v1", tags=["catalogue"], dependencies=[Depends(Within(Budget.STRANGERS))])
 
 
 @router.get("/needs", summary="The need catalogue", responses=answers(NeedList, key=False))

@@ -30,7 +30,7 @@ from app.schemas_coordination import OutcomesIn
 
 router = APIRouter(prefix="/v1/conference", tags=["coordination"])
 Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]
-Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FILE: dict[str, Any] = {XLSX: {"schema": {"type": "string", "format": "binary"}}}
 _LISTED = answers(Agenda, "validation_failed", what="The list; as a workbook, with columns for the outcomes.")

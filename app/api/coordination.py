@@ -22,7 +22,8 @@ from app.wire import from_json
 
 router = APIRouter(prefix="/v1", tags=["coordination"])
 Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]
-Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+Urges = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
 IfMatch = Annotated[
     str | None,
     Header(
@@ -80,7 +81,7 @@ async def reassign(request: Request, key: Coordinates, handoff_id: UUID, if_matc
     responses=_answers(),
     openapi_extra=takes(UrgeIn, IDEMPOTENCY_KEY),
 )
-async def urge(request: Request, key: Coordinates, handoff_id: UUID, if_match: IfMatch = None) -> Response:
+async def urge(request: Request, key: Urges, handoff_id: UUID, if_match: IfMatch = None) -> Response:
     """`handoff.urged`, with the note, in a lane that overtakes ordinary messages."""
     call, asked = await _asked(request, key, handoff_id, if_match, UrgeIn)
     return _coordinated(await coordination.urge(office_of(request), call, asked))
@@ -137,4 +138,4 @@ async def list_disputes(
 async def draft_rule(request: Request, key: Coordinates, dispute_id: UUID) -> Response:
     """Check it, try it, publish it as any other draft."""
     repeat_of(request, key, b"")  # a key of the wrong shape is refused here as everywhere
-    return answer(await drafting.draft(office_of(request), key.actor, dispute_id), 201)
+    return answer(await drafting.draft(office_of(request), key, dispute_id), 201)

@@ -16,7 +16,7 @@ from app.schemas_agencies import AGENCY_CODE
 from app.schemas_emergencies import AidRulesIn, DutyListIn
 
 router = APIRouter(prefix="/v1", tags=["emergencies"])
-Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
 Code = Annotated[str, Path(pattern=AGENCY_CODE)]
 IfMatch = Annotated[
@@ -42,7 +42,7 @@ async def aid_rules(request: Request, key: Looks) -> Response:
 async def set_aid_rules(request: Request, key: Edits, if_match: IfMatch = None) -> Response:
     """A row of the same division and day is replaced; the others stay."""
     asked = parse(AidRulesIn, await read_bytes(request))
-    return _shown(await county_aid.set_aid_rules(office_of(request), asked, if_match))
+    return _shown(await county_aid.set_aid_rules(office_of(request), asked, if_match, place=key.division_code))
 
 
 @router.get(
@@ -52,7 +52,7 @@ async def set_aid_rules(request: Request, key: Edits, if_match: IfMatch = None) 
 )
 async def duty_list(request: Request, key: Looks, code: Code) -> Response:
     """In the order in which they are called."""
-    return _shown(await county_aid.duty_list(office_of(request), code))
+    return _shown(await county_aid.duty_list(office_of(request), code, place=key.division_code))
 
 
 @router.put(
@@ -64,7 +64,7 @@ async def duty_list(request: Request, key: Looks, code: Code) -> Response:
 async def set_duty_list(request: Request, key: Edits, code: Code, if_match: IfMatch = None) -> Response:
     """The whole list; emergencies that are open go on with the new one."""
     asked = parse(DutyListIn, await read_bytes(request))
-    return _shown(await county_aid.set_duty_list(office_of(request), code, asked, if_match))
+    return _shown(await county_aid.set_duty_list(office_of(request), code, asked, if_match, place=key.division_code))
 
 
 def _shown(content: dict[str, Any]) -> Response:

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app import endpoints, reading
-from app.answers import DeliveryPage, DeliveryView
 from app.answers_agencies import SentAgain
+from app.answers_deliveries import DeliveryPage, DeliveryView
 from app.api.access import Allow, office_of
 from app.api.bodies import answer
 from app.api.documents import answers
@@ -21,7 +21,7 @@ from app.keys import Key, KeyRole
 from app.purposes import Purpose
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
-Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Sends = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
 
 
@@ -35,7 +35,8 @@ async def list_deliveries(
     subscription: Annotated[UUID | None, Query(description="What a subscriber is told.")] = None,
 ) -> Response:
     """`status=exhausted` is what three days of tries did not deliver: call the agency, then send it again."""
-    return page_answer(request, await reading.deliveries(office_of(request), page, status, agency, subscription))
+    office = office_of(request)
+    return page_answer(request, await reading.deliveries(office, key, page, status, agency, subscription))
 
 
 @router.get(
@@ -55,7 +56,7 @@ async def one_delivery(request: Request, key: Looks, delivery_id: UUID, purpose:
 async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response:
     """One that was delivered, or given up: the same id and the same bytes, for another three days."""
     office = office_of(request)
-    await again.redeliver(office.database, delivery_id, key.actor)
+    await again.redeliver(office.database, delivery_id, key.actor, place=key.division_code)
     return answer(await reading.one_delivery(office, key, delivery_id, Purpose.HANDLING))
 
 

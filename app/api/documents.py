@@ -14,7 +14,7 @@ _REQUEST_ID = {"X-Request-ID": {"description": "Names this call in the logs.", "
 ETAG = {"ETag": {"description": "Of the state that is shown, for `If-Match`.", "schema": {"type": "string"}}}
 _ALWAYS = ("internal_error", "unavailable")
 _WITH_KEY = ("unauthenticated", "forbidden")
-_WITH_BODY = ("malformed_json", "body_too_large", "unsupported_media_type", "validation_failed")
+_WITH_BODY = ("malformed_json", "too_complex", "body_too_large", "unsupported_media_type", "validation_failed")
 
 
 def answers(
@@ -23,6 +23,7 @@ def answers(
     status: int = 200,
     key: bool = True,
     body: bool = False,
+    limited: bool = True,
     what: str = "OK",
     headers: Mapping[str, Any] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
@@ -32,6 +33,7 @@ def answers(
         good["model"] = model
     declared: dict[int | str, dict[str, Any]] = {status: good}
     all_codes = [*codes, *(_WITH_KEY if key else ()), *(_WITH_BODY if body else ()), *_ALWAYS]
+    all_codes += ["too_many_requests"] if limited else []
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(all_codes):
         by_status.setdefault(KINDS[code].status, []).append(code)
@@ -45,6 +47,6 @@ def answers(
         }
     if 412 in declared:
         declared[412]["headers"] = {**_REQUEST_ID, **ETAG}
-    if 503 in declared:
-        declared[503]["headers"] = {**_REQUEST_ID, "Retry-After": {"schema": {"type": "string"}}}
+    for later in declared.keys() & {429, 503}:
+        declared[later]["headers"] = {**_REQUEST_ID, "Retry-After": {"schema": {"type": "string"}}}
     return declared

@@ -28,14 +28,26 @@ from app.wire import to_json
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ENGLISH_FIRST = re.compile(r"\s*en\b", re.IGNORECASE)
-_SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY")]
+HARDENED = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_ONLY_TLS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Edge:
-    """The outermost ASGI layer. Logs the route's template, never the address: it may hold a tracking token."""
+    """The outermost ASGI layer. Logs the route's template, never the address: it may hold a tracking token. Of the
+    headers that keep an answer to itself, an answer may have its own instead."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, only_tls: bool = False) -> None:
         self._app = app
+        self._hardened = [*HARDENED, _ONLY_TLS] if only_tls else HARDENED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,11 +63,10 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    *_SECURITY_HEADERS,
-                ]
+                own = message["headers"]
+                named = {name for name, _ in own}
+                hardened = [each for each in self._hardened if each[0] not in named]
+                message["headers"] = [*own, (b"x-request-id", request_id.encode()), *hardened]
             await send(message)
 
         try:

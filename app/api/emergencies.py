@@ -17,6 +17,7 @@ from app.api.paging import Paged, page_answer
 from app.debts import DebtKind
 from app.emergency_board import board
 from app.keys import Key, KeyRole
+from app.rates import Budget
 from app.schemas_emergencies import EmergencyIn, LiftIn, SettleIn
 
 MOST_SECONDS = 10
@@ -32,10 +33,12 @@ PREFER = {
 _APPLIED = {"Preference-Applied": {"description": "`wait=N`, as applied.", "schema": {"type": "string"}}}
 alarm_router = APIRouter(prefix="/v1/emergencies", tags=["emergencies"], route_class=Direct)
 router = APIRouter(prefix="/v1", tags=["emergencies"])
-Tells = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.EMERGENCY))]
-Watches = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
-Acts = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR))]
-Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+Tells = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.EMERGENCY, budget=Budget.EMERGENCIES))]
+Watches = Annotated[Key, Depends(Allow(KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
+_ACT = (KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.AGENCY, KeyRole.COORDINATOR)
+Acts = Annotated[Key, Depends(Allow(*_ACT))]
+Lifts = Annotated[Key, Depends(Allow(*_ACT, budget=Budget.EMERGENCIES))]
+Looks = Annotated[Key, Depends(Allow(*_ACT, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
 
 
 @alarm_router.post(
@@ -48,6 +51,7 @@ Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.AGENCY, KeyRole.COO
         "malformed_header",
         status=201,
         body=True,
+        limited=False,
         what="Stored, and every agency's message queued before all others.",
         headers=_APPLIED,
     ),
@@ -84,10 +88,12 @@ async def emergency_board(request: Request, key: Watches, page: Paged) -> Respon
 @router.post(
     "/requests/{request_id}/emergency",
     summary="Make a request an emergency",
-    responses=answers(EmergencyView, "not_found", "already_closed", body=True, what="It is one now, or was already."),
+    responses=answers(
+        EmergencyView, "not_found", "already_closed", body=True, limited=False, what="It is one now, or was already."
+    ),
     openapi_extra=takes(LiftIn),
 )
-async def lift(request: Request, key: Acts, request_id: UUID) -> Response:
+async def lift(request: Request, key: Lifts, request_id: UUID) -> Response:
     """By the facts that somebody states, never by words. It keeps its number; what was sent is told anew before all
     else, what waits is sent, and whoever acts on such a danger is added."""
     asked = parse(LiftIn, await read_bytes(request))
@@ -106,7 +112,8 @@ async def list_debts(
     open: Annotated[bool | None, Query(description="Those still open, or those settled.")] = None,  # noqa: A002
     overdue: Annotated[bool, Query(description="Those open past their day.")] = False,
 ) -> Response:
-    """An agency sees those of requests that it has a part in, an intake key those of requests that it took in."""
+    """An agency sees those of requests that it has a part in, an intake key those of requests that it took in, others
+    those of their jurisdiction."""
     return page_answer(request, await debts.listed(office_of(request), key, debts.Asked(page, open, overdue)))
 
 

@@ -15,7 +15,7 @@ from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.identifiers import now
 from app.keys import Key, KeyRole
-from app.schemas import GuestLinkIn
+from app.schemas_coordination import GuestLinkIn
 
 router = APIRouter(prefix="/v1", tags=["guest links"])
 Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]
@@ -30,7 +30,7 @@ _ONCE = {"Cache-Control": "no-store"}
 )
 async def list_links(request: Request, key: Looks, handoff_id: UUID, page: Paged) -> Response:
     """Those that have ended or were revoked too. What opens one was shown when it was made, and nowhere else."""
-    return page_answer(request, await reading.guest_links(office_of(request), handoff_id, page))
+    return page_answer(request, await reading.guest_links(office_of(request), key, handoff_id, page))
 
 
 @router.post(

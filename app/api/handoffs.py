@@ -21,7 +21,10 @@ from app.lifecycle import Clock, HandoffStatus
 from app.problems import Problem, Text
 
 router = APIRouter(prefix="/v1/handoffs", tags=["handoffs"])
-Looks = Annotated[Key, Depends(Allow(KeyRole.AGENCY, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
+Looks = Annotated[
+    Key,
+    Depends(Allow(KeyRole.AGENCY, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),
+]
 _WAITS = Text("只有承办单位自己的密钥可以等待。", "Only an agency's own key may wait for its inbox.")
 AgencyCode = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="An agency's code.")]
 
@@ -51,7 +54,7 @@ async def list_handoffs(
         ),
     ] = None,
 ) -> Response:
-    """An agency sees what was dispatched to it; coordinators and auditors see all handoffs.
+    """An agency sees what was dispatched to it; others see all handoffs of requests in their jurisdiction.
 
     With `wait`: what the agency was told of (dispatched, supplemented, reminded, urged, ...) after `after`, the oldest
     first; if there is nothing, as soon as there is something, or nothing after that many seconds. The `next_cursor`

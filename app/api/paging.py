@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 
 from app.api.bodies import answer
-from app.reading import PageAsked
+from app.paged import PageAsked
 
 
 def _page(

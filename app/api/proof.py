@@ -28,7 +28,7 @@ Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
 async def list_callbacks(request: Request, key: Looks, handoff_id: UUID, page: Paged) -> Response:
     """Applied, recorded and refused callbacks, each by its digest. Of refused ones at most 20 in an hour and 200 in
     all are kept."""
-    return page_answer(request, await reading.callbacks(office_of(request), handoff_id, page))
+    return page_answer(request, await reading.callbacks(office_of(request), key, handoff_id, page))
 
 
 @router.get(
@@ -39,4 +39,4 @@ async def list_callbacks(request: Request, key: Looks, handoff_id: UUID, page: P
 async def proof(request: Request, key: Looks, handoff_id: UUID) -> Response:
     """Each message with its attempts, each callback with its signature verified again, each event with the hash chain
     of its request. Nothing personal: digests stand for bodies."""
-    return answer(await prove_handoff(office_of(request), handoff_id))
+    return answer(await prove_handoff(office_of(request), handoff_id, key))

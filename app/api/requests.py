@@ -17,13 +17,17 @@ from app.api.paging import Paged, page_answer
 from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
+from app.rates import Budget
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
-TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE))]
-Looks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
-Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR))]
+TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, budget=Budget.INTAKE))]
+Looks = Annotated[
+    Key,
+    Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),
+]
+Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 
 
 @intake_router.post(
@@ -57,7 +61,7 @@ async def list_requests(
     status: Annotated[RequestStatus | None, Query()] = None,
     emergency: Annotated[bool | None, Query(description="Those that are emergencies, or those that are none.")] = None,
 ) -> Response:
-    """An intake key sees what it took in; coordinators and auditors see all. No personal data here."""
+    """A key that takes in sees what it took in; others what lies in their jurisdiction. No personal data here."""
     return page_answer(request, await reading.requests(office_of(request), key, page, status, emergency))
 
 
@@ -67,7 +71,7 @@ async def list_requests(
     responses=answers(RequestView, "not_found", "purpose_needed", "validation_failed"),
 )
 async def one_request(request: Request, key: Looks, request_id: UUID, purpose: StatedPurpose = None) -> Response:
-    """`person` is shown to the door that took it in and to coordinators; auditors see null. That it was shown is
+    """`person` is shown to the door that took it in, to its township and to coordinators; others see null. That it was shown is
     recorded before it is, with the purpose."""
     return answer(await reading.request(office_of(request), key, request_id, purpose))
 

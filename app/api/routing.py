@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from app import previewing, replay, tabling
+from app import previewing, replay, rights, tabling
 from app.answers_routing import (
     Certificate,
     Preview,
@@ -30,13 +30,16 @@ from app.api.bodies import (
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
-from app.schemas import PreviewIn, PublishIn, ReplayIn
+from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 
 router = APIRouter(prefix="/v1/routing-tables", tags=["routing"])
 preview_router = APIRouter(prefix="/v1/routing", tags=["routing"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
-Asks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
+Asks = Annotated[
+    Key,
+    Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR)),
+]
 Version = Annotated[int, Path(ge=1, le=10**6)]
 Language = Annotated[Literal["zh", "en"], Query(description="Of headings, words and conditions.")]
 _TYPES = {
@@ -143,6 +146,7 @@ async def prove(request: Request, key: Edits, version: Version) -> Response:
 async def publish(request: Request, key: Edits, version: Version) -> Response:
     """It is proved once more first. A request sees the old table or the new one, whole."""
     asked = parse(PublishIn, await read_bytes(request))
+    await rights.must_hold_all(office_of(request), key)
     return answer(await tabling.publish(office_of(request), key.actor, version, asked))
 
 
@@ -153,6 +157,7 @@ async def publish(request: Request, key: Edits, version: Version) -> Response:
 )
 async def retire(request: Request, key: Edits, version: Version) -> Response:
     """The version before it decides from now on. What it decided stays, and can still be made again."""
+    await rights.must_hold_all(office_of(request), key)
     return answer(await tabling.retire(office_of(request), version))
 
 
@@ -165,7 +170,7 @@ async def retire(request: Request, key: Edits, version: Version) -> Response:
 async def try_out(request: Request, key: Edits, version: Version) -> Response:
     """What would change, by need and agency, with examples, and the change in load of each agency. Nothing is stored."""
     asked = parse(ReplayIn, await read_bytes(request))
-    return answer(await replay.replay(office_of(request), version, asked))
+    return answer(await replay.replay(office_of(request), version, asked, place=key.division_code))
 
 
 @preview_router.post(

@@ -33,7 +33,7 @@ async def list_subscriptions(
     request: Request, key: Looks, page: Paged, active: Annotated[bool | None, Query()] = None
 ) -> Response:
     """`active=false` are those that have ended."""
-    return page_answer(request, await subscriptions.listed(office_of(request), page, active))
+    return page_answer(request, await subscriptions.listed(office_of(request), page, active, place=key.division_code))
 
 
 @router.post(
@@ -56,7 +56,7 @@ async def subscribe(request: Request, key: Edits) -> Response:
     body = await read_bytes(request)
     asked = parse(SubscriptionIn, body)
     repeat = repeat_of(request, key, body)
-    return answer(await subscriptions.add(office_of(request), key.actor, asked, repeat), 201)
+    return answer(await subscriptions.add(office_of(request), key.actor, asked, repeat, place=key.division_code), 201)
 
 
 @router.get(
@@ -66,7 +66,7 @@ async def subscribe(request: Request, key: Edits) -> Response:
 )
 async def one_subscription(request: Request, key: Looks, subscription_id: UUID) -> Response:
     """Of its secrets the ages, of its TLS what there is: never the texts."""
-    seen, tag = await subscriptions.one(office_of(request), subscription_id)
+    seen, tag = await subscriptions.one(office_of(request), subscription_id, place=key.division_code)
     return answer(seen, headers={"ETag": tag})
 
 
@@ -93,7 +93,8 @@ async def change_subscription(
 ) -> Response:
     """What is left out stays. A new endpoint keeps the secret, and gets what waits."""
     asked = parse(SubscriptionChange, await read_bytes(request))
-    kept, tag = await subscriptions.change(office_of(request), subscription_id, asked, if_match)
+    office = office_of(request)
+    kept, tag = await subscriptions.change(office, subscription_id, asked, if_match, place=key.division_code)
     return answer(kept, headers={"ETag": tag})
 
 
@@ -106,7 +107,7 @@ async def change_subscription(
 async def end_subscription(request: Request, key: Edits, subscription_id: UUID) -> Response:
     """Nothing new is queued for it and what waits is not sent; `active` true with PATCH takes it back. Ending twice is
     no error."""
-    await subscriptions.end(office_of(request), subscription_id)
+    await subscriptions.end(office_of(request), subscription_id, place=key.division_code)
     return Response(status_code=204)
 
 
@@ -130,7 +131,10 @@ async def rotate_secret(request: Request, key: Edits, subscription_id: UUID) -> 
     body = await read_bytes(request)
     asked = parse(SecretIn, body)
     repeat = repeat_of(request, key, body)
-    return answer(await subscriptions.rotate_secret(office_of(request), subscription_id, asked, repeat), 201)
+    office = office_of(request)
+    return answer(
+        await subscriptions.rotate_secret(office, subscription_id, asked, repeat, place=key.division_code), 201
+    )
 
 
 @router.post(
@@ -141,4 +145,4 @@ async def rotate_secret(request: Request, key: Edits, subscription_id: UUID) -> 
 async def ping(request: Request, key: Edits, subscription_id: UUID) -> Response:
     """One signed test message (`ping`), now, and exactly what came back. It is no delivery: nothing is kept or tried
     again. One at a time, six a minute."""
-    return answer(await subscriptions.ping(office_of(request), subscription_id))
+    return answer(await subscriptions.ping(office_of(request), subscription_id, place=key.division_code))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header
 from app.messages import (
     AgencySupervisedMessage,
     CancelledMessage,
+    ConsentWithdrawnMessage,
     DeliveryNotice,
     DispatchedMessage,
     DueSoonMessage,
@@ -110,6 +111,17 @@ def handoff_cancelled(
     webhook_signature: Signature,
 ) -> None:
     """Nothing more is to be done on it."""
+
+
+@router.post("consent.withdrawn", responses=_RESPONSES)
+def consent_withdrawn(
+    body: ConsentWithdrawnMessage | ReferenceMessage,
+    webhook_id: WebhookId,
+    webhook_timestamp: Timestamp,
+    webhook_signature: Signature,
+) -> None:
+    """A consent that you have data by was withdrawn: stop using what it opened. Complete with what you may still use,
+    or with `not_granted`."""
 
 
 @router.post("handoff.due_soon", responses=_RESPONSES)

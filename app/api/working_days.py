@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator
 
-from app import working_days
+from app import rights, working_days
 from app.answers_calendar import CalendarChanged, WorkingDays, YearImported
 from app.api.access import Allow, office_of
 from app.api.bodies import (
@@ -29,7 +29,7 @@ from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.year_notice import of_body, of_sheet
 
 router = APIRouter(prefix="/v1/working-days", tags=["calendar"])
-Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
+Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
 Day = Annotated[date, BeforeValidator(iso_day)]
 _SHEET = "text/csv; charset=utf-8"
@@ -54,6 +54,7 @@ async def list_working_days(
 )
 async def change_working_day(request: Request, key: Edits, day: Day) -> Response:
     """From today on, within the years that are known. A day that is over stays: clocks have ended by it."""
+    await rights.must_hold_all(office_of(request), key)
     asked = parse(WorkingDayIn, await read_bytes(request))
     return answer(await working_days.change(office_of(request), key.actor, day, asked))
 
@@ -69,6 +70,7 @@ async def change_working_day(request: Request, key: Edits, day: Day) -> Response
 async def import_year(request: Request, key: Edits) -> Response:
     """The State Council's notice as JSON, or as CSV `day,working,source`: days off and make-up days; all others follow
     the week. Taken whole in place of what the year had, or refused whole with every fault."""
+    await rights.must_hold_all(office_of(request), key)
     if is_json(request):
         body = await read_bytes(request)
         notice = of_body(parse(WorkingYearIn, body))

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import clocks, presenting, rights
 from app.clocks import rule_of
 from app.identifiers import now
+from app.jurisdictions import of_requests_within, within
 from app.keys import Key
 from app.lifecycle import DisputeState, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
@@ -68,12 +69,12 @@ class _Facts:
 
 @again_if_outdated
 async def agenda(office: Office, key: Key, most: int) -> dict[str, Any]:
-    """An `Agenda`: at most so many of each kind."""
-    snapshot, at = await office.registry.current(), now()
+    """An `Agenda` of the key's jurisdiction: at most so many of each kind."""
+    snapshot, at, place = await office.registry.current(), now(), key.division_code
     async with office.database.reading_as_one() as connection:
-        disputes = await _rows(connection, _disputes(most))
-        several, unseen = await _several(connection, most)
-        late = await _rows(connection, _late(at, most))
+        disputes = await _rows(connection, _disputes(most, place))
+        several, unseen = await _several(connection, most, place)
+        late = await _rows(connection, _late(at, most, place))
         lists = {DISPUTE: disputes, SEVERAL_OPEN: several, OVERDUE_TWICE: late}
         ids = {row["request_id"] for rows in lists.values() for row in rows[:most]}
         facts = await _facts(connection, ids, with_words=rights.sees_people(key))
@@ -87,18 +88,23 @@ async def agenda(office: Office, key: Key, most: int) -> dict[str, Any]:
     return {"at": at, "items": items, "more": more}
 
 
-def _disputes(most: int) -> Any:
+def _disputes(most: int, place: str | None) -> Any:
     is_open = dispute.c.state == DisputeState.OPEN.value
-    return select(dispute).where(is_open).order_by(dispute.c.id).limit(most + 1)
+    return (
+        select(dispute)
+        .where(is_open, *of_requests_within(place, dispute.c.request_id))
+        .order_by(dispute.c.id)
+        .limit(most + 1)
+    )
 
 
-async def _several(connection: AsyncConnection, most: int) -> tuple[list[Mapping[Any, Any]], bool]:
+async def _several(connection: AsyncConnection, most: int, place: str | None) -> tuple[list[Mapping[Any, Any]], bool]:
     """Needs that several agencies work on, one more than `most` where there are more, oldest requests first; and whether
     there were open requests beyond those that one call looks at."""
     found: list[Mapping[Any, Any]] = []
     last = UUID(int=0)
     for _ in range(_MOST_LOOKS):
-        ids = list((await connection.execute(open_after(last))).scalars())
+        ids = list((await connection.execute(open_after(last, place=place))).scalars())
         if not ids:
             return found, False
         found += await _rows(connection, several_of(ids))
@@ -108,11 +114,11 @@ async def _several(connection: AsyncConnection, most: int) -> tuple[list[Mapping
     return found, True
 
 
-def open_after(last: UUID, most: int = _AT_A_LOOK) -> Any:
+def open_after(last: UUID, most: int = _AT_A_LOOK, place: str | None = None) -> Any:
     """The next open requests by id: the next of each status that is open, and of these the first."""
     of_status = (
         select(help_request.c.id)
-        .where(help_request.c.status == status, help_request.c.id > last)
+        .where(help_request.c.status == status, help_request.c.id > last, *within(place))
         .order_by(help_request.c.id)
         .limit(most)
         .subquery()
@@ -130,11 +136,12 @@ def several_of(request_ids: Collection[UUID]) -> Any:
     return of_requests.group_by(*of_need).having(func.count() >= SEVERAL).order_by(*of_need)
 
 
-def _late(at: datetime, most: int) -> Any:
+def _late(at: datetime, most: int, place: str | None) -> Any:
     of_handoff = (event.c.request_id == handoff.c.request_id) & (event.c.handoff_id == handoff.c.id)
     urged = select(func.count()).where(of_handoff, event.c.kind.in_(URGED)).scalar_subquery()
     late = (handoff.c.first_due < at) & (urged >= TWICE)
-    return select(handoff).where(late).order_by(handoff.c.first_due, handoff.c.id).limit(most + 1)
+    there = of_requests_within(place, handoff.c.request_id)
+    return select(handoff).where(late, *there).order_by(handoff.c.first_due, handoff.c.id).limit(most + 1)
 
 
 async def _rows(connection: AsyncConnection, query: Any) -> list[Mapping[Any, Any]]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import clocks
+from app import clocks, rights
 from app.coordination import acts_on, agency_fault, extended, ruled, ruling_fault
 from app.deadlines import end_of
 from app.delivery.notices import finish
@@ -50,7 +50,7 @@ async def apply(office: Office, key: Key, lines: Sequence[Line], repeat: Repeat 
     `idempotency_conflict`."""
     desk = await desk_of(office, key)
     async with office.database.writing() as connection:
-        cases = await _cases(connection, lines)
+        cases = await _cases(connection, key, lines)
         if repeat and (first := await first_answer(connection, repeat)):
             answer: bytes = first.answer
             return answer
@@ -70,12 +70,13 @@ async def apply(office: Office, key: Key, lines: Sequence[Line], repeat: Repeat 
     return answer
 
 
-async def _cases(connection: AsyncConnection, lines: Sequence[Line]) -> dict[UUID, Case]:
-    """By handoff."""
+async def _cases(connection: AsyncConnection, key: Key, lines: Sequence[Line]) -> dict[UUID, Case]:
+    """By handoff, those that the key reaches."""
     wanted = select(handoff.c.id, handoff.c.request_id).where(handoff.c.id.in_({each.outcome.item for each in lines}))
     requests = {row.id: row.request_id for row in await connection.execute(wanted)}
     cases = await load_all(connection, set(requests.values()))
-    return {handoff_id: cases[request_id] for handoff_id, request_id in requests.items()}
+    found = {handoff_id: cases[request_id] for handoff_id, request_id in requests.items()}
+    return {handoff_id: case for handoff_id, case in found.items() if rights.reaches(key, case.request)}
 
 
 def _applied(lines: Sequence[Line], cases: dict[UUID, Case], desk: Desk) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from app.db import Database
 from app.delivery import outbox
 from app.delivery.lanes import Priority
 from app.identifiers import first_id, now
+from app.jurisdictions import deliveries_within
 from app.ledger import write_units
 from app.problems import Problem
 from app.tables import delivery
@@ -30,14 +31,16 @@ _SLACK = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """All that a receiver was sent since a time; with neither, all that is exhausted. Never what is pending, nor what was
-    erased."""
+    """All that a receiver was sent since a time; with neither, all that is exhausted; of a place, or of everywhere. Never
+    what is pending, nor what was erased."""
 
     receiver: str | None = None
     since: datetime | None = None
+    place: str | None = None
 
     def of(self, *columns: object) -> Select[tuple[object, ...]]:
-        chosen = select(*columns).select_from(delivery).where(delivery.c.sealed != b"")  # type: ignore[call-overload]
+        chosen = select(*columns).select_from(delivery)  # type: ignore[call-overload]
+        chosen = chosen.where(delivery.c.sealed != b"", *deliveries_within(self.place))
         if self.receiver is None:
             return chosen.where(delivery.c.status == "exhausted")  # type: ignore[no-any-return]
         chosen = chosen.where(delivery.c.receiver == self.receiver, delivery.c.status.in_(("delivered", "exhausted")))
@@ -54,17 +57,18 @@ class Batch(NamedTuple):
     last: UUID
 
 
-async def redeliver(database: Database, delivery_id: UUID, actor: str) -> None:
+async def redeliver(database: Database, delivery_id: UUID, actor: str, *, place: str | None) -> None:
     """One, in its own lane. Raises `not_found`, `delivery_pending`, `body_erased`."""
     async with database.reading() as connection:
-        found = (await connection.execute(select(delivery.c.request_id).where(delivery.c.id == delivery_id))).first()
+        one = select(delivery.c.request_id).where(delivery.c.id == delivery_id, *deliveries_within(place))
+        found = (await connection.execute(one)).first()
     if found is None:
         raise Problem("not_found")
     at = now()
     async with database.writing() as connection:
         case = await load(connection, found.request_id) if found.request_id is not None else None
-        one = select(delivery.c.status, delivery.c.handoff_id, delivery.c.sealed).where(delivery.c.id == delivery_id)
-        before = (await connection.execute(one)).one()
+        state = select(delivery.c.status, delivery.c.handoff_id, delivery.c.sealed).where(delivery.c.id == delivery_id)
+        before = (await connection.execute(state)).one()
         if not before.sealed:
             raise Problem("body_erased")
         if not await outbox.send_again(connection, [delivery_id], at):

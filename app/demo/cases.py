@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 TOWNSHIP = "360803101"
+_SIGNED = {"purpose": "economic_verification", "evidence": {"kind": "paper_signature", "reference": "演示 2021-05"}}
+_MOTHER = {"name": "演示甲", "relation": "mother"}
 
 QINGYUAN_FAMILY: dict[str, Any] = {
     "channel": "outreach",
@@ -21,8 +23,8 @@ QINGYUAN_FAMILY: dict[str, Any] = {
     "helper": {"name": "演示乙", "relation": "township_worker", "organisation": "值夏镇人民政府"},
     "household": [
         {"name": "演示丙", "relation": "spouse"},
-        {"name": "演示丁", "relation": "child"},
-        {"name": "演示戊", "relation": "child"},
+        {"name": "演示丁", "relation": "child", "birth_date": "2012-03-01"},
+        {"name": "演示戊", "relation": "child", "birth_date": "2013-09-01"},
     ],
     "facts": {"residence": "rural", "recognised_status": [], "household_size": 4},
     "needs": [
@@ -33,8 +35,18 @@ QINGYUAN_FAMILY: dict[str, Any] = {
     ],
     "narrative": "镇干部走访发现;丈夫在外省务工,婆婆 77 岁。",
     "consents": [
-        {"purpose": "economic_verification", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"},
-        {"purpose": "economic_verification", "person": "household/0", "given_at": "2021-05-20T03:00:00Z"},
+        {**_SIGNED, "person": "applicant", "given_at": "2021-05-20T02:00:00Z"},
+        # The husband works in another province: by telephone, recorded.
+        {
+            **_SIGNED,
+            "person": "household/0",
+            "given_at": "2021-05-20T03:00:00Z",
+            "evidence": {"kind": "recording", "reference": "演示 12345-0520"},
+        },
+        {**_SIGNED, "person": "household/1", "given_at": "2021-05-20T02:00:00Z", "guardian": _MOTHER},
+        {**_SIGNED, "person": "household/2", "given_at": "2021-05-20T02:00:00Z", "guardian": _MOTHER},
+        {**_SIGNED, "purpose": "sensitive", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"},
+        {**_SIGNED, "purpose": "medical_data", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"},
     ],
 }
 

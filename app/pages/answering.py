@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 from app import callbacks, guests, reading
 from app.api.access import office_of
 from app.api.bodies import parse
+from app.api.rates import spend_by_address
 from app.constraints import problem_of
 from app.db import is_unavailable
 from app.delivery.codes import send_code
@@ -30,6 +31,7 @@ from app.pages.showing import sections_of
 from app.pages.words import FORMS, LABELS, ROLES, STATUSES, Form
 from app.problems import Problem, Text, unavailable
 from app.purposes import Way
+from app.rates import Budget
 from app.receipts import spoken
 from app.schemas import CallbackIn
 from app.senders import Sender
@@ -62,6 +64,7 @@ def _told_on_a_page(door: Door) -> Door:
     @functools.wraps(door)
     async def opened(request: Request, **asked: str) -> Response:
         try:
+            await spend_by_address(request, Budget.LOOK_UPS)
             return await door(request, **asked)
         except Problem as problem:
             found = problem
@@ -70,7 +73,9 @@ def _told_on_a_page(door: Door) -> Door:
             log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
             found = unavailable() if away else problem_of(error) or Problem("internal_error")
         phone = office_of(request).settings.coordinator_phone
-        return page("ended.html", found.kind.status, problem=found, coordinator_phone=phone)
+        told = page("ended.html", found.kind.status, problem=found, coordinator_phone=phone)
+        told.headers.update(found.headers)
+        return told
 
     return opened
 
@@ -92,6 +97,7 @@ async def look(request: Request, token: str) -> Response:
 async def ask_for_code(request: Request, token: str) -> Response:
     """A new code goes to the agency's own number in the phone book."""
     office = office_of(request)
+    await spend_by_address(request, Budget.SIGN_INS)
     guest = await guests.find(office, token)
     agency = (await office.registry.current()).directory.agencies[guest.agency_code]
     if agency.phone is None or office.settings.code_gateway_url is None:
@@ -109,6 +115,7 @@ async def ask_for_code(request: Request, token: str) -> Response:
 @_told_on_a_page
 async def sign_in(request: Request, token: str) -> Response:
     office = office_of(request)
+    await spend_by_address(request, Budget.SIGN_INS)
     guest = await guests.find(office, token)
     code = re.sub(r"\s", "", (await read_form(request)).get("code", ""))
     session = await guests.sign_in(office, guest, code) if _CODE.fullmatch(code) else None

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.api.bodies import MOST_BYTES
-from app.pages.showing import local
+from app.pages.showing import facing_one_way, local
 from app.problems import Problem
 
 _HERE = Path(__file__).parent
@@ -33,7 +33,11 @@ _HEADERS = {
 
 
 _templates = Environment(
-    loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    finalize=facing_one_way,
 )
 _templates.filters["local"] = local
 _templates.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file
@@ -53,6 +57,8 @@ async def read_form(request: Request) -> dict[str, str]:
     `unsupported_media_type`."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
+        raise Problem("unsupported_media_type")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem("unsupported_media_type")
     body = bytearray()
     async for chunk in request.stream():

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from app.pages.words import LABELS, SECTIONS, VALUES
 from app.problems import Text
 from app.registry import Snapshot
 from app.routing.facts import FACTS
+from app.schemas import undirected
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -18,6 +21,13 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 def local(at: datetime) -> str:
     """As the clock on the wall says it."""
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+def facing_one_way(shown: Any) -> Any:
+    """Without what would turn the direction of writing, and with it what a reader takes a text to say."""
+    if isinstance(shown, str) and not shown.isascii() and not isinstance(shown, Markup):
+        return undirected(shown)
+    return shown
 
 
 class Row(NamedTuple):
@@ -40,6 +50,7 @@ def sections_of(person: Mapping[str, Any], snapshot: Snapshot) -> list[Section]:
         "account": [account],
         "helper": [person.get("helper", {})],
         "household": person.get("household", []),
+        "obligors": person.get("obligors", []),
         "facts": [person.get("facts", {})],
         "told": [told],
         "supplements": person.get("supplements", []),
@@ -64,6 +75,8 @@ def _label(name: str) -> Text:
 
 
 def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
+    if isinstance(value, Mapping):
+        value = list(value.values())
     if isinstance(value, list):
         each = [_value(name, one, snapshot) for one in value]
         return Text("、".join(one.zh for one in each), ", ".join(one.en for one in each))
@@ -75,9 +88,9 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         return Text(material.name_zh, material.name_en)
     if name == "household_division_code" and written in snapshot.divisions:
         return _same(f"{snapshot.divisions[written].name} {written}")
-    if name in ("at", "given_at"):
+    if name in ("at", "given_at", "withdrawn_at"):
         return _same(local(datetime.fromisoformat(written)))
-    if name in ("id_type", "relation", "purpose", "person"):
+    if name in ("id_type", "relation", "purpose", "person", "evidence"):
         return VALUES.get(written, _same(written))
     return _same(written)
 

@@ -190,11 +190,10 @@ def facts_of(division_code: str, person: Mapping[str, Any], day: date) -> Facts:
     of birth or, without one, from the identity number.
     """
     needs = person["needs"]
-    born = _born(person["applicant"])
+    birth = born(person["applicant"])
     shared = read_facts(person.get("facts", {}), day)
-    if born is not None and born <= day:
-        age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-        shared |= _plausible({"age": age})
+    if birth is not None and birth <= day:
+        shared |= _plausible({"age": age_on(birth, day)})
     own = {each["code"]: read_facts(each["facts"], day) for each in needs if each.get("facts")}
     return Facts(division_code, tuple(each["code"] for each in needs), shared, own)
 
@@ -220,11 +219,16 @@ def lies_in(division_code: str, area: str) -> bool:
     return division_code.startswith(area)
 
 
-def _born(applicant: Mapping[str, Any]) -> date | None:
-    if written := applicant.get("birth_date"):
+def age_on(birth: date, day: date) -> int:
+    return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
+
+
+def born(who: Mapping[str, Any]) -> date | None:
+    """As somebody wrote, or as their identity number says."""
+    if written := who.get("birth_date"):
         return date.fromisoformat(written)
-    number = applicant.get("id_number")
-    if number and applicant.get("id_type") in ("resident_id", "hmt_residence_permit"):
+    number = who.get("id_number")
+    if number and who.get("id_type") in ("resident_id", "hmt_residence_permit"):
         return resident_id_birth_date(normalise_resident_id(number))
     return None
 

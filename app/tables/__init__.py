@@ -1,5 +1,6 @@
 """The tables; no behaviour."""
 
+from app.tables.audit import audit_key, audit_leaf, audit_piece, audit_root
 from app.tables.cases import (
     callback,
     callback_body,
@@ -15,6 +16,7 @@ from app.tables.cases import (
     service_key,
     worker,
 )
+from app.tables.consents import consent_text
 from app.tables.county import (
     agency,
     agency_seat,
@@ -33,6 +35,7 @@ from app.tables.county import (
     subscription,
     working_day,
 )
+from app.tables.doors import calls_taken
 from app.tables.emergencies import (
     aid_ceiling,
     aid_mark,
@@ -53,10 +56,16 @@ __all__ = [
     "aid_mark",
     "alarm",
     "api_key",
+    "audit_key",
+    "audit_leaf",
+    "audit_piece",
+    "audit_root",
     "calendar_change",
     "callback",
     "callback_body",
     "callback_refused",
+    "calls_taken",
+    "consent_text",
     "debt",
     "delivery",
     "delivery_attempt",

@@ -55,6 +55,8 @@ help_request = Table(
     # Its kind, if it is acted on as an emergency; and how much of what is owed then is still open.
     Column("emergency", String(16)),
     Column("debts", SmallInteger, nullable=False),
+    # Whether it has changed since the last root that covers it; a new one is found by its id.
+    Column("unanchored", Boolean(create_constraint=False), nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("receipt_number"),
     UniqueConstraint("tracking_hash"),
@@ -77,6 +79,8 @@ help_request = Table(
         postgresql_where=text("emergency IS NOT NULL"),
         sqlite_where=text("emergency IS NOT NULL"),
     ),
+    # Of a small jurisdiction: each of its divisions, newest first.
+    Index(None, "division_code", "id"),
     Index(
         "ix_help_request_open_emergency",
         "id",
@@ -92,6 +96,7 @@ help_request = Table(
             ("ix_help_request_erased_at", ("erased_at", "id"), "erased_at IS NOT NULL"),
         )
     ),
+    Index("ix_help_request_unanchored", "id", postgresql_where=text("unanchored"), sqlite_where=text("unanchored = 1")),
 )
 
 handoff = Table(

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from app.columns import Digest, Id, Instant, Json
 from app.receivers import DeliveryMode
+from app.roles import KeyRole
 from app.routing.rules import Role
 from app.tables.naming import metadata, one_of
 
@@ -181,11 +182,24 @@ api_key = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+    # Its jurisdiction; none: everywhere.
+    Column("division_code", String(9), ForeignKey("division.code")),
+    # What it is narrowed to, and from where it may call (CIDR); none: all that its role may do, from anywhere.
+    Column("scopes", Json),
+    Column("networks", Json),
+    # Whose it is, so that nobody gets two of the roles that are kept apart; and who made it.
+    Column("owner", String(80)),
+    Column("created_by", String(100)),
+    # Written beside the calls, at most once in a few minutes.
+    Column("last_used_at", Instant),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("key_hash"),
     UniqueConstraint("name"),
-    one_of("role", ("intake", "emergency", "agency", "coordinator", "admin", "auditor")),
+    one_of("role", KeyRole),
     CheckConstraint("(role = 'agency') = (agency_code IS NOT NULL)", name="agency_of_role"),
+    CheckConstraint("role <> 'township' OR division_code IS NOT NULL", name="division_of_township"),
+    CheckConstraint("role <> 'agency' OR division_code IS NULL", name="no_division_of_agency"),
+    Index("ix_api_key_owner", "owner"),
 )
 
 routing_table = Table(

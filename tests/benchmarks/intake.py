@@ -52,7 +52,15 @@ BODY: dict[str, Any] = {
         {"code": "medical_assistance_applied", "details": "住院三次", "facts": {"out_of_pocket_yuan": "48200.00"}}
     ],
     "narrative": "因病支出过大,家庭难以承受。",
-    "consents": [{"purpose": "economic_verification", "person": "applicant", "given_at": "2021-05-20T02:00:00Z"}],
+    "consents": [
+        {
+            "purpose": "economic_verification",
+            "person": person,
+            "given_at": "2021-05-20T02:00:00Z",
+            "evidence": {"kind": "paper_signature"},
+        }
+        for person in ("applicant", "household/0")
+    ],
 }
 
 

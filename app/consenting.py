@@ -1,0 +1,237 @@
+"""Consents given, looked at, withdrawn, and what follows: what waited for them goes, what had been opened by them closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from app import gates, presenting, reading, rights
+from app.checks import consent_errors, person_errors
+from app.clocks import rule_of
+from app.consents import verifies
+from app.debts import must_reach
+from app.delivery.notices import finish
+from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, tell
+from app.identifiers import utc_text
+from app.intake import name_texts
+from app.keys import Key, KeyRole
+from app.ledger import write_units
+from app.lifecycle import HandoffStatus
+from app.office import Office, again_if_outdated
+from app.problems import FieldError, Problem, invalid
+from app.repeats import Repeat, first_answer
+from app.routing.rules import local_day
+from app.schemas import plain
+from app.schemas_consents import ConsentsIn, ConsentWithdrawIn
+from app.shown import whole_disclosure
+from app.tables import idempotency
+from app.timeline import Case, Handoff, load
+from app.wire import to_json
+
+WITHDRAWN = "consent_withdrawn"
+_NAMED = ("purpose", "person")
+
+
+@again_if_outdated
+async def given(office: Office, key: Key, request_id: UUID) -> bytes:
+    """`ConsentList`, JSON: what was given, what became of it, what is still missing. Raises `not_found`."""
+    desk, case = await desk_of(office, key), await reading.case_of(office, request_id)
+    _must_reach(key, case)
+    return to_json(_listed(case, key, desk))
+
+
+@again_if_outdated
+async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, repeat: Repeat | None) -> bytes:
+    """Record consents, all of them or none; what waited for the last of them is dispatched in the same transaction, and
+    its clocks start then. A `ConsentList`, JSON.
+
+    Raises `validation_failed`, `not_found`, `already_closed`, `idempotency_conflict`.
+    """
+    desk = await desk_of(office, key)
+    async with office.database.writing() as connection:
+        case = await load(connection, request_id)
+        _must_reach(key, case)
+        if repeat and (first := await first_answer(connection, repeat)):
+            answer: bytes = first.answer
+            return answer
+        if case.has_ended:
+            raise Problem("already_closed")
+        if faults := _faults(case, asked, desk):
+            raise invalid(*faults)
+        before = _opened(case, desk)
+        _record(case, asked, desk)
+        _let_go(case, before, desk)
+        case.settle(desk.at, desk.actor)
+        answer = to_json(_listed(case, key, desk))
+        unit = finish(case, desk.snapshot)
+        if repeat:
+            unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
+        await write_units(connection, [unit])
+        await office.database.bell.before_commit(connection)
+    office.database.bell.after_commit()
+    return answer
+
+
+@again_if_outdated
+async def withdraw(office: Office, key: Key, request_id: UUID, consent_id: int, asked: ConsentWithdrawIn) -> bytes:
+    """Take a consent back, and whatever else that person had consented to for that purpose; a `ConsentList`, JSON.
+
+    What was lawfully done before stays (Personal Information Protection Law art. 15). The request goes on. Withdrawing
+    twice is no error. Raises `not_found`.
+    """
+    desk = await desk_of(office, key)
+    async with office.database.writing() as connection:
+        case = await load(connection, request_id)
+        _must_reach(key, case)
+        consents = case.person.get("consents", [])
+        if not 1 <= consent_id <= len(consents):
+            raise Problem("not_found")
+        if "withdrawn_at" not in consents[consent_id - 1]:
+            before = _opened(case, desk)
+            _take_back(case, consents, consent_id, asked, desk)
+            if not case.has_ended:
+                _close(case, before, desk)
+                case.settle(desk.at, desk.actor)
+            await write_units(connection, [finish(case, desk.snapshot)])
+            await office.database.bell.before_commit(connection)
+        answer = to_json(_listed(case, key, desk))
+    office.database.bell.after_commit()
+    return answer
+
+
+def _must_reach(key: Key, case: Case) -> None:
+    """An agency that was sent a part collects consents too; who may look at requests may look at these."""
+    if key.role is KeyRole.AGENCY:
+        must_reach(key, case)
+    else:
+        rights.must_reach(key, case.request)
+
+
+def _faults(case: Case, asked: ConsentsIn, desk: Desk) -> list[FieldError]:
+    person = case.person
+    known = len(person.get("obligors", ()))
+    people = {"/applicant", *(["/helper"] if person.get("helper") else [])}
+    people |= {f"/household/{position}" for position in range(len(person.get("household", ())))}
+    people |= {f"/obligors/{position}" for position in range(known + len(asked.obligors))}
+    today = local_day(desk.at)
+    numbered = ((f"/obligors/{position}", each) for position, each in enumerate(asked.obligors))
+    return [
+        *consent_errors(asked.consents, people, desk.snapshot, desk.at),
+        *(fault for pointer, each in numbered for fault in person_errors(pointer, each, today)),
+    ]
+
+
+def _record(case: Case, asked: ConsentsIn, desk: Desk) -> None:
+    content = plain(asked)
+    name_texts(content["consents"], desk.snapshot, desk.at)
+    recorded = {"recorded_at": utc_text(desk.at), "recorded_by": desk.actor}
+    kept = case.person.get("consents", [])
+    case.amend(
+        {
+            "consents": [*kept, *({**each, **recorded} for each in content["consents"])],
+            **({"obligors": [*case.person.get("obligors", []), *content["obligors"]]} if asked.obligors else {}),
+        }
+    )
+    for number, each in enumerate(content["consents"], start=len(kept) + 1):
+        case.record("consent.given", desk.at, desk.actor, data={"consent_id": number, **_public(each)}, note=each)
+
+
+def _take_back(
+    case: Case, consents: list[dict[str, Any]], consent_id: int, asked: ConsentWithdrawIn, desk: Desk
+) -> None:
+    taken = consents[consent_id - 1]
+    ended = {"withdrawn_at": utc_text(desk.at), "withdrawn_by": desk.actor}
+    ended |= {"reason": asked.reason} if asked.reason else {}
+
+    def is_meant(each: Mapping[str, Any]) -> bool:
+        return "withdrawn_at" not in each and all(each[name] == taken[name] for name in _NAMED)
+
+    case.amend({"consents": [{**each, **ended} if is_meant(each) else each for each in consents]})
+    data = {"consent_id": consent_id, **_public(taken)}
+    note = {"reason": asked.reason} if asked.reason else None
+    case.record("consent.withdrawn", desk.at, desk.actor, data=data, note=note)
+
+
+def _public(consent: Mapping[str, Any]) -> dict[str, Any]:
+    """Without names: who it is by role and number, how it can be proved by kind."""
+    named = {name: consent[name] for name in (*_NAMED, "given_at")}
+    return {
+        **named,
+        "text_version": consent.get("text_version"),
+        "evidence": consent.get("evidence", {}).get("kind"),
+        "by_guardian": "guardian" in consent,
+    }
+
+
+def _opened(case: Case, desk: Desk) -> dict[UUID, tuple[str, ...]]:
+    """What each agency is shown as it stands."""
+    return {each.id: gates.opened(case, each, desk.snapshot, desk.at) for each in case.handoffs}
+
+
+def _is_out(handoff: Handoff) -> bool:
+    return handoff.is_open and handoff.status is not HandoffStatus.WAITING
+
+
+def _let_go(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> None:
+    """Who is shown more than before is told anew; what waited, or was cancelled for want of it, goes."""
+    for each in case.handoffs:
+        if _is_out(each) and gates.opened(case, each, desk.snapshot, desk.at) != before[each.id]:
+            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot, desk.at)}
+            case.record("consent.told", desk.at, desk.actor, handoff_id=each.id, data=data)
+            tell(case, each, "handoff.dispatched", desk, disclosed=True)
+    for each in case.handoffs:
+        is_free = not gates.holding_back(case, each, desk.snapshot, desk.at)
+        if is_free and each.waits_for_consent:
+            gates.release(case, each)
+        elif is_free and each.status is HandoffStatus.CANCELLED and each.reason == WITHDRAWN:
+            each.reason = None
+            dispatch(case, each, desk)
+    for need in dict.fromkeys(each.need for each in case.handoffs):
+        dispatch_ready(case, need, desk)
+
+
+def _close(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> None:
+    """Who only verifies is let go; who helps goes on with less. What waits will go on waiting at its step."""
+    for each in [one for one in case.handoffs if _is_out(one)]:
+        held = gates.holding_back(case, each, desk.snapshot, desk.at)
+        opened = gates.opened(case, each, desk.snapshot, desk.at)
+        if held and verifies(rule_of(each, desk.snapshot)):
+            cancel(case, each, WITHDRAWN, desk)
+        elif held or opened != before[each.id]:
+            _tell(case, each, opened, desk)
+    for need in dict.fromkeys(each.need for each in case.handoffs):
+        dispatch_ready(case, need, desk)
+
+
+def _tell(case: Case, handoff: Handoff, opened: tuple[str, ...], desk: Desk) -> None:
+    withheld = [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened]
+    purposes = gates.missing_purposes(case, handoff, desk.snapshot, desk.at)
+    tell(case, handoff, "consent.withdrawn", desk, purposes=purposes, discloses=list(opened), withheld=withheld)
+
+
+def _listed(case: Case, key: Key, desk: Desk) -> dict[str, Any]:
+    consents = enumerate(case.person.get("consents", ()), start=1)
+    lacking = [] if case.has_ended else gates.missing(case, desk.snapshot, desk.at)
+    return {
+        "request_id": case.id,
+        "consents": [_seen(number, each, case, rights.sees_people(key)) for number, each in consents],
+        "missing": presenting.missing_consents(lacking),
+    }
+
+
+def _seen(number: int, consent: Mapping[str, Any], case: Case, with_people: bool) -> dict[str, Any]:
+    evidence = consent.get("evidence")
+    return {
+        "consent_id": number,
+        **{name: consent.get(name) for name in (*_NAMED, "given_at", "text_version")},
+        "evidence": evidence
+        and {"kind": evidence["kind"], "reference": evidence.get("reference") if with_people else None},
+        "by_guardian": "guardian" in consent,
+        "guardian": consent.get("guardian") if with_people else None,
+        "recorded_at": consent.get("recorded_at", case.request["registered_at"]),
+        "recorded_by": consent.get("recorded_by"),
+        "withdrawn_at": consent.get("withdrawn_at"),
+        "withdrawn_by": consent.get("withdrawn_by"),
+        "reason": consent.get("reason") if with_people else None,
+    }

@@ -1,0 +1,179 @@
+"""Consents (授权、同意): whose a rule asks for, which of them are missing, what that holds back and what it keeps closed; pure.
+
+Verification waits for consent (Social Assistance Law art. 41, 42); whatever else is agreed to opens what is shown, and
+holds nobody's help up (Personal Information Protection Law art. 15, 23, 28 to 31).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from app.disclosure import SENSITIVE
+from app.routing.facts import age_on, born
+from app.routing.rules import Consent, ConsentOf, Rule
+from app.routing.words import VOCABULARIES
+
+APPLICANT = "applicant"
+PURPOSES = (Consent.VERIFICATION, Consent.MEDICAL, Consent.SENSITIVE, Consent.SHARING)
+_PURPOSES = frozenset(PURPOSES)
+_OF_AGE, _SPEAKS_FOR_ITSELF = 18, 14  # Civil Code art. 17 to 20; Personal Information Protection Law art. 31
+_OPENED_BY = {
+    "income": (Consent.VERIFICATION, Consent.SENSITIVE),
+    "bank_account": (Consent.VERIFICATION, Consent.SENSITIVE),
+    "health": (Consent.MEDICAL, Consent.SENSITIVE),
+    "disability": (Consent.SENSITIVE,),
+}
+assert _OPENED_BY.keys() == SENSITIVE
+_EVERYBODYS = (ConsentOf.HOUSEHOLD, ConsentOf.HOUSEHOLD_AND_OBLIGOR)
+
+Person = Mapping[str, Any]
+"""A request as taken in: `applicant`, `household`, `obligors`, `consents`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A consent that is asked for and not recorded; of a minor it is their guardian's to give."""
+
+    purpose: Consent
+    person: str
+    by_guardian: bool
+
+    def described(self) -> dict[str, Any]:
+        """In words; whoever it is is named by role and number, which the clerk knows."""
+        zh, en = VOCABULARIES["consent"][self.purpose]
+        of_zh, of_en = _named(self.person)
+        if self.by_guardian:
+            of_zh, of_en = f"{of_zh}(未成年,由监护人)", f"{of_en} (a minor: by the guardian)"
+        return {
+            "purpose": self.purpose,
+            "person": self.person,
+            "by_guardian": self.by_guardian,
+            "text_zh": f"{of_zh}:{zh}",
+            "text_en": f"{of_en}: {en}",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentText:
+    """What was read out or shown to whoever consented; never changed, only followed by the next version."""
+
+    purpose: str
+    version: int
+    valid_from: date
+    text_zh: str
+    text_en: str
+    source: str
+
+
+def text_in_force(texts: Sequence[ConsentText], purpose: str, day: date) -> ConsentText | None:
+    begun = (each for each in texts if each.purpose == purpose and each.valid_from <= day)
+    return max(begun, key=lambda each: (each.valid_from, each.version), default=None)
+
+
+def missing(rule: Rule, person: Person, day: date) -> tuple[Missing, ...]:
+    """Every consent that a rule asks for and that is not recorded on a day."""
+    return tuple(missing_of([rule], person, day))
+
+
+def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:
+    """Of several rules, once each."""
+    asked = dict.fromkeys(
+        (purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES
+    )
+    return list(dict.fromkeys(each for purpose, of in asked for each in lacking(purpose, of, person, day)))
+
+
+def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> Iterator[Missing]:
+    """Of one purpose, of those who are asked."""
+    given = {(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose}
+    guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
+    for name, who in _asked(purpose, of, person):
+        by_guardian = _is_younger(who, guarded_until, day)
+        forms = (True,) if by_guardian else (False,) if name.startswith("obligors/") else (False, True)
+        if not any((name, form) in given for form in forms):
+            yield Missing(purpose, name, by_guardian)
+
+
+def in_force(person: Person) -> Iterator[Mapping[str, Any]]:
+    return (each for each in person.get("consents", ()) if "withdrawn_at" not in each)
+
+
+def verifies(rule: Rule) -> bool:
+    """Whether checking is all that a rule is for: who is to help somebody is given a way to reach them."""
+    return (
+        Consent.VERIFICATION in rule.consent
+        and "contact" not in rule.discloses
+        and not {"household", "income"}.isdisjoint(rule.discloses)
+    )
+
+
+def holding_back(rule: Rule, person: Person, day: date, *, is_emergency: bool) -> tuple[Missing, ...]:
+    """The consents without which a handoff by a rule is not dispatched. In an emergency help waits for none."""
+    if Consent.VERIFICATION not in rule.consent or (is_emergency and not verifies(rule)):
+        return ()
+    return tuple(lacking(Consent.VERIFICATION, rule.consent_of, person, day))
+
+
+def opened_groups(rule: Rule, person: Person, day: date, *, is_emergency: bool = False) -> tuple[str, ...]:
+    """The field groups that a rule opens with the consents that are recorded. What needs another stays closed, and
+    to a charity everything; in an emergency the law asks for none (Personal Information Protection Law art. 13)."""
+    asked = [each for each in PURPOSES if each in rule.consent]
+    if not asked or is_emergency:
+        return rule.discloses
+
+    def is_given(purpose: Consent) -> bool:
+        return not any(lacking(purpose, rule.consent_of, person, day))
+
+    if Consent.SHARING in asked and not is_given(Consent.SHARING):
+        return ()
+
+    def is_open(group: str) -> bool:
+        by = _OPENED_BY.get(group, ())
+        named = [purpose for purpose in by if purpose in asked]
+        # Who agreed to something narrower has agreed to as much; who agreed to sensitive data has to no verification.
+        enough = by if Consent.SENSITIVE in named else named
+        return not named or any(is_given(purpose) for purpose in enough)
+
+    return tuple(group for group in rule.discloses if is_open(group))
+
+
+def shown_by(rule: Rule, person: Person) -> Person:
+    """Without the obligors, unless the rule asks for theirs: then those who consented, and nobody else's business."""
+    if not person.get("obligors"):
+        return person
+    agreed = {each["person"] for each in in_force(person) if each["purpose"] == Consent.VERIFICATION}
+    asked = rule.consent_of is ConsentOf.HOUSEHOLD_AND_OBLIGOR
+    shown = [each for name, each in _numbered("obligors", person["obligors"]) if asked and name in agreed]
+    return {**person, "obligors": shown}
+
+
+def _asked(purpose: Consent, of: ConsentOf, person: Person) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Facts that are agreed to be seen are the applicant's own; what is verified is the whole household's."""
+    yield APPLICANT, person.get("applicant", {})
+    if purpose is Consent.VERIFICATION and of in _EVERYBODYS:
+        yield from _numbered("household", person.get("household", ()))
+        if of is ConsentOf.HOUSEHOLD_AND_OBLIGOR:
+            yield from _numbered("obligors", person.get("obligors", ()))
+
+
+def _numbered(role: str, people: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((f"{role}/{position}", each) for position, each in enumerate(people))
+
+
+def _is_younger(who: Mapping[str, Any], years: int, day: date) -> bool:
+    """Whose age nobody knows is taken for grown up: their consent is needed all the same."""
+    birth = born(who)
+    return birth is not None and age_on(birth, day) < years
+
+
+def _named(person: str) -> tuple[str, str]:
+    role, _, position = person.partition("/")
+    if role == APPLICANT:
+        return "申请人", "the applicant"
+    number = int(position) + 1
+    if role == "household":
+        return f"第{number}位家庭成员", f"household member {number}"
+    return f"第{number}位家庭外义务人", f"obligor {number} outside the household"

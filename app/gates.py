@@ -1,0 +1,69 @@
+"""Gates (授权关): what of a case is held back, or kept closed, for want of a consent. In memory; nothing is stored here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app import consents
+from app.clocks import rule_of
+from app.consents import Missing, Person
+from app.registry import Snapshot
+from app.routing.decide import RoutingDecision
+from app.routing.rules import Consent, local_day
+from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
+
+
+def holding_back(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> Sequence[Missing]:
+    """The consents without which a handoff is not dispatched; looks at the person only where its rule asks for any."""
+    rule = rule_of(handoff, snapshot)
+    if Consent.VERIFICATION not in rule.consent:
+        return ()
+    return consents.holding_back(rule, case.person, local_day(at), is_emergency=case.is_emergency)
+
+
+def is_held(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime, actor: str) -> bool:
+    """Whether a handoff that waits has to go on waiting, for consent; the first time the timeline says so."""
+    lacking = holding_back(case, handoff, snapshot, at)
+    if lacking and not handoff.waits_for_consent:
+        handoff.reason = WAITS_FOR_CONSENT
+        case.touch(handoff)
+        data = {"agency": handoff.agency_code, "missing": [f"{each.purpose}:{each.person}" for each in lacking]}
+        case.record("handoff.waits_for_consent", at, actor, handoff_id=handoff.id, data=data)
+    elif not lacking and handoff.waits_for_consent:
+        release(case, handoff)
+    return bool(lacking)
+
+
+def release(case: Case, handoff: Handoff) -> None:
+    handoff.reason = None
+    case.touch(handoff)
+
+
+def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> tuple[str, ...]:
+    """The field groups of the person that a handoff's agency is shown."""
+    rule = rule_of(handoff, snapshot)
+    if set(consents.PURPOSES).isdisjoint(rule.consent):
+        return rule.discloses
+    return consents.opened_groups(rule, case.person, local_day(at), is_emergency=case.is_emergency)
+
+
+def shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> Person:
+    return consents.shown_by(rule_of(handoff, snapshot), case.person)
+
+
+def missing_purposes(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[str]:
+    lacking = consents.missing(rule_of(handoff, snapshot), case.person, local_day(at))
+    return list(dict.fromkeys(each.purpose.value for each in lacking))
+
+
+def missing(case: Case, snapshot: Snapshot, at: datetime) -> list[Missing]:
+    """Every consent that an open handoff's rule asks for and that is not recorded, once each."""
+    rules = (rule_of(each, snapshot) for each in case.handoffs if each.is_open)
+    return consents.missing_of(rules, case.person, local_day(at))
+
+
+def all_needed(decision: RoutingDecision, person: Person, at: datetime) -> list[Missing]:
+    """The same of what was decided this moment, later steps too: whoever is at the window can be asked for all at once."""
+    rules = (each.rule for need in decision.needs for each in need.assignments)
+    return consents.missing_of(rules, person, local_day(at))

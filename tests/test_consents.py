@@ -1,0 +1,538 @@
+"""Consents: whose are asked for, what waits for them, what they open, and what follows when one is withdrawn."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from app.consents import ConsentText, holding_back, missing, opened_groups, shown_by, text_in_force, verifies
+from app.keys import KeyRole
+from app.routing.rules import Consent, ConsentOf, Rule
+from app.seed import routing_tables
+from app.tables import delivery, event, handoff
+from app.wire import from_json
+from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
+from tests.examples import a_consent
+from tests.watching import change, fetch
+from tests.worlds import a_rule
+
+DAY = date(2026, 11, 26)
+ALLOWANCE = "minimum_living_allowance"
+MEDICAL = "medical_assistance_applied"
+CHARITY = "charity_referral"
+RULES = {(rule.need, rule.department): rule for rule in routing_tables()[-1].rules}
+CENTRE = RULES[ALLOWANCE, "county_verification_center"]
+MOTHER = {"name": "监护测试丁", "relation": "mother"}
+
+
+def asking(*consents: Consent, of: ConsentOf = ConsentOf.HOUSEHOLD, discloses: tuple[str, ...] = ("identity",)) -> Rule:
+    return a_rule(1, consent=consents, consent_of=of, discloses=discloses)
+
+
+def who_is_missing(rule: Rule, person: dict[str, Any], day: date = DAY) -> set[str]:
+    return {each.person for each in missing(rule, person, day)}
+
+
+# ---- the pure rules ----
+
+
+born = st.none() | st.dates(date(1930, 1, 1), DAY).map(date.isoformat)
+people = st.fixed_dictionaries({"birth_date": born}).map(lambda who: {k: v for k, v in who.items() if v})
+
+
+@st.composite
+def persons(draw: st.DrawFn) -> dict[str, Any]:
+    household, obligors = draw(st.lists(people, max_size=4)), draw(st.lists(people, max_size=2))
+    names = ["applicant", *(f"household/{n}" for n in range(len(household)))]
+    names += [f"obligors/{n}" for n in range(len(obligors))]
+    one = st.builds(
+        lambda purpose, person, by_guardian, ended: {
+            "purpose": purpose.value,
+            "person": person,
+            **({"guardian": MOTHER} if by_guardian else {}),
+            **({"withdrawn_at": "2026-11-01T00:00:00Z"} if ended else {}),
+        },
+        st.sampled_from([Consent.VERIFICATION, Consent.MEDICAL, Consent.SENSITIVE, Consent.SHARING]),
+        st.sampled_from(names),
+        st.booleans(),
+        st.booleans(),
+    )
+    consents = draw(st.lists(one, max_size=12))
+    return {"applicant": draw(people), "household": household, "obligors": obligors, "consents": consents}
+
+
+rules = st.builds(
+    asking,
+    st.sampled_from(Consent),
+    st.sampled_from(Consent),
+    of=st.sampled_from(ConsentOf),
+    discloses=st.lists(
+        st.sampled_from(["identity", "contact", "household", "income", "health", "disability"]), unique=True
+    ).map(tuple),
+)
+
+
+@given(rules, persons())
+def test_what_is_opened_is_a_part_of_the_rule_and_withdrawing_everything_never_opens_more(
+    rule: Rule, person: dict[str, Any]
+) -> None:
+    opened = opened_groups(rule, person, DAY)
+    nobody = {**person, "consents": []}
+    assert [each for each in rule.discloses if each in opened] == list(opened)
+    assert set(opened_groups(rule, nobody, DAY)) <= set(opened)
+    assert set(missing(rule, person, DAY)) <= set(missing(rule, nobody, DAY))
+    assert set(holding_back(rule, person, DAY, is_emergency=True)) <= set(
+        holding_back(rule, person, DAY, is_emergency=False)
+    )
+
+
+@given(rules, persons())
+def test_when_each_that_is_missing_is_given_none_is_missing_and_all_is_open(rule: Rule, person: dict[str, Any]) -> None:
+    given_now = [
+        {
+            "purpose": each.purpose.value,
+            "person": each.person,
+            **({"guardian": MOTHER} if each.by_guardian else {}),
+        }
+        for each in missing(rule, person, DAY)
+    ]
+    whole = {**person, "consents": [*person["consents"], *given_now]}
+    assert missing(rule, whole, DAY) == ()
+    assert holding_back(rule, whole, DAY, is_emergency=False) == ()
+    assert opened_groups(rule, whole, DAY) == rule.discloses
+
+
+@given(persons())
+def test_every_member_of_the_household_is_asked_and_of_a_minor_the_guardian(person: dict[str, Any]) -> None:
+    nobody = {**person, "consents": []}
+    lacking = missing(asking(Consent.VERIFICATION), nobody, DAY)
+    assert [each.person for each in lacking] == [
+        "applicant",
+        *(f"household/{n}" for n in range(len(person["household"]))),
+    ]
+    for each, who in zip(lacking, [person["applicant"], *person["household"]], strict=True):
+        written = who.get("birth_date")
+        eighteen = date.fromisoformat(written) > date(2008, 11, 26) if written else False
+        assert each.by_guardian is eighteen
+
+
+def test_a_minors_own_word_is_none_until_the_day_they_are_of_age() -> None:
+    member = {"relation": "child", "birth_date": "2008-11-27"}
+    consents = [{"purpose": "economic_verification", "person": each} for each in ("applicant", "household/0")]
+    person = {"applicant": {}, "household": [member], "consents": consents}
+    assert who_is_missing(asking(Consent.VERIFICATION), person) == {"household/0"}
+    assert who_is_missing(asking(Consent.VERIFICATION), person, DAY + timedelta(days=1)) == set()
+    consents[1]["guardian"] = MOTHER  # type: ignore[assignment]
+    assert who_is_missing(asking(Consent.VERIFICATION), person) == set()
+
+
+def test_the_age_is_read_from_the_identity_number_too_and_unknown_is_grown_up() -> None:
+    young = {"relation": "child", "id_type": "resident_id", "id_number": "110105201512310024"}
+    person = {"applicant": {}, "household": [young, {"relation": "child"}], "consents": []}
+    assert [each.by_guardian for each in missing(asking(Consent.VERIFICATION), person, DAY)] == [False, True, False]
+
+
+def test_from_fourteen_on_one_speaks_for_oneself_where_the_rule_says_so() -> None:
+    rule = asking(Consent.SENSITIVE, of=ConsentOf.GUARDIAN_UNDER_14)
+    person = {"applicant": {"birth_date": "2011-01-01"}, "consents": [{"purpose": "sensitive", "person": "applicant"}]}
+    assert missing(rule, person, DAY) == ()
+    assert who_is_missing(rule, {**person, "applicant": {"birth_date": "2014-01-01"}}) == {"applicant"}
+
+
+def test_an_obligor_outside_the_household_consents_in_person_and_is_shown_to_nobody_before() -> None:
+    rule = asking(Consent.VERIFICATION, of=ConsentOf.HOUSEHOLD_AND_OBLIGOR)
+    by_somebody = {"purpose": "economic_verification", "person": "obligors/0", "guardian": MOTHER}
+    person = {
+        "applicant": {},
+        "obligors": [{"name": "子", "relation": "son"}],
+        "consents": [{"purpose": "economic_verification", "person": "applicant"}, by_somebody],
+    }
+    assert who_is_missing(rule, person) == {"obligors/0"}
+    assert who_is_missing(asking(Consent.VERIFICATION), person) == set(), "a rule that does not ask of obligors"
+    himself = {"purpose": "economic_verification", "person": "obligors/0"}
+    agreed = {**person, "consents": [*person["consents"], himself]}  # type: ignore[misc]
+    assert who_is_missing(rule, agreed) == set()
+    assert shown_by(rule, {**person, "consents": []})["obligors"] == []
+    assert shown_by(rule, agreed)["obligors"] == person["obligors"]
+    assert shown_by(asking(Consent.VERIFICATION), agreed)["obligors"] == []
+
+
+def test_of_the_seeded_rules_those_verify_that_have_no_way_to_reach_anybody() -> None:
+    found = {(rule.need, rule.department) for rule in RULES.values() if verifies(rule)}
+    centre = {need for need, department in RULES if department == "county_verification_center"}
+    assert {need for need, department in found if department == "county_verification_center"} == centre
+    assert {department for _, department in found} == {
+        "county_verification_center",
+        "county_civil_affairs",
+        "fin_institutions",
+        "county_tax",
+    }
+    assert not any(verifies(rule) for rule in RULES.values() if Consent.VERIFICATION not in rule.consent)
+
+
+def test_whoever_meets_the_person_first_is_held_back_by_nobodys_consent() -> None:
+    nobody: dict[str, Any] = {"applicant": {}}
+    first = [rule for rule in RULES.values() if rule.department in ("township_gov", "village_committee")]
+    assert len(first) > 20
+    assert not any(holding_back(rule, nobody, DAY, is_emergency=False) for rule in first)
+
+
+def test_each_purpose_opens_its_own() -> None:
+    rule = asking(
+        *(Consent.VERIFICATION, Consent.MEDICAL),
+        of=ConsentOf.APPLICANT,
+        discloses=("identity", "income", "health", "disability"),
+    )
+    person = {"applicant": {}, "consents": [{"purpose": "medical_data", "person": "applicant"}]}
+    assert opened_groups(rule, person, DAY) == ("identity", "health", "disability")
+    assert opened_groups(rule, {"applicant": {}}, DAY) == ("identity", "disability")
+    assert opened_groups(rule, {"applicant": {}}, DAY, is_emergency=True) == rule.discloses
+    shared = asking(Consent.SHARING, of=ConsentOf.APPLICANT, discloses=("identity", "contact"))
+    assert opened_groups(shared, person, DAY) == ()
+
+
+def test_the_text_in_force_is_the_last_that_has_begun() -> None:
+    texts = [ConsentText("medical_data", n, date(2020 + n, 1, 1), "甲", "A", "x") for n in (1, 2, 9)]
+    found = text_in_force(texts, "medical_data", DAY)
+    assert found is not None
+    assert found.version == 2
+    assert text_in_force(texts, "sensitive", DAY) is None
+
+
+# ---- the gate ----
+
+
+def consents_of(county: County, receipt: Seen) -> str:
+    return f"/v1/requests/{receipt['request_id']}/consents"
+
+
+def give(county: County, receipt: Seen, *consents: dict[str, Any], **more: Any) -> Seen:
+    answer = county.window.post(consents_of(county, receipt), json={"consents": list(consents), **more})
+    assert answer.status_code == 200, answer.text
+    given_now: Seen = answer.json()
+    return given_now
+
+
+def withdraw(county: County, receipt: Seen, number: int, **body: Any) -> Seen:
+    answer = county.coordinator.post(f"{consents_of(county, receipt)}/{number}/withdraw", json=body)
+    assert answer.status_code == 200, answer.text
+    seen: Seen = answer.json()
+    return seen
+
+
+def kinds(county: County, receipt: Seen) -> list[str]:
+    return [each["kind"] for each in county.events(receipt)]
+
+
+def told(county: County, agency: str) -> list[str]:
+    wanted = select(delivery.c.type).where(delivery.c.receiver == agency).order_by(delivery.c.id)
+    return [row["type"] for row in fetch(county.running.url, wanted)]
+
+
+FAMILY: dict[str, Any] = {
+    "household": [
+        {"name": "配偶测试", "relation": "spouse"},
+        {"name": "孩子测试", "relation": "child", "birth_date": "2015-05-05"},
+    ],
+    "consents": [a_consent("economic_verification", "applicant")],
+}
+SPOUSE = a_consent("economic_verification", "household/0", evidence={"kind": "recording", "reference": "r-17"})
+CHILD = a_consent("economic_verification", "household/1", guardian=MOTHER)
+
+
+def test_verification_waits_for_every_member_and_goes_with_the_last_of_them(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, "education_aid", **FAMILY)
+    holding = [each for each in receipt["missing_consents"] if each["holds_back"]]
+    assert [(each["person"], each["by_guardian"]) for each in holding] == [
+        ("household/0", False),
+        ("household/1", True),
+    ]
+    assert holding[0]["text_zh"] == "第1位家庭成员:经济状况核对授权"
+    assert county.handoff(receipt, TOWNSHIP, ALLOWANCE)["status"] == "dispatched", "help begins at once"
+    county.complete(receipt, TOWNSHIP, need=ALLOWANCE)
+    held = county.handoff(receipt, VERIFICATION)
+    assert (held["status"], held["reason"], held["sign_in_due"]) == ("waiting", "waits_for_consent", None)
+    assert told(county, VERIFICATION) == []
+    assert county.request(receipt)["status"] == "awaiting_applicant"
+    (waits,) = [each for each in county.events(receipt) if each["kind"] == "handoff.waits_for_consent"]
+    assert waits["data"]["missing"] == ["economic_verification:household/0", "economic_verification:household/1"]
+    seen = give(county, receipt, SPOUSE)
+    assert [each["person"] for each in seen["missing"] if each["holds_back"]] == ["household/1"]
+    assert county.handoff(receipt, VERIFICATION)["status"] == "waiting"
+    give(county, receipt, CHILD)
+    sent = county.handoff(receipt, VERIFICATION)
+    assert (sent["status"], sent["reason"]) == ("dispatched", None)
+    assert sent["sign_in_due"] is not None
+    assert sent["dispatched_at"] > receipt["registered_at"], "its clocks start now"
+    assert told(county, VERIFICATION) == ["handoff.dispatched"]
+    assert kinds(county, receipt).count("handoff.waits_for_consent") == 1
+    county.complete(receipt, VERIFICATION)
+    assert county.handoff(receipt, CIVIL_AFFAIRS, ALLOWANCE)["status"] == "dispatched"
+
+
+def test_a_request_whose_consents_came_with_it_waits_for_nothing(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, **{**FAMILY, "consents": [*FAMILY["consents"], SPOUSE, CHILD]})
+    assert [each for each in receipt["missing_consents"] if each["holds_back"]] == []
+    county.complete(receipt, TOWNSHIP)
+    assert county.handoff(receipt, VERIFICATION)["status"] == "dispatched"
+    assert "handoff.waits_for_consent" not in kinds(county, receipt)
+    seen = county.window.get(consents_of(county, receipt)).json()
+    assert [each["text_version"] for each in seen["consents"]] == [1, 1, 1], "the one in force, where nobody says"
+    assert seen["consents"][1]["evidence"] == {"kind": "recording", "reference": "r-17"}
+    assert seen["consents"][2]["guardian"] == MOTHER
+
+
+def test_a_first_step_that_verifies_is_held_at_the_door(county: County) -> None:
+    receipt = county.ask("economic_verification", consents=[])
+    assert county.handoff(receipt, VERIFICATION)["status"] == "waiting"
+    assert receipt["status"] == "awaiting_applicant"
+    give(county, receipt, a_consent("economic_verification", "applicant"))
+    assert county.handoff(receipt, VERIFICATION)["status"] == "dispatched"
+    assert county.request(receipt)["status"] == "routed"
+
+
+def test_the_person_sees_in_plain_words_what_it_waits_for(county: County) -> None:
+    receipt = county.ask("economic_verification", consents=[])
+    tracked = county.nobody.get(f"/v1/track/{receipt['tracking_token']}").json()
+    assert tracked["steps"][0]["waits_for_you"]
+    assert tracked["steps"][0]["missing_consents"] == [
+        {"text_zh": "申请人:经济状况核对授权", "text_en": "the applicant: verification of economic status"}
+    ]
+    assert any("等待授权" in each["text_zh"] for each in tracked["events"])
+
+
+def test_an_obligor_who_becomes_known_later_is_asked_too(county: County) -> None:
+    receipt = county.ask("extreme_poverty_support")
+    county.complete(receipt, TOWNSHIP)
+    assert county.handoff(receipt, VERIFICATION)["status"] == "dispatched"
+    later = county.ask(
+        "extreme_poverty_support", obligors=[{"name": "义务人测试戊", "relation": "son", "phone": "13900000000"}]
+    )
+    county.complete(later, TOWNSHIP)
+    assert county.handoff(later, VERIFICATION)["status"] == "waiting"
+    also = a_consent("economic_verification", "obligors/1")
+    seen = give(county, later, also, obligors=[{"name": "义务人测试己", "relation": "daughter"}])
+    assert [each["person"] for each in seen["missing"]] == ["obligors/0"]
+    give(county, later, a_consent("economic_verification", "obligors/0"))
+    agency = county.running.client(KeyRole.AGENCY, VERIFICATION)
+    sent = agency.get(f"/v1/handoffs/{county.handoff(later, VERIFICATION)['handoff_id']}").json()
+    assert [each["relation"] for each in sent["person"]["obligors"]] == ["son", "daughter"]
+    assert "phone" not in sent["person"]["obligors"][0]
+
+
+def test_in_an_emergency_help_goes_at_once_and_only_who_verifies_waits(county: County) -> None:
+    receipt = county.ask(MEDICAL, **FAMILY)
+    path = f"/v1/requests/{receipt['request_id']}/emergency"
+    lifted = county.window.post(path, json={"facts": ["life_threatening_illness"]})
+    assert lifted.status_code == 200, lifted.text
+    assert county.handoff(receipt, HEALTHCARE, MEDICAL)["status"] == "dispatched"
+    held = county.handoff(receipt, VERIFICATION, MEDICAL)
+    assert (held["status"], held["reason"]) == ("waiting", "waits_for_consent")
+    assert county.handoff(receipt, CIVIL_AFFAIRS, MEDICAL)["status"] == "waiting"
+    county.complete(receipt, TOWNSHIP, need=MEDICAL)
+    county.complete(receipt, HEALTHCARE, need=MEDICAL)
+    assert county.handoff(receipt, VERIFICATION, MEDICAL)["reason"] == "lead_completed", "help did not wait for it"
+
+
+# ---- what consents open ----
+
+
+def test_what_is_not_agreed_to_is_withheld_and_the_handoff_goes(county: County) -> None:
+    receipt = county.ask(
+        CHARITY, needs=[{"code": CHARITY}, {"code": MEDICAL, "facts": {"illness": "虚构综合征"}}], consents=[]
+    )
+    found = county.handoff(receipt, TOWNSHIP, MEDICAL)
+    agency = county.running.client(KeyRole.AGENCY, TOWNSHIP)
+    seen = agency.get(f"/v1/handoffs/{found['handoff_id']}").json()
+    assert found["status"] == "dispatched"
+    assert seen["withheld"] == ["income", "health"]
+    assert "illness" not in seen["person"]["facts"]
+    assert told(county, TOWNSHIP).count("handoff.dispatched") >= 1
+    before = len(told(county, TOWNSHIP))
+    give(county, receipt, a_consent("medical_data", "applicant"))
+    seen = agency.get(f"/v1/handoffs/{found['handoff_id']}").json()
+    assert seen["withheld"] == ["income"]
+    assert seen["person"]["facts"]["illness"] == "虚构综合征"
+    assert told(county, TOWNSHIP)[before:] == ["handoff.dispatched"], "it is told anew, with what is open now"
+
+
+def test_a_charity_is_told_of_nobody_who_has_not_agreed(county: County) -> None:
+    receipt = county.ask(CHARITY, consents=[])
+    shared = [each for each in receipt["missing_consents"] if each["purpose"] == "share_with_charity"]
+    assert [each["person"] for each in shared] == ["applicant"]
+    asked = [each for each in county.request(receipt)["handoffs"] if each["agency"] == "360803-red-cross"]
+    for each in asked:
+        agency = county.running.client(KeyRole.AGENCY, each["agency"])
+        assert agency.get(f"/v1/handoffs/{each['handoff_id']}").json()["person"] == {}
+
+
+# ---- withdrawal ----
+
+
+def verified_half_way(county: County) -> Seen:
+    """The centre has signed; the township, which met the family, is done."""
+    receipt = county.ask(ALLOWANCE)
+    county.complete(receipt, TOWNSHIP)
+    county.told(county.handoff(receipt, VERIFICATION), "received")
+    return receipt
+
+
+def test_a_withdrawal_ends_the_verification_and_not_the_request(county: County) -> None:
+    receipt = verified_half_way(county)
+    seen = withdraw(county, receipt, 1, reason="不愿再提供")
+    ended = county.handoff(receipt, VERIFICATION)
+    assert (ended["status"], ended["reason"]) == ("cancelled", "consent_withdrawn")
+    assert told(county, VERIFICATION)[-1] == "handoff.cancelled"
+    assert seen["consents"][0]["reason"] == "不愿再提供"
+    assert [each["purpose"] for each in seen["missing"] if each["holds_back"]] == ["economic_verification"]
+    lead = county.handoff(receipt, CIVIL_AFFAIRS)
+    assert (lead["status"], lead["reason"]) == ("waiting", "waits_for_consent")
+    assert county.request(receipt)["status"] == "awaiting_applicant"
+    assert withdraw(county, receipt, 1) == seen, "twice is no error"
+    assert kinds(county, receipt).count("consent.withdrawn") == 1
+
+
+def test_a_consent_given_again_sends_the_verification_again(county: County) -> None:
+    receipt = verified_half_way(county)
+    withdraw(county, receipt, 1)
+    give(county, receipt, a_consent("economic_verification", "applicant"))
+    again = county.handoff(receipt, VERIFICATION)
+    assert (again["status"], again["reason"]) == ("dispatched", None)
+    lead = county.handoff(receipt, CIVIL_AFFAIRS)
+    assert (lead["status"], lead["reason"]) == ("waiting", None), "it waits for its step, not for consent"
+    county.complete(receipt, VERIFICATION)
+    county.complete(receipt, CIVIL_AFFAIRS)
+    assert county.handoff(receipt, CIVIL_AFFAIRS)["outcome"] == "granted"
+
+
+def test_who_helps_is_told_to_stop_using_it_and_may_complete(county: County) -> None:
+    receipt = county.ask(MEDICAL, facts={"monthly_income_yuan": "1200.00"})
+    county.complete(receipt, TOWNSHIP)
+    for agency in (VERIFICATION, CIVIL_AFFAIRS):
+        county.complete(receipt, agency)
+    lead = county.handoff(receipt, HEALTHCARE)
+    county.told(lead, "accepted")
+    withdraw(county, receipt, 1)
+    sent = select(delivery.c.type, delivery.c.sealed).where(delivery.c.receiver == HEALTHCARE).order_by(delivery.c.id)
+    last = fetch(county.running.url, sent)[-1]
+    assert last["type"] == "consent.withdrawn"
+    body = from_json(bytes(last["sealed"])[1:])
+    assert body["data"]["purposes"] == ["economic_verification"]
+    assert body["data"]["withheld"] == ["income"]
+    assert county.handoff(receipt, HEALTHCARE)["status"] == "in_progress"
+    seen = county.running.client(KeyRole.AGENCY, HEALTHCARE).get(f"/v1/handoffs/{lead['handoff_id']}").json()
+    assert "monthly_income_yuan" not in seen["person"].get("facts", {})
+    county.told(lead, "completed", outcome="not_granted")
+    assert county.request(receipt)["status"] == "closed"
+
+
+def test_after_the_end_a_consent_can_still_be_withdrawn_and_none_given(county: County) -> None:
+    receipt = county.ask("economic_verification")
+    withdrawn = county.window.post(f"/v1/requests/{receipt['request_id']}/withdraw", json={})
+    assert withdrawn.status_code == 200
+    seen = withdraw(county, receipt, 1)
+    assert seen["missing"] == []
+    answer = county.window.post(consents_of(county, receipt), json={"consents": [SPOUSE | {"person": "applicant"}]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_closed")
+
+
+# ---- the door ----
+
+
+def test_consents_are_recorded_once_for_one_idempotency_key(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, **FAMILY)
+    body = {"consents": [SPOUSE]}
+    first, second = (
+        county.window.post(consents_of(county, receipt), json=body, headers={"idempotency-key": "once"})
+        for _ in range(2)
+    )
+    assert first.json() == second.json()
+    assert len(first.json()["consents"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("consent", "pointer"),
+    [
+        (a_consent("economic_verification", "household/7"), "/consents/0/person"),
+        (a_consent("economic_verification", "obligors/0"), "/consents/0/person"),
+        (a_consent("medical_data", "applicant", text_version=99), "/consents/0/text_version"),
+        (a_consent("medical_data", "applicant", given_at="2199-01-01T00:00:00Z"), "/consents/0/given_at"),
+        (a_consent("medical_data", "applicant", evidence={"kind": "hearsay"}), "/consents/0/evidence/kind"),
+        (a_consent("medical_data", "applicant", evidence=None), "/consents/0/evidence"),
+    ],
+)
+def test_what_is_wrong_with_a_consent_is_told_and_nothing_is_recorded(
+    county: County, consent: dict[str, Any], pointer: str
+) -> None:
+    receipt = county.ask(ALLOWANCE, **FAMILY)
+    answer = county.window.post(consents_of(county, receipt), json={"consents": [SPOUSE, consent][::-1]})
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+    assert "consent.given" not in kinds(county, receipt)
+
+
+def test_whose_it_is_not_finds_nothing_and_who_sees_no_people_sees_no_names(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, **FAMILY)
+    give(county, receipt, CHILD, SPOUSE)
+    path = consents_of(county, receipt)
+    for stranger in (county.running.client("intake"), county.running.client(KeyRole.AGENCY, HEALTHCARE)):
+        assert stranger.get(path).status_code == 404
+        assert stranger.post(path, json={"consents": [SPOUSE]}).status_code == 404
+        assert stranger.post(f"{path}/1/withdraw", json={}).status_code == 404
+    township = county.running.client(KeyRole.AGENCY, TOWNSHIP)
+    for reader in (township, county.running.client("auditor")):
+        shown = reader.get(path)
+        assert shown.status_code == 200
+        assert MOTHER["name"] not in shown.text
+        assert "r-17" not in shown.text
+    assert township.post(path, json={"consents": [SPOUSE]}).status_code == 200
+    assert county.coordinator.post(f"{path}/99/withdraw", json={}).status_code == 404
+
+
+def test_events_hold_no_names_outside_of_what_is_sealed(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, **FAMILY)
+    give(county, receipt, CHILD)
+    withdraw(county, receipt, 2, reason="孩子的母亲改了主意")
+    rows = fetch(county.running.url, select(event.c.kind, event.c.data, event.c.sealed))
+    about = [row for row in rows if row["kind"].startswith("consent.")]
+    assert [row["kind"] for row in about] == ["consent.given", "consent.withdrawn"]
+    assert MOTHER["name"] not in str([row["data"] for row in rows])
+    assert "改了主意" not in str([row["data"] for row in rows])
+    assert all(row["sealed"] is not None for row in about)
+
+
+def test_a_coordinator_sees_on_the_board_what_waits_too_long(county: County) -> None:
+    receipt = county.ask("economic_verification", consents=[])
+    board = county.coordinator.get("/v1/handoffs", params={"overdue": "any"})
+    assert board.json()["items"] == []
+    held = fetch(county.running.url, select(handoff).where(handoff.c.reason == "waits_for_consent"))
+    assert all(each["first_due"] > each["opened_at"] and each["next_look_at"] is None for each in held)
+    weeks_ago = (
+        handoff.update()
+        .where(handoff.c.reason == "waits_for_consent")
+        .values(first_due=datetime(2026, 1, 5, tzinfo=UTC))
+    )
+    change(county.running.url, weeks_ago)
+    items = county.coordinator.get("/v1/handoffs", params={"overdue": "any"}).json()["items"]
+    assert {each["agency"] for each in items} >= {VERIFICATION}
+    assert all(each["waits_for_consent"] and each["overdue"] == [] for each in items)
+    own = county.running.client(KeyRole.AGENCY, VERIFICATION)
+    assert own.get("/v1/handoffs", params={"overdue": "any"}).json()["items"] == [], "it was not sent to it"
+    give(county, receipt, a_consent("economic_verification", "applicant"))
+    assert county.coordinator.get("/v1/handoffs", params={"overdue": "any"}).json()["items"] == []
+
+
+def test_texts_are_followed_by_their_next_version_and_stay(county: County) -> None:
+    text = {"purpose": "medical_data", "valid_from": "2026-01-01", "text_zh": "甲", "text_en": "A", "source": "x"}
+    made = county.coordinator.post("/v1/consent-texts", json=text)
+    assert (made.status_code, made.json()["version"]) == (201, 2)
+    assert county.coordinator.post("/v1/consent-texts", json=text).json()["version"] == 2, "the same words again"
+    listed = county.window.get("/v1/consent-texts").json()["items"]
+    assert [each["version"] for each in listed if each["purpose"] == "medical_data"] == [1, 2]
+    receipt = county.ask(ALLOWANCE, consents=[a_consent("medical_data", "applicant")])
+    assert county.window.get(consents_of(county, receipt)).json()["consents"][0]["text_version"] == 2
