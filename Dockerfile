@@ -20,7 +20,7 @@ FROM python:3.12-slim
 RUN pip uninstall --yes --quiet --root-user-action=ignore pip \
     && groupadd --gid 10001 one-window \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin one-window \
-    && install --directory --owner one-window --group one-window --mode 0700 /data
+    && install --directory --owner one-window --group one-window --mode 0700 /data /attachments
 COPY --from=build /opt/one-window /opt/one-window
 ENV PATH=/opt/one-window/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

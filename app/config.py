@@ -19,9 +19,11 @@ from pydantic_settings import SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.config_sign_in import SignInSettings
 from app.door_settings import DoorSettings, Networks
 from app.key_settings import SEED, KeySettings
 from app.refusals import RefusedError
+from app.storage_settings import StorageSettings
 
 PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
@@ -41,7 +43,7 @@ class WrongSettingError(RefusedError):
     """A setting that can't be used."""
 
 
-class Settings(DoorSettings, KeySettings):
+class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(

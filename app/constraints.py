@@ -14,10 +14,13 @@ RECEIPT_NUMBER = "uq_help_request_receipt_number"
 IDEMPOTENCY_KEY = "pk_idempotency"
 SUBSCRIPTION_NAME = "uq_subscription_name"
 KEY_NAME = "uq_api_key_name"
+STAFF_NAME = "uq_staff_account_login_name"
 # What a caller may run into by doing the same thing twice at once; anything else is a fault of ours.
 PROBLEMS = {
     IDEMPOTENCY_KEY: "idempotency_conflict",
     SUBSCRIPTION_NAME: "subscription_exists",
+    STAFF_NAME: "staff_exists",
+    "uq_staff_account_oidc_name_oidc_issuer": "staff_exists",
     "pk_callback": "idempotency_conflict",
     "uq_handoff_request_id_need_agency_code": "move_not_allowed",
     RECEIPT_NUMBER: "unavailable",

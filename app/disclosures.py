@@ -22,7 +22,7 @@ from app.routing.words import VOCABULARIES
 from app.tables import event, help_request, reading
 
 # The kinds of the events of messages that may show something of the person.
-TOLD = ("handoff.dispatched", "handoff.ruled", "handoff.resumed", "emergency.told", "consent.told")
+TOLD = ("handoff.dispatched", "handoff.ruled", "handoff.resumed", "emergency.told", "consent.told", "attachment.opened")
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 _LISTED = (
     *("at", "agency", "office_zh", "office_en", "shown", "purpose", "purpose_zh", "purpose_en", "legal_basis"),
@@ -78,7 +78,7 @@ def _of_event(told: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
         agency=data["agency"],
         shown=data["groups"],
         purpose=Purpose.HANDLING,
-        legal_basis=data["legal_basis"],
+        legal_basis=data.get("legal_basis"),
         way=Way.MESSAGE,
     ) | {"handoff_id": told["handoff_id"], "actor": told["actor"], "stated": False}
 

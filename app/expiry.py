@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import forgetting, holds, metrics, retention
@@ -35,6 +35,7 @@ from app.tables import (
     help_request,
     idempotency,
     reading,
+    sign_in_event,
 )
 from app.tables import retention as periods
 
@@ -52,7 +53,7 @@ _REQUESTS: Mapping[str, tuple[ColumnElement[bool], ...]] = {
 }
 
 
-async def keep_sweeping(database: Database, registry: Registry, hour: int, stopping: asyncio.Event) -> None:
+async def keep_expiring(database: Database, registry: Registry, hour: int, stopping: asyncio.Event) -> None:
     """Look every minute whether the night's sweep is still to be done, until told to stop."""
     while not stopping.is_set():
         try:
@@ -226,6 +227,7 @@ AGED: Mapping[str, Aged] = {
     "attempt_answer": Aged(delivery_attempt, _answered, empties=True),
     "callback_refused": Aged(callback_refused, _not_held(callback_refused.c.handoff_id)),
     "guest_link": Aged(guest_link, _not_held(guest_link.c.handoff_id)),
+    "sign_in": Aged(sign_in_event, lambda _: true()),
     "alarm": Aged(alarm, lambda _: alarm.c.acknowledged_at.is_not(None)),
 }
 

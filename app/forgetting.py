@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import attachments
 from app.delivery.notices import finish
 from app.hashchain import erased
 from app.identifiers import least_id
@@ -74,6 +75,7 @@ async def forget(
     await _empty_notes(connection, case)
     await _empty_messages(connection, case, snapshot)
     await _drop_bodies(connection, case)
+    await attachments.forget_all(connection, case.id, at)
     for table in (dispute, debt, legal_hold):
         of_case = table.c.request_id == case.id
         if table is dispute:

@@ -68,7 +68,7 @@ async def place(office: Office, key: Key, request_id: UUID, asked: HoldIn) -> di
 
 
 async def release(office: Office, key: Key, request_id: UUID, asked: ReleaseIn) -> dict[str, Any]:
-    """A `HoldView`. Raises `not_found`, `already_erased`, `not_held`."""
+    """A `HoldView`. Raises `not_found`, also if it is not held, `already_erased`."""
     snapshot, at = await office.registry.current(), now()
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
@@ -77,7 +77,7 @@ async def release(office: Office, key: Key, request_id: UUID, asked: ReleaseIn) 
             raise Problem("already_erased")
         row = await of_request(connection, request_id, at)
         if row is None:
-            raise Problem("not_held")
+            raise Problem("not_found", Text("此事项没有暂缓删除。", "This request is not on hold."))
         released = {"released_at": at, "released_by": key.actor}
         await connection.execute(_ended(request_id).values(released))
         case.record("request.released", at, key.actor, note={"reason": asked.reason})

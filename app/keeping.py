@@ -127,6 +127,13 @@ KINDS: Mapping[str, Kept] = {
         "P3Y",
         "最短:个人信息保护法56(处理情况记录至少三年);10年为建议",
     ),
+    "sign_in": Kept(
+        "人员登录记录,自发生起",
+        "who signed in to the pages, from when it happened",
+        "P1Y",
+        "P6M",
+        "最短:网络安全法21(网络日志不少于六个月);1年为建议",
+    ),
     "alarm": Kept(
         "已确认的查阅告警,自发出起",
         "acknowledged alarms about readings, from when they were raised",

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
@@ -261,14 +261,18 @@ class KeyRing:
         self._used.difference_update(used)
 
     async def _look_up(self, key_hash: bytes) -> Key | None:
-        in_force = select(*(api_key.c[name] for name in _WHO)).where(
-            api_key.c.key_hash == key_hash,
-            api_key.c.revoked_at.is_(None),
-            or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now()),
-        )
         async with self._database.reading() as connection:
-            row = (await connection.execute(in_force)).first()
-        return None if row is None else _key(row)
+            return await in_force(connection, api_key.c.key_hash == key_hash)
+
+
+async def in_force(connection: AsyncConnection, which: ColumnElement[bool]) -> Key | None:
+    found = select(*(api_key.c[name] for name in _WHO)).where(
+        which,
+        api_key.c.revoked_at.is_(None),
+        or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now()),
+    )
+    row = (await connection.execute(found)).first()
+    return None if row is None else _key(row)
 
 
 def _key(row: Any) -> Key:

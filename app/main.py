@@ -22,6 +22,7 @@ from app.answers import ProblemBody
 from app.api import (
     agencies,
     alarms,
+    attachments,
     audit,
     callbacks,
     catalogue,
@@ -41,6 +42,7 @@ from app.api import (
     requests,
     retention,
     routing,
+    staff,
     subscriptions,
     tracking,
     webhooks,
@@ -49,7 +51,7 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering
+from app.pages import answering, signing_in
 from app.process import start_when_possible
 from app.schemas import CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
@@ -61,6 +63,7 @@ from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn,
 from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
+from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
 from app.worker import Worker
@@ -73,6 +76,7 @@ _TAGS = [
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
     ("consents", "Who agreed to what; what waits for it, and what a withdrawal ends."),
     ("alarms", "Who looked at too many people's data."),
+    ("attachments", "Papers and photographs: sent by a form, shown to whom a rule opens them."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
@@ -85,6 +89,7 @@ _TAGS = [
     ("calendar", "The working days that time limits are counted by."),
     ("agencies", "Whom handoffs go to, how they are sent to, and how their endpoints fare."),
     ("subscriptions", "Other systems that are told of what happens."),
+    ("staff", "People who sign in to the pages, as the security administrator keeps them."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
     ("retention", "How long what is kept, whose data may not be erased for now, and erasure."),
     ("keys", "Who may call: keys issued, replaced, revoked by the security administrator."),
@@ -99,6 +104,7 @@ _READ_BY_HAND = (
     *(ConsentsIn, ConsentWithdrawIn, ConsentTextIn),
     *(EmergencyIn, LiftIn, SettleIn, AidRulesIn, DutyListIn),
     *(SubscriptionIn, SubscriptionChange),
+    *(StaffIn, StaffChange),
     *(WorkingDayIn, WorkingYearIn),
     *(RetentionIn, HoldIn, ReleaseIn, EraseIn),
     *(KeyIn, KeyReplaceIn),
@@ -125,8 +131,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
-        *(consents, guest_links, answering, tracking),
+        *(requests, attachments, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
+        *(consents, guest_links, answering, tracking, staff, signing_in),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.

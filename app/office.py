@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -11,8 +12,11 @@ from app import metrics
 from app.config import Settings
 from app.db import Database
 from app.deadlines import Pace
+from app.file_store import FileStore, store_of
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.oidc import Provider
+from app.passwords import Passwords
 from app.rates import Rates
 from app.readings import DAILY, HOURLY, Readings
 from app.registry import OutdatedSnapshotError, Registry
@@ -21,6 +25,7 @@ from app.sealing import Vault
 from app.turns import Turns
 from app.way import RightOfWay
 
+_CLEANED_AT_ONCE = 2
 Asked = ParamSpec("Asked")
 Answered = TypeVar("Answered")
 
@@ -36,8 +41,12 @@ class Office:
     same_person: SamePerson
     readings: Readings
     rates: Rates
+    files: FileStore | None = None  # where attachments are kept, once somebody has said where
+    cleaning: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CLEANED_AT_ONCE))
     pings: Turns = field(default_factory=Turns)
     way: RightOfWay = field(default_factory=RightOfWay)
+    passwords: Passwords = field(default_factory=Passwords)
+    provider: Provider | None = None
 
     @property
     def vault(self) -> Vault:
@@ -61,6 +70,8 @@ class Office:
             SamePerson(database),
             Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
             Rates.of(settings, secret, database),
+            files=store_of(settings),
+            provider=Provider(settings) if settings.oidc_issuer else None,
         )
 
 

@@ -29,7 +29,7 @@ SCOPES: Mapping[KeyRole, frozenset[str]] = {
         KeyRole.INTAKE: "requests:read requests:write emergencies:read emergencies:write routing:write",
         KeyRole.TOWNSHIP: "requests:read requests:write emergencies:read emergencies:write routing:write handoffs:read",
         KeyRole.EMERGENCY: "emergencies:write",
-        KeyRole.AGENCY: "handoffs:read callbacks:write emergencies:read emergencies:write",
+        KeyRole.AGENCY: "attachments:read handoffs:read callbacks:write emergencies:read emergencies:write",
         KeyRole.COORDINATOR: "requests:read requests:write emergencies:read emergencies:write handoffs:read proof:read "
         "coordination:read coordination:write guest_links:read guest_links:write routing:read routing:write "
         "agencies:read agencies:write subscriptions:read subscriptions:write deliveries:read deliveries:write "
@@ -39,9 +39,9 @@ SCOPES: Mapping[KeyRole, frozenset[str]] = {
         KeyRole.ADMIN: "emergencies:read emergencies:write routing:read routing:write agencies:read agencies:write "
         "subscriptions:read subscriptions:write deliveries:read deliveries:write calendar:read calendar:write "
         "retention:read retention:write operation:read",
-        KeyRole.SECURITY: "keys:read keys:write operation:read",
+        KeyRole.SECURITY: "keys:read keys:write staff:read staff:write alarms:read alarms:write operation:read",
         KeyRole.AUDITOR: "requests:read emergencies:read handoffs:read proof:read coordination:read guest_links:read "
-        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read retention:read retention:write "
-        "operation:read",
+        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read operation:read staff:read "
+        "retention:read retention:write",
     }.items()
 }

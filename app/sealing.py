@@ -60,6 +60,16 @@ _HOW: dict[CipherName, tuple[bytes, int, type[AESGCM] | type[Sm4Gcm]]] = {
 _BY_BYTE = {how[0]: name for name, how in _HOW.items()}
 
 
+def new_file_key(cipher: CipherName = CipherName.AES_256_GCM) -> bytes:
+    """For one file: the byte that says how, and a key; to be kept sealed in a box."""
+    first, length, _ = _HOW[cipher]
+    return first + os.urandom(length)
+
+
+def cipher_of(file_key: bytes) -> Aead:
+    return _HOW[_BY_BYTE[file_key[:1]]][2](file_key[1:])
+
+
 class Box:
     """Seals and opens with one data key, for one scope: what was sealed for another is refused."""
 

@@ -47,6 +47,7 @@ def _keys_by_tag(url: str) -> str:
         "proof": (KeyRole.COORDINATOR, None),
         "guest links": (KeyRole.COORDINATOR, None),
         "deliveries": (KeyRole.COORDINATOR, None),
+        "staff": (KeyRole.SECURITY, None),
         "subscriptions": (KeyRole.ADMIN, None),
         "routing": (KeyRole.COORDINATOR, None),
         "calendar": (KeyRole.COORDINATOR, None),

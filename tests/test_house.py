@@ -24,12 +24,13 @@ from pydantic import BaseModel
 
 from app.api import bodies
 from app.api.access import Allow
-from app.config import PREFIX, Settings, load_settings
+from app.config import PREFIX, Settings
 from app.main import create_app
 from app.problems import KINDS, FieldError, Problem
 from app.receivers import notice_types
 from app.schemas import CallbackData, CallbackIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
+from app.schemas_attachments import AttachmentIn
 from app.schemas_bulk import CallbackItem
 from app.schemas_calendar import WorkingDayIn, WorkingYearIn
 from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
@@ -38,7 +39,9 @@ from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn,
 from app.schemas_keys import KeyIn, KeyReplaceIn
 from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
+from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from tests import serving
 from tests.examples import a_request_in_full
 
 ROOT = Path(__file__).parent.parent
@@ -46,33 +49,34 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app config db door_settings identifiers inboxes key_settings listening logs master_keys metrics problems refusals roles "
-    "sealing way wire",
-    "aid consents dangers deadlines disclosure etags identity keeping lifecycle merkle province purposes receipts receivers "
-    "routing signing turns",
+    "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs "
+    "master_keys metrics problem_kinds problems refusals roles sealed_files sealing storage_settings uploads way wire",
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
+    "province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
-    "answers schemas_agencies schemas_calendar schemas_keys schemas_subscriptions tables",
-    "schemas_coordination",
-    "answers_agencies answers_audit answers_calendar answers_catalogue answers_consents answers_deliveries "
-    "answers_disclosures answers_emergencies answers_guests answers_keys answers_proof answers_retention answers_routing "
-    "answers_subscriptions answers_tracking",
+    "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_subscriptions tables",
+    "schemas_coordination schemas_staff",
+    "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "
+    "answers_deliveries answers_disclosures answers_emergencies answers_guests answers_keys answers_proof "
+    "answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints jurisdictions keys ledger migrating office rates readings registry same_person service_key",
+    "bulk constraints file_sweep jurisdictions keys ledger migrating office oidc passwords rates readings registry "
+    "same_person service_key",
     "disputes last_events paged",
-    "repeats timeline",
+    "repeats sessions timeline",
     "clocks",
     "answers_coordination",
     "delivery",
     "explaining gates shown",
-    "checks forgetting handoffs presenting returns rights year_notice",
+    "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms board callbacks calling chain consent_texts county_aid disclosures guests inbox intake looking "
-    "operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders tabling "
-    "working_days",
-    "catalogue debts docket drafting holds retention",
+    "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
+    "intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
+    "sign_ins tabling working_days",
+    "catalogue debts docket drafting forgetting holds papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
     "audit conference endpoint_rows",
-    "endpoints issuing subscriptions",
+    "endpoints issuing staff subscriptions",
     "process worker",
     "api",
     "pages",
@@ -81,19 +85,24 @@ LAYERS = (
     "terminal",
     "cli_endpoints cli_routing",
     "cli_agencies cli_audit cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
-    "cli_readings cli_retention cli_subscriptions",
+    "cli_readings cli_retention cli_staff cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
 PURE = LAYERS[1].split()
 # A page asks for a code itself, and shows nothing before.
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
+# Where a person signs in, and what a session alone opens.
+SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
+SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
     *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
+    "/v1/attachments/file/{token}",  # by a link, which somebody with a key asked for
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
+    *SIGNING_IN,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 
@@ -142,7 +151,7 @@ def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     file = tmp_path_factory.mktemp("house") / "rows.sqlite3"
-    return create_app(load_settings(database_url=f"sqlite:///{file}", secret="0" * 32))
+    return create_app(serving.settings_for(f"sqlite:///{file}"))  # it counts no calls, and opens no database
 
 
 def ask(app: FastAPI, *calls: tuple[str, str]) -> list[httpx.Response]:
@@ -208,6 +217,7 @@ def test_the_http_client_stands_in_delivery_only() -> None:
     users = {(room(name), each) for name in modules() for each in imports(name) if each.startswith("aiohttp")}
     assert users == {("delivery", "aiohttp"), ("conformance", "aiohttp.web"), ("demo", "aiohttp.web")}
     assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"conformance", "demo"}
+    assert {room(name) for name in importers("httpx2", "authlib")} == {"oidc"}, "the single sign-on, by its library"
 
 
 def test_no_query_stands_in_api() -> None:
@@ -321,6 +331,7 @@ SUBSCRIPTION = {
     "per_second": 9,
     "tls": {"ca": "x", "certificate": "x", "key": "x"},
 }
+STAFF = {"display_name": "窗口", "role": "intake", "agency_code": "a-1", "division_code": "360803", "oidc_name": "x"}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     AgencyIn: {
         "code": "a-1",
@@ -334,6 +345,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     AgencyChange: {"name_zh": "校", "active": False, "tls": {"ca": "x"}, **ENDPOINT},
     SecretIn: {"overlap_hours": 24},
+    AttachmentIn: {"title": "诊断证明", "material": "diagnosis"},
     OutcomesIn: {
         "outcomes": [
             {
@@ -356,6 +368,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PublishIn: {"effective_from": "2027-01-01T00:00:00+08:00", "reasons": {"lead_waits_for_fact": "window asks"}},
     ReplayIn: {"cases": [CASE]},
     RequestIn: a_request_in_full(),
+    StaffChange: {**STAFF, "disabled": True},
+    StaffIn: {**STAFF, "login_name": "window.1"},
     SubscriptionChange: {**SUBSCRIPTION, "active": True},
     SubscriptionIn: SUBSCRIPTION,
     AidRulesIn: {
@@ -479,7 +493,7 @@ def test_the_committed_openapi_document_is_the_applications(app: FastAPI) -> Non
 def test_every_setting_stands_in_the_operators_page_and_no_page_names_one_that_does_not_exist() -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "compose.yaml", ROOT / "Dockerfile"]
-    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
+    named = {page.name: set(re.findall(rf"{PREFIX}[A-Z0-9_]*[A-Z]", page.read_text("utf-8"))) for page in pages}
     assert settings - named["operating.md"] == set()
     strange = {name for names in named.values() for name in names - settings}
     assert {name for name in strange if not name.startswith(f"{PREFIX}TEST_")} == set()

@@ -40,6 +40,7 @@ from app.tables import (
     metadata,
     reading,
     retention,
+    sign_in_event,
 )
 from tests import serving
 from tests.commands import one_window_here, refused, said
@@ -184,12 +185,21 @@ def test_people_are_erased_on_the_day_their_period_is_over_and_not_before(county
     assert row["data_key"], "what has not ended is never erased"
 
 
-OTHERS = ("delivery_body", "attempt_answer", "callback_refused", "idempotency", "guest_link", "reading", "alarm")
+OTHERS = (
+    "delivery_body",
+    "attempt_answer",
+    "callback_refused",
+    "idempotency",
+    "guest_link",
+    "reading",
+    "sign_in",
+    "alarm",
+)
 
 
 def rows_of_kind(url: str, kind: str) -> int:
     tables = {"callback_refused": callback_refused, "idempotency": idempotency, "guest_link": guest_link}
-    tables |= {"reading": reading, "alarm": alarm}
+    tables |= {"reading": reading, "alarm": alarm, "sign_in": sign_in_event}
     if kind in tables:
         return count(url, tables[kind])[tables[kind].name]
     table = delivery if kind == "delivery_body" else delivery_attempt
@@ -210,6 +220,7 @@ def some_of_everything(county: County) -> Seen:
         url,
         insert(delivery_attempt).values({**attempt, "status_code": 500, "fault": None, "sealed": b"\0" + b"answer"}),
         insert(alarm).values({**raised, "raised_at": now(), "acknowledged_at": now(), "acknowledged_by": "key:y"}),
+        insert(sign_in_event).values(id=new_id(), account_id=None, kind="locked", at=now(), way=None, by=None),
         insert(alarm).values({**raised, "kind": "readings_per_day", "id": new_id(), "raised_at": now()}),
     )
     settle(url)
@@ -363,7 +374,7 @@ def test_what_is_on_hold_is_never_erased_nor_are_its_messages(county: County) ->
     assert (answer.json()["code"], answer.json()["why"]) == ("not_erasable", "held")
     released = county.coordinator.post(f"{path(held)}/release", json={"reason": "复议已终结"}).json()
     assert released["released_at"]
-    assert county.coordinator.post(f"{path(held)}/release", json={"reason": "x"}).json()["code"] == "not_held"
+    assert county.coordinator.post(f"{path(held)}/release", json={"reason": "x"}).json()["code"] == "not_found"
     assert county.coordinator.get("/v1/holds").json()["items"] == []
     kinds = [each["kind"] for each in county.events(held)]
     assert kinds[-2:] == ["request.held", "request.released"]

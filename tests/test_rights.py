@@ -20,7 +20,7 @@ from app.tables import api_key
 from tests import serving
 from tests.examples import a_request
 from tests.running import Running
-from tests.test_house import ANSWERING
+from tests.test_house import ANSWERING, SIGNING_IN
 from tests.watching import fetch, until
 
 ANYONE = frozenset(KeyRole) | {None}
@@ -37,6 +37,7 @@ ACT_IN_EMERGENCIES = {*CHANGE_REQUESTS, KeyRole.AGENCY}
 SEE_ALARMS = {KeyRole.AUDITOR, KeyRole.SECURITY}
 SEE_RETENTION = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 HOLD = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
+SEE_STAFF = {KeyRole.SECURITY, KeyRole.AUDITOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): TAKE_IN,
     ("GET", "/v1/requests"): SEE_REQUESTS,
@@ -55,6 +56,10 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests/{request_id}/consents/{consent_id}/withdraw"): ACT_IN_EMERGENCIES,
     ("GET", "/v1/consent-texts"): ACT_IN_EMERGENCIES | {KeyRole.ADMIN, KeyRole.AUDITOR},
     ("POST", "/v1/consent-texts"): EDIT_AGENCIES,
+    ("POST", "/v1/requests/{request_id}/attachments"): CHANGE_REQUESTS,
+    ("GET", "/v1/requests/{request_id}/attachments"): ACT_IN_EMERGENCIES | {KeyRole.AUDITOR},
+    ("GET", "/v1/attachments/{attachment_id}/link"): ACT_IN_EMERGENCIES,
+    ("GET", "/v1/attachments/file/{token}"): ANYONE,
     ("POST", "/v1/requests/{request_id}/emergency"): ACT_IN_EMERGENCIES,
     ("GET", "/v1/debts"): ACT_IN_EMERGENCIES | WATCH,
     ("POST", "/v1/requests/{request_id}/debts/{kind}/settle"): ACT_IN_EMERGENCIES,
@@ -120,6 +125,13 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests/{request_id}/hold"): HOLD,
     ("POST", "/v1/requests/{request_id}/release"): HOLD,
     ("POST", "/v1/requests/{request_id}/erase"): {KeyRole.COORDINATOR},
+    ("GET", "/v1/staff"): SEE_STAFF,
+    ("POST", "/v1/staff"): {KeyRole.SECURITY},
+    ("GET", "/v1/staff/sign-ins"): SEE_STAFF,
+    ("GET", "/v1/staff/{staff_id}"): SEE_STAFF,
+    ("PATCH", "/v1/staff/{staff_id}"): {KeyRole.SECURITY},
+    ("POST", "/v1/staff/{staff_id}/reset"): {KeyRole.SECURITY},
+    ("POST", "/v1/staff/{staff_id}/unlock"): {KeyRole.SECURITY},
     ("GET", "/v1/track/{token}"): ANYONE,
     ("GET", "/v1/track/{token}/inclusion"): ANYONE,
     ("GET", "/v1/public/audit-key"): ANYONE,
@@ -178,7 +190,7 @@ def test_every_route_is_in_the_table(service: Running) -> None:
     assert documented == ALLOWED.keys()
     routes = create_app(serving.settings_for(service.url)).routes
     hidden = {route.path for route in routes if not getattr(route, "include_in_schema", False)}  # type: ignore[attr-defined]
-    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING, (
+    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN, (
         "a route outside the document is walked by nobody"
     )
 

@@ -52,6 +52,11 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
     if name.startswith("code_gateway"):
         monkeypatch.setenv(f"{PREFIX}CODE_GATEWAY_SECRET", gateway_secret := signing.new_secret())
         example = gateway_secret if name == "code_gateway_secret" else example
+    if name == "oidc_issuer":
+        monkeypatch.setenv(f"{PREFIX}OIDC_CLIENT_ID", "one-window")
+    if name == "s3_url":
+        for of_it in ("BUCKET", "KEY", "SECRET"):
+            monkeypatch.setenv(f"{PREFIX}S3_{of_it}", "x")
     monkeypatch.setenv(f"{PREFIX}{name.upper()}", str(example))
     assert getattr(load_settings(), name) is not None
 
@@ -82,6 +87,9 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("code_gateway_url", "https://user:password@sms.example.gov.cn", "pattern"),
         ("code_gateway_secret", "whsec_short", "24 or more random bytes"),
         ("code_gateway_secret", "0" * 44, "whsec_"),
+        ("oidc_issuer", "http://sso.example.gov.cn", "https:// address"),
+        ("oidc_issuer", "https://sso.example.gov.cn/?realm=county", "without query"),
+        ("trusted_proxies", "everybody", "ONE_WINDOW_TRUSTED_PROXIES"),
         ("log_format", "xml", "'auto', 'console' or 'json'"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("ledger_group", "0", "greater than or equal to 1"),
@@ -145,6 +153,11 @@ def test_a_lease_that_ends_before_a_whole_attempt_may_is_refused_with_what_to_wr
 )
 def test_of_several_hosts_each_has_its_port_and_the_primary_is_wanted(given: str, understood: dict[str, str]) -> None:
     assert make_url(load_settings(database_url=f"postgresql://u:p@/d{given}").database_url).query == understood
+
+
+def test_a_single_sign_on_that_does_not_know_us_is_refused_with_what_to_write() -> None:
+    sentence = refusal(oidc_issuer="https://sso.example.gov.cn")
+    assert sentence.endswith("Write ONE_WINDOW_OIDC_CLIENT_ID=one-window")
 
 
 def test_a_gateway_without_a_secret_is_refused_with_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:

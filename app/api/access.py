@@ -1,4 +1,4 @@
-"""Who may call: a bearer key with one of the roles that a route names. Deny by default."""
+"""Who may call: a bearer key, or a person who signed in, with one of the roles that a route names. Deny by default."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
+from app import sessions
+from app.api import browsers
 from app.api.clients import address_of, is_within
 from app.api.rates import spend_by_address
 from app.keys import Key, KeyRole
@@ -19,7 +21,7 @@ from app.problems import Problem, Text
 from app.rates import Budget
 
 _LONGEST_KEY = 200
-_LOOKS = ("GET", "HEAD")
+_LOOKS = ("GET", "HEAD", "OPTIONS")
 _ELSEWHERE = Text(
     "此密钥不得从这个地址使用;请从密钥所列网络调用,或请安全管理员更改。",
     "This key may not be used from this address: call from one of its networks, or ask whoever issues keys.",
@@ -32,28 +34,30 @@ def office_of(connection: HTTPConnection) -> Office:
 
 
 class Allow(SecurityBase):
-    """A dependency that answers with the caller's key, or refuses."""
+    """A dependency that answers with the caller's key, or refuses. A cookie counts where there is no key; what changes
+    something needs our own page's word with it."""
 
     def __init__(self, *roles: KeyRole, signature_instead: bool = False, budget: Budget = Budget.CALLS) -> None:
         self.roles = frozenset(roles)
         self.signature_instead = signature_instead
         self.budget = budget
-        self.model = HTTPBearerModel(description="A key made with `one-window keys create`.")
+        self.model = HTTPBearerModel(
+            description="A key made with `one-window keys create`. The pages' own calls have the cookie of who signed in at "
+            "`/sign-in` instead, and, where they change something, its `X-CSRF-Token`."
+        )
         self.scheme_name = "key"
 
     async def __call__(self, request: Request) -> Key | None:
         presented = request.headers.get("authorization")
-        if presented is None and self.signature_instead:
-            await spend_by_address(request, self.budget)
-            return None
-        scheme, _, secret = (presented or "").partition(" ")
-        if scheme.lower() != "bearer" or not 0 < len(secret) <= _LONGEST_KEY:
-            raise await self._unauthenticated(request)
-        key = await office_of(request).keys.find(secret)
-        if key is None:
-            raise await self._unauthenticated(request)
-        if key.networks and not is_within(address_of(request), key.networks):
-            raise Problem("forbidden", _ELSEWHERE)
+        if presented is None:
+            office = office_of(request)
+            session = browsers.cookie(request, office.settings, browsers.SESSION)
+            if self.signature_instead and (session is None or "webhook-signature" in request.headers):
+                await spend_by_address(request, self.budget)
+                return None
+            key = await self._signed_in(request, office, session)
+        else:
+            key = await self._with_key(request, presented)
         if key.role not in self.roles:
             raise Problem("forbidden")
         if key.scopes is not None and (scope := scope_of(request.scope["route"], request.method)) not in key.scopes:
@@ -63,6 +67,30 @@ class Allow(SecurityBase):
             raise Problem("forbidden", text)
         await office_of(request).rates.spend(self.budget, key.holder)
         return key
+
+    async def _with_key(self, request: Request, presented: str) -> Key:
+        scheme, _, secret = presented.partition(" ")
+        if scheme.lower() != "bearer" or not 0 < len(secret) <= _LONGEST_KEY:
+            raise await self._unauthenticated(request)
+        key = await office_of(request).keys.find(secret)
+        if key is None:
+            raise await self._unauthenticated(request)
+        if key.networks and not is_within(address_of(request), key.networks):
+            raise Problem("forbidden", _ELSEWHERE)
+        return key
+
+    async def _signed_in(self, request: Request, office: Office, token: str | None) -> Key:
+        session = await sessions.find(office, token) if token else None
+        if session is None:
+            raise await self._unauthenticated(request)
+        if request.method not in _LOOKS and not (
+            browsers.is_from_our_pages(request, office.settings)
+            and sessions.is_csrf_token(office, session.token, request.headers.get(browsers.CSRF_HEADER, ""))
+        ):
+            raise Problem("csrf_refused")
+        if session.must_change_password:
+            raise Problem("password_change_needed")
+        return session.key
 
     async def _unauthenticated(self, request: Request) -> Problem:
         """Raises `too_many_requests` where somebody keeps trying."""

@@ -77,7 +77,7 @@ async def hold(request: Request, key: Holds, request_id: UUID) -> Response:
 @router.post(
     "/requests/{request_id}/release",
     summary="End a hold",
-    responses=answers(HoldView, "not_found", "already_erased", "not_held", body=True, what="Released."),
+    responses=answers(HoldView, "not_found", "already_erased", body=True, what="Released."),
     openapi_extra=takes(ReleaseIn),
 )
 async def release(request: Request, key: Holds, request_id: UUID) -> Response:

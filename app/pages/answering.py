@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import structlog
 from fastapi import APIRouter, Request, Response
 
 from app import callbacks, guests, reading
 from app.api.access import office_of
 from app.api.bodies import parse
 from app.api.rates import spend_by_address
-from app.constraints import problem_of
-from app.db import is_unavailable
 from app.delivery.codes import send_code
 from app.guests import CodeRefusal, Guest
 from app.identifiers import now
 from app.lifecycle import Act
-from app.logs import describe
 from app.office import Office
 from app.pages.page import go_to, page, read_form
 from app.pages.showing import sections_of
+from app.pages.telling import told_on_a_page as _told_on_a_page
 from app.pages.words import FORMS, LABELS, ROLES, STATUSES, Form
-from app.problems import Problem, Text, unavailable
+from app.problems import Problem, Text
 from app.purposes import Way
 from app.rates import Budget
 from app.receipts import spoken
@@ -54,30 +49,6 @@ _SAID_WRONG = {
     "signed_out": Text("登录已失效,请重新登录。", "You are not signed in any more; sign in again."),
     "stale": Text("页面已过时,请核对后重新提交。", "The page was out of date; check it and submit again."),
 }
-log = structlog.get_logger()
-Door = Callable[..., Awaitable[Response]]
-
-
-def _told_on_a_page(door: Door) -> Door:
-    """What goes wrong is told as a page too: whoever reads it is a person."""
-
-    @functools.wraps(door)
-    async def opened(request: Request, **asked: str) -> Response:
-        try:
-            await spend_by_address(request, Budget.LOOK_UPS)
-            return await door(request, **asked)
-        except Problem as problem:
-            found = problem
-        except Exception as error:
-            away = is_unavailable(error)
-            log.log(30 if away else 40, "database_away" if away else "unexpected_error", **describe(error))
-            found = unavailable() if away else problem_of(error) or Problem("internal_error")
-        phone = office_of(request).settings.coordinator_phone
-        told = page("ended.html", found.kind.status, problem=found, coordinator_phone=phone)
-        told.headers.update(found.headers)
-        return told
-
-    return opened
 
 
 @router.get("/{token}")

@@ -1,5 +1,6 @@
 """The tables; no behaviour."""
 
+from app.tables.attachments import attachment, file_to_remove, used_link
 from app.tables.audit import audit_key, audit_leaf, audit_piece, audit_root
 from app.tables.cases import (
     callback,
@@ -48,6 +49,7 @@ from app.tables.emergencies import (
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
+from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
 
 __all__ = [
     "agency",
@@ -56,6 +58,7 @@ __all__ = [
     "aid_mark",
     "alarm",
     "api_key",
+    "attachment",
     "audit_key",
     "audit_leaf",
     "audit_piece",
@@ -79,6 +82,7 @@ __all__ = [
     "endpoint_state",
     "endpoint_trouble",
     "event",
+    "file_to_remove",
     "guest_link",
     "handoff",
     "help_request",
@@ -94,7 +98,12 @@ __all__ = [
     "routing_table",
     "rule",
     "service_key",
+    "sign_in_address",
+    "sign_in_event",
+    "staff_account",
+    "staff_session",
     "subscription",
+    "used_link",
     "worker",
     "working_day",
 ]

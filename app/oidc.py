@@ -1,0 +1,217 @@
+"""The county's single sign-on (OpenID Connect): authorization code with PKCE, a state and a nonce, by Authlib.
+
+Who signs in there comes back with a code, and the provider tells for it, signed, who that is. Nothing of the round trip
+is stored: the browser keeps one random text, and all that must match is derived from it and the service's secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx2
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+
+from app.config import Settings
+
+LASTS = timedelta(minutes=10)
+_ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519")
+_REMEMBER_SECONDS = 3600
+_KEYS_AGAIN_AFTER_SECONDS = 30
+_LEEWAY_SECONDS = 60
+_CLIENT = {"timeout": 10, "trust_env": False, "follow_redirects": False}
+
+
+class ProviderAwayError(Exception):
+    """It does not answer, or not as a provider does."""
+
+
+class NotProvedError(Exception):
+    """What came back proves nobody: another's round trip, an old one, a code used twice, a token that is not right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One round trip of one browser."""
+
+    text: str
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def begun(cls, secret: bytes, at: datetime) -> Flow:
+        return cls(f"{int(at.timestamp())}.{secrets.token_urlsafe(24)}", secret)
+
+    @classmethod
+    def kept(cls, secret: bytes, text: str, at: datetime) -> Flow | None:
+        """None for one that took too long. Another time written into it makes another state."""
+        began, _, _ = text.partition(".")
+        if not began.isdecimal() or len(text) > 100:
+            return None
+        return cls(text, secret) if 0 <= at.timestamp() - int(began) < LASTS.total_seconds() else None
+
+    @property
+    def state(self) -> str:
+        return self._derived("state")
+
+    @property
+    def nonce(self) -> str:
+        return self._derived("nonce")
+
+    @property
+    def verifier(self) -> str:
+        return self._derived("verifier")
+
+    def _derived(self, what: str) -> str:
+        digest = hmac.new(self.secret, f"oidc:{what}:{self.text}".encode(), hashlib.sha256).digest()
+        return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Provider:
+    """What the issuer says of itself is remembered for an hour; its keys too, unless a token names a new one."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.oidc_issuer
+        self.issuer = settings.oidc_issuer
+        self._client_id = settings.oidc_client_id
+        secret = settings.oidc_client_secret
+        self._client_secret = secret.get_secret_value() if secret else None
+        self._claim = settings.oidc_claim
+        self._metadata: tuple[dict[str, Any], float] | None = None
+        self._keys: tuple[KeySet, float] | None = None
+        self._keys_again_at = 0.0
+
+    async def address(self, flow: Flow, redirect_uri: str) -> str:
+        """Where the browser is sent. Raises ProviderAwayError."""
+        metadata = await self._known()
+        async with self._client(redirect_uri) as client:
+            address, _ = client.create_authorization_url(
+                metadata["authorization_endpoint"], state=flow.state, nonce=flow.nonce, code_verifier=flow.verifier
+            )
+        return str(address)
+
+    async def who(self, flow: Flow, came_back: Mapping[str, str], redirect_uri: str) -> str:
+        """What the provider calls whoever came back. Raises NotProvedError, ProviderAwayError."""
+        if not hmac.compare_digest(came_back.get("state", "").encode(), flow.state.encode()):
+            raise NotProvedError("state")
+        if came_back.get("iss", self.issuer) != self.issuer:  # RFC 9207
+            raise NotProvedError("iss")
+        if "code" not in came_back:
+            raise NotProvedError("no code")
+        metadata = await self._known()
+        try:
+            async with self._client(redirect_uri) as client:
+                token = await client.fetch_token(
+                    metadata["token_endpoint"],
+                    code=came_back["code"],
+                    code_verifier=flow.verifier,
+                    grant_type="authorization_code",
+                )
+        except AuthlibBaseError as error:
+            raise NotProvedError("code") from error
+        except (httpx2.HTTPError, ValueError) as error:
+            raise ProviderAwayError from error
+        return self._name_in(await self._claims(token, flow))
+
+    async def end_session(self, back_to: str) -> str | None:
+        """Where to sign out of the provider too; None if it has no such page, or does not answer."""
+        try:
+            endpoint = (await self._known()).get("end_session_endpoint")
+        except ProviderAwayError:
+            return None
+        if not isinstance(endpoint, str) or not _is_safe(endpoint):
+            return None
+        joint = "&" if urlsplit(endpoint).query else "?"
+        return f"{endpoint}{joint}{urlencode({'client_id': self._client_id, 'post_logout_redirect_uri': back_to})}"
+
+    async def _claims(self, token: Mapping[str, Any], flow: Flow) -> CodeIDToken:
+        id_token = token.get("id_token")
+        if not isinstance(id_token, str):
+            raise NotProvedError("no ID token")
+        try:
+            try:
+                decoded = jwt.decode(id_token, await self._key_set(), algorithms=list(_ALGORITHMS))
+            except InvalidKeyIdError:
+                decoded = jwt.decode(id_token, await self._key_set(anew=True), algorithms=list(_ALGORITHMS))
+            options: Any = {
+                "iss": {"essential": True, "value": self.issuer},
+                "aud": {"essential": True, "value": self._client_id},
+            }
+            known = {"nonce": flow.nonce, "client_id": self._client_id, "access_token": token.get("access_token")}
+            claims = CodeIDToken(decoded.claims, decoded.header, options, known)
+            claims.validate(leeway=_LEEWAY_SECONDS)
+        except (JoseError, ValueError, TypeError) as error:
+            raise NotProvedError("ID token") from error
+        return claims
+
+    def _name_in(self, claims: Mapping[str, Any]) -> str:
+        name = claims.get(self._claim)
+        if not isinstance(name, str) or not name:
+            raise NotProvedError("claim")
+        if self._claim == "email" and claims.get("email_verified") is not True:
+            raise NotProvedError("email not verified")
+        return name
+
+    def _client(self, redirect_uri: str | None = None) -> AsyncOAuth2Client:
+        return AsyncOAuth2Client(
+            self._client_id,
+            self._client_secret,
+            token_endpoint_auth_method=None if self._client_secret else "none",
+            scope="openid" if self._claim == "sub" else "openid profile email",
+            redirect_uri=redirect_uri,
+            code_challenge_method="S256",
+            **_CLIENT,
+        )
+
+    async def _known(self) -> dict[str, Any]:
+        if self._metadata is None or self._metadata[1] < time.monotonic():
+            found = await _read(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+            needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+            if found.get("issuer") != self.issuer or not all(_is_safe(found.get(name)) for name in needed):
+                raise ProviderAwayError
+            self._metadata = (found, time.monotonic() + _REMEMBER_SECONDS)
+        return self._metadata[0]
+
+    async def _key_set(self, anew: bool = False) -> KeySet:
+        """`anew`: a token names one that we don't know; not more often than twice a minute, whoever asks."""
+        moment = time.monotonic()
+        again = anew and moment >= self._keys_again_at
+        if self._keys is None or self._keys[1] < moment or again:
+            if again:
+                self._keys_again_at = moment + _KEYS_AGAIN_AFTER_SECONDS
+            found: Any = await _read((await self._known())["jwks_uri"])
+            self._keys = (KeySet.import_key_set(found), moment + _REMEMBER_SECONDS)
+        return self._keys[0]
+
+
+async def _read(address: str) -> dict[str, Any]:
+    try:
+        async with httpx2.AsyncClient(**_CLIENT) as client:  # type: ignore[arg-type]
+            answer = await client.get(address)
+            answer.raise_for_status()
+            found = answer.json()
+    except (httpx2.HTTPError, ValueError) as error:
+        raise ProviderAwayError from error
+    if not isinstance(found, dict):
+        raise ProviderAwayError
+    return found
+
+
+def _is_safe(address: Any) -> bool:
+    """By TLS, or on this machine."""
+    if not isinstance(address, str):
+        return False
+    parts = urlsplit(address)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost"))

@@ -1,0 +1,179 @@
+"""Attachments as they are shown: listed, opened by a link, to whom they may be."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from cryptography.exceptions import InvalidTag
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import attachment_links, keys, rights
+from app.attachment_groups import is_opened
+from app.attachments import added, files_of, is_with
+from app.cleaning.kinds import ENDINGS
+from app.delivery.notices import finish
+from app.disclosure import PAPERS
+from app.file_store import FileStore
+from app.identifiers import now
+from app.keys import Key, KeyRole
+from app.ledger import write_units
+from app.office import Office, again_if_outdated
+from app.problems import Problem, Text
+from app.registry import Snapshot
+from app.sealed_files import opening
+from app.sealing import Box, vault_of
+from app.shown import opened_to
+from app.tables import api_key, attachment, handoff, help_request, used_link
+from app.timeline import from_row, load, stored_case
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Paper:
+    """An attachment on its way to who may see it."""
+
+    kind: str
+    size: int
+    name: str
+    content: AsyncIterator[bytes]
+
+
+@again_if_outdated
+async def listed(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+    """Those of a request that a key may see, in the order they came. Raises `not_found`."""
+    snapshot = await office.registry.current()
+    async with office.database.reading() as connection:
+        found = select(help_request).where(help_request.c.id == request_id)
+        request = (await connection.execute(found)).mappings().first()
+        if request is None:
+            raise Problem("not_found")
+        sees = await _sees(connection, key, request, snapshot)
+        of_request = select(attachment).where(attachment.c.request_id == request_id, attachment.c.removed_at.is_(None))
+        rows = (await connection.execute(of_request.order_by(attachment.c.id))).mappings().all()
+        box = vault_of(connection).box(request_id.bytes, request["data_key"])
+    with_title = key.role is KeyRole.AGENCY or rights.sees_people(key)
+    return {"items": [_seen(row, box, with_title) for row in rows if sees(row["material"])]}
+
+
+@again_if_outdated
+async def link(office: Office, key: Key, attachment_id: UUID, address: str) -> dict[str, Any]:
+    """Raises `not_found`, for what the key may not see too."""
+    snapshot = await office.registry.current()
+    async with office.database.reading() as connection:
+        await _must_see(connection, key, attachment_id, snapshot)
+    token, ends_at = attachment_links.make(office.secret, attachment_id, key.id, now())
+    return {"link": f"{address}/v1/attachments/file/{token}", "ends_at": ends_at}
+
+
+@again_if_outdated
+async def opened(office: Office, token: str) -> Paper:
+    """By a link, once; that it was opened, and by whom, stands in the timeline.
+
+    Whether its caller may see it is asked anew. Raises `not_found`, `attachment_damaged`.
+    """
+    snapshot, at = await office.registry.current(), now()
+    found = attachment_links.read(office.secret, token, at)
+    if found is None:
+        raise _no_such_link()
+    files = files_of(office)
+    async with office.database.writing() as connection:
+        key = await keys.in_force(connection, api_key.c.id == found.key_id)
+        if key is None:
+            raise _no_such_link()
+        row = await _must_see(connection, key, found.attachment_id, snapshot)
+        case = await load(connection, row["request_id"])  # locked: of two who open it at once, one does
+        use = attachment_links.use_of(token)
+        if await connection.scalar(select(used_link.c.use_hash).where(used_link.c.use_hash == use)) is not None:
+            raise _no_such_link()
+        await connection.execute(used_link.insert(), {"use_hash": use, "ends_at": found.ends_at})
+        data = {"attachment_id": str(row["id"]), "material": row["material"]}
+        if key.agency_code is not None:
+            data |= {"agency": key.agency_code, "groups": [PAPERS]}
+        case.record("attachment.opened", at, key.actor, data=data)
+        await write_units(connection, [finish(case, snapshot)])
+        told = case.box.unseal(row["sealed"])
+    if told is None:
+        raise Problem("attachment_damaged")
+    content = _content(files, row, b64decode(told["key"]))
+    return Paper(row["kind"], row["size"], _file_name(row, told), await _begun(content, row["id"]))
+
+
+async def _sees(
+    connection: AsyncConnection, key: Key, request: Mapping[Any, Any], snapshot: Snapshot
+) -> Callable[[str | None], bool]:
+    """Which of a request's papers a key may see, by what they are. Raises `not_found` if it may not see the request."""
+    if key.role is not KeyRole.AGENCY:
+        rights.must_reach(key, request)
+        return lambda material: True
+    own = (handoff.c.request_id == request["id"]) & (handoff.c.agency_code == key.agency_code)
+    parts = [from_row(each) for each in (await connection.execute(select(handoff).where(own))).mappings()]
+    if not any(is_with(each) for each in parts):
+        raise Problem("not_found")
+    case = stored_case(connection, request)
+    groups = {group for each in parts if is_with(each) for group in opened_to(case, each, snapshot, now())}
+    return lambda material: is_opened(material, groups)
+
+
+async def _must_see(
+    connection: AsyncConnection, key: Key, attachment_id: UUID, snapshot: Snapshot
+) -> Mapping[Any, Any]:
+    row = (await connection.execute(select(attachment).where(attachment.c.id == attachment_id))).mappings().first()
+    if row is None or row["removed_at"] is not None:
+        raise Problem("not_found")
+    found = select(help_request).where(help_request.c.id == row["request_id"])
+    request = (await connection.execute(found)).mappings().one()
+    if not (await _sees(connection, key, request, snapshot))(row["material"]):
+        raise Problem("not_found")
+    return row
+
+
+def _no_such_link() -> Problem:
+    text = Text(
+        "链接无效、已过期或已打开过;请重新获取。",
+        "The link is unknown, has ended or was opened already: ask for a new one.",
+    )
+    return Problem("not_found", text)
+
+
+def _seen(row: Mapping[Any, Any], box: Box, with_title: bool) -> dict[str, Any]:
+    told = (box.unseal(row["sealed"]) if with_title else None) or {}
+    return {**added(row), "title": told.get("title"), "name": told.get("name")}
+
+
+def _file_name(row: Mapping[Any, Any], told: Mapping[str, Any]) -> str:
+    given = (told["name"] or "").rpartition(".")[0] or told["name"]
+    return (told["title"] or given or row["id"].hex) + ENDINGS[row["kind"]]
+
+
+async def _content(files: FileStore, row: Mapping[Any, Any], file_key: bytes) -> AsyncIterator[bytes]:
+    pieces = opening(file_key, row["id"].bytes)
+    async for part in files.get(row["file"]):
+        if done := pieces.add(part):
+            yield done
+    yield pieces.end()
+
+
+async def _begun(content: AsyncIterator[bytes], attachment_id: UUID) -> AsyncIterator[bytes]:
+    """Its beginning is opened before anything is answered; damage farther on cuts the answer off."""
+
+    async def following(first: bytes) -> AsyncIterator[bytes]:
+        yield first
+        try:
+            async for each in content:
+                yield each
+        except (InvalidTag, FileNotFoundError):
+            log.error("attachment_damaged", attachment=str(attachment_id))
+            raise
+
+    try:
+        return following(await anext(content))
+    except (InvalidTag, FileNotFoundError):
+        log.error("attachment_damaged", attachment=str(attachment_id))
+        raise Problem("attachment_damaged") from None

@@ -1,0 +1,87 @@
+"""Passwords: kept by Argon2id (RFC 9106), never as they are; which ones are good enough."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from app.problems import Text, unavailable
+
+LEAST = 12
+MOST = 128
+_DIFFERENT = 5
+# Each takes 64 MiB and all cores for a moment: a few at once, a few dozen in line, the rest come again.
+_AT_ONCE = 2
+_MOST_WAITING = 40
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+# Of a password that nobody knows: comparing with it takes as long as comparing with somebody's.
+_NOBODYS = _HASHER.hash(secrets.token_urlsafe(32))
+
+
+@dataclass(slots=True)
+class Passwords:
+    """Of one process: hashes made and compared off the event loop."""
+
+    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _waiting: int = 0
+
+    async def hashed(self, password: str) -> str:
+        """Raises `unavailable`."""
+        async with _InLine(self):
+            return await asyncio.to_thread(_HASHER.hash, password)
+
+    async def match(self, kept: str | None, password: str) -> bool:
+        """Whether it is the password that was kept; without one, no, after the same time. Raises `unavailable`."""
+        async with _InLine(self):
+            return await asyncio.to_thread(_matches, kept, password)
+
+
+class _InLine:
+    def __init__(self, of: Passwords) -> None:
+        self._of = of
+
+    async def __aenter__(self) -> None:
+        if self._of._waiting >= _MOST_WAITING:
+            raise unavailable()
+        self._of._waiting += 1
+        try:
+            await self._of._turn.acquire()
+        except BaseException:
+            self._of._waiting -= 1
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._of._turn.release()
+        self._of._waiting -= 1
+
+
+def made() -> str:
+    """A new one, easily read and typed: 20 letters and digits of 31 that can't be taken for each other, 99 bits."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(4))
+
+
+def fault_of(password: str, login_name: str) -> Text | None:
+    """Why it may not be chosen; None: it may. Length counts for more than kinds of characters (NIST SP 800-63B)."""
+    if not LEAST <= len(password) <= MOST:
+        return Text(f"新密码应为 {LEAST} 到 {MOST} 个字符。", f"A new password has {LEAST} to {MOST} characters.")
+    if login_name.lower() in password.lower():
+        return Text("新密码不能包含登录名。", "A new password does not contain the login name.")
+    if len(set(password)) < _DIFFERENT:
+        return Text(
+            f"新密码至少要有 {_DIFFERENT} 个不同的字符。",
+            f"A new password has at least {_DIFFERENT} different characters.",
+        )
+    return None
+
+
+def _matches(kept: str | None, password: str) -> bool:
+    try:
+        return _HASHER.verify(kept or _NOBODYS, password) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False
