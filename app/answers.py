@@ -65,6 +65,8 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] | None = Field(None, max_length=MOST_ERRORS, description="50 at most: see `detail`.")
     allowed: list[str] | None = None
     waiting_for: list[UUID] | None = None
+    why: str | None = Field(None, description="With `not_erasable`: open, held, minimum_period, messages_under_way.")
+    possible_from: datetime | None = None
     current: HandoffStands | dict[str, Any] | None = Field(None, description="With `precondition_failed`: what is now.")
 
 
@@ -229,6 +231,7 @@ class RequestSummary(Outbound):
     routing_version: int
     registered_at: datetime
     closed_at: datetime | None
+    erased_at: datetime | None = Field(None, description="When the personal data was erased; then `person` is null.")
 
 
 class RequestView(RequestSummary):

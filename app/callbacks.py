@@ -96,7 +96,8 @@ async def _at_once(office: Office, callbacks: Sequence[Callback], body: bytes) -
                 became.append(problem)
         rings = any(unit.rings for unit in heard.units)
         if heard.rows:
-            await _keep_body(connection, digest, body)
+            if any(heard.cases[row["handoff_id"]].request["erased_at"] is None for row in heard.rows):
+                await _keep_body(connection, digest, body)
             answered = Unit()
             # In one order: another call may be about to use some of the same ids.
             answered.insert(callback, *sorted(heard.rows, key=itemgetter("webhook_id")))

@@ -25,6 +25,7 @@ from app.cli_deliveries import deliveries_app
 from app.cli_emergencies import emergencies_app
 from app.cli_proof import proof
 from app.cli_readings import readings_app
+from app.cli_retention import retention_app
 from app.cli_routing import routing_app
 from app.cli_staff import staff_app
 from app.cli_subscriptions import subscriptions_app
@@ -57,6 +58,7 @@ app.command()(proof)
 app.add_typer(audit_app, name="audit")
 app.add_typer(emergencies_app, name="emergencies")
 app.add_typer(readings_app, name="readings")
+app.add_typer(retention_app, name="retention")
 app.add_typer(subscriptions_app, name="subscriptions")
 app.add_typer(staff_app, name="staff")
 

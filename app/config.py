@@ -212,6 +212,9 @@ class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
         description="Whether a coordinator must say what for (`?purpose=`) before a person's data is shown.",
         examples=["true"],
     )
+    retention_hour: int = Field(
+        2, ge=0, le=23, description="From which hour in China on what is over is erased each night.", examples=[2]
+    )
     callback_tolerance_seconds: int = Field(
         300, ge=30, le=3600, description="How far a callback's signed time may be from ours.", examples=[300]
     )

@@ -24,10 +24,12 @@ DELIVERIES_CHANNEL = "one_window_deliveries"
 WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
 _BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
+_TRACE_MILLISECONDS = 200
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # a key that was destroyed is not left in a free part of the file
     f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
 )
 
@@ -113,6 +115,19 @@ class Database:
             self._glancing.execute("PRAGMA query_only=ON")
             self._glancing.execute("PRAGMA busy_timeout=100")
         return self._glancing.execute(query, given).fetchall()
+
+    async def leave_no_trace(self) -> None:
+        """On SQLite what was erased leaves the write-ahead log too; while somebody reads an older state it can't, and is
+        done the next time."""
+        if not self.is_sqlite:
+            return
+        async with self.turn, self.engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute(f"PRAGMA busy_timeout={_TRACE_MILLISECONDS}")  # whoever writes waits meanwhile
+            try:
+                await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
 
     async def is_reachable(self) -> bool:
         try:

@@ -40,6 +40,7 @@ from app.api import (
     proof,
     reference,
     requests,
+    retention,
     routing,
     staff,
     subscriptions,
@@ -60,6 +61,7 @@ from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
 from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
+from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
@@ -89,6 +91,7 @@ _TAGS = [
     ("subscriptions", "Other systems that are told of what happens."),
     ("staff", "People who sign in to the pages, as the security administrator keeps them."),
     ("deliveries", "What was sent, what came back, what has to be sent again."),
+    ("retention", "How long what is kept, whose data may not be erased for now, and erasure."),
     ("keys", "Who may call: keys issued, replaced, revoked by the security administrator."),
     ("operation", "Health and metrics."),
 ]
@@ -103,6 +106,7 @@ _READ_BY_HAND = (
     *(SubscriptionIn, SubscriptionChange),
     *(StaffIn, StaffChange),
     *(WorkingDayIn, WorkingYearIn),
+    *(RetentionIn, HoldIn, ReleaseIn, EraseIn),
     *(KeyIn, KeyReplaceIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
@@ -129,7 +133,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (
         *(requests, attachments, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
         *(consents, guest_links, answering, tracking, staff, signing_in),
-        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms),
+        *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.
         app.router.routes.extend(resource.router.routes)

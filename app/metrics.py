@@ -59,6 +59,7 @@ CUT_OFF = Counter(
     "one_window_connections_cut_total", "Connections cut off, by what they were too slow or too many for.", ["why"]
 )
 STEPS = Counter("one_window_sweep_steps_total", "What the sweep did: remind, urge, supervise, resume.", ["step"])
+ERASED = Counter("one_window_expired_total", "Records erased because their period was over, by kind.", ["kind"])
 READING_ALARMS = Counter("one_window_reading_alarms_total", "Alarms about who reads too many people's data.", ["kind"])
 SIGN_INS = Counter(
     "one_window_sign_ins_total", "People at the door: signed_in, wrong, stopped, by way.", ["way", "outcome"]

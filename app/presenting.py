@@ -171,7 +171,7 @@ def warned(warnings: Iterable[FieldError]) -> list[dict[str, str]]:
 def request_summary(request: Mapping[Any, Any]) -> dict[str, Any]:
     names = (
         *("receipt_number", "channel", "division_code", "status", "emergency", "routing_version"),
-        *("registered_at", "closed_at"),
+        *("registered_at", "closed_at", "erased_at"),
     )
     return {"request_id": request["id"], **{name: request[name] for name in names}}
 
@@ -182,7 +182,7 @@ def request_view(
     return {
         **request_summary(case.request),
         "handoffs": [handoff_summary(each, snapshot) for each in case.handoffs],
-        "person": case.person if with_person else None,
+        "person": case.person if with_person and case.request["erased_at"] is None else None,
         "same_person": shown(same_person, snapshot),
     }
 
@@ -230,6 +230,7 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.disputed": ("退回后有争议,由协调员裁定由谁办理", "Who handles it is disputed; a coordinator is deciding"),
     "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
     "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
+    "request.erased": ("您的个人信息已按规定删除", "Your personal data was erased, as the rules say"),
     "emergency.lifted": ("已转为急难,优先办理", "Made an emergency: it is acted on first"),
     "emergency.escalated": ("尚未签收,已联系下一级值守", "Has not signed in; the next on duty is called"),
     "debt.settled": ("一项急难事项已落实", "Something owed in the emergency was settled"),
@@ -267,7 +268,8 @@ def _asked_for(case: Case, handoff: Handoff, events: list[Mapping[Any, Any]]) ->
     asked = ("handoff.information_requested", handoff.id)
     of_handoff = (each for each in reversed(events) if (each["kind"], each["handoff_id"]) == asked)
     return next(
-        (list(case.box.unseal(each["sealed"]).get("materials", ())) for each in of_handoff if each["sealed"]), []
+        (list((case.box.unseal(each["sealed"]) or {}).get("materials", ())) for each in of_handoff if each["sealed"]),
+        [],
     )
 
 

@@ -245,6 +245,21 @@ KINDS: dict[str, Kind] = {
         Text("此项应补事项已按另一结果了结", "This debt was settled already, and otherwise"),
         Text("先前所记不变;请用 GET /v1/debts 查看。", "What was recorded stays; GET /v1/debts shows it."),
     ),
+    "not_erasable": Kind(
+        409,
+        Text("现在还不能删除", "It can't be erased yet"),
+        Text("原因见 why,何时可以见 possible_from。", "`why` says what stands in the way, `possible_from` until when."),
+    ),
+    "already_erased": Kind(
+        409,
+        Text("此事项的个人信息已经删除", "The personal data of this request was erased already"),
+        Text("没有可暂缓删除的内容。", "There is nothing left to hold."),
+    ),
+    "body_erased": Kind(
+        409,
+        Text("此报文的正文已按保管期限删除", "The bytes of this message were erased when their time was over"),
+        Text("请单位用 GET /v1/handoffs/{id} 查看。", "The agency can look at the handoff: GET /v1/handoffs/{id}."),
+    ),
     "sheet_refused": Kind(
         422,
         Text("表格有误,未导入任何内容", "The sheet is wrong; nothing was imported"),

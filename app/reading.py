@@ -81,7 +81,7 @@ async def request(office: Office, key: Key, request_id: UUID, purpose: Purpose |
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
         needs = {each["need"] for each in case.request["decision"]["needs"]}
-        with_person = rights.sees_people(key)
+        with_person = rights.sees_people(key) and case.request["erased_at"] is None
         again = await same_person.others(connection, case.request, needs) if with_person else []
     seen = presenting.request_view(case, snapshot, with_person=with_person, same_person=again)
     if with_person:
@@ -95,7 +95,11 @@ async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose 
         events = await _events(connection, request_id)
     # Events may have been added between the two queries; the head that was read ends the part that is checked.
     events = events[: case.request["events"]]
-    with_notes = rights.sees_people(key) and any(row["sealed"] is not None for row in events)
+    with_notes = (
+        rights.sees_people(key)
+        and case.request["erased_at"] is None
+        and any(row["sealed"] is not None for row in events)
+    )
     if with_notes:
         await looking.record(office, key, case, Way.TIMELINE, ("notes",), purpose)
     return {
@@ -190,11 +194,12 @@ async def one_handoff(
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    handles = own and found.status not in (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
+    ended = (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
+    handles = own and found.status not in ended and case.request["erased_at"] is None
     groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
     if not handles:
         seen["person"] = None
-        if case.is_emergency and not rights.sees_people(key):
+        if case.is_emergency and (case.request["erased_at"] is not None or not rights.sees_people(key)):
             seen |= dict.fromkeys(_OF_SITUATION)
         elif case.is_emergency:
             groups = [SITUATION]
@@ -256,7 +261,7 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
         of = row["request_id"]
         case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
         box = case.box if case is not None else await service_box(connection)
-    if case is not None:
+    if case is not None and case.request["erased_at"] is None:
         await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
     return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}
 

@@ -33,14 +33,15 @@ SCOPES: Mapping[KeyRole, frozenset[str]] = {
         KeyRole.COORDINATOR: "requests:read requests:write emergencies:read emergencies:write handoffs:read proof:read "
         "coordination:read coordination:write guest_links:read guest_links:write routing:read routing:write "
         "agencies:read agencies:write subscriptions:read subscriptions:write deliveries:read deliveries:write "
-        "calendar:read calendar:write operation:read",
+        "calendar:read calendar:write retention:read retention:write operation:read",
         KeyRole.SUPERVISOR: "requests:read emergencies:read handoffs:read coordination:read coordination:write "
         "deliveries:read agencies:read calendar:read operation:read",
         KeyRole.ADMIN: "emergencies:read emergencies:write routing:read routing:write agencies:read agencies:write "
         "subscriptions:read subscriptions:write deliveries:read deliveries:write calendar:read calendar:write "
-        "operation:read",
+        "retention:read retention:write operation:read",
         KeyRole.SECURITY: "keys:read keys:write staff:read staff:write alarms:read alarms:write operation:read",
         KeyRole.AUDITOR: "requests:read emergencies:read handoffs:read proof:read coordination:read guest_links:read "
-        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read operation:read staff:read",
+        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read operation:read staff:read "
+        "retention:read retention:write",
     }.items()
 }

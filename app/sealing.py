@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -101,7 +102,7 @@ class Box:
 
 
 class NoBox(Box):
-    """Of a request without a data key: one from before there were keys, or an erased one."""
+    """Of a request without a data key, from before there were keys."""
 
     __slots__ = ()
 
@@ -115,7 +116,20 @@ class NoBox(Box):
         return sealed[1:] if sealed and sealed[:1] == _PLAIN else None
 
 
+class ShutBox(NoBox):
+    """Of an erased request: nothing comes out, and what is put in is not kept."""
+
+    __slots__ = ()
+
+    def seal_bytes(self, content: bytes) -> bytes:
+        return b""
+
+    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
+        return None
+
+
 NO_BOX = NoBox()
+SHUT_BOX = ShutBox()
 
 
 class Vault:
@@ -186,6 +200,13 @@ def vault_of(connection: AsyncConnection) -> Vault:
     """The vault that a connection's database came with."""
     vault: Vault = connection.sync_connection.get_execution_options()["vault"]  # type: ignore[union-attr]
     return vault
+
+
+def box_of(connection: AsyncConnection, request: Mapping[Any, Any]) -> Box:
+    """The box of a row of `help_request`."""
+    if request["erased_at"] is not None:
+        return SHUT_BOX
+    return vault_of(connection).box(request["id"].bytes, request["data_key"])
 
 
 @lru_cache(16)

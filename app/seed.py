@@ -18,6 +18,7 @@ from app import registry, versions
 from app.agencies import NO_ENDPOINT
 from app.deadlines import CHINA
 from app.identifiers import now
+from app.keeping import KINDS
 from app.province import province_agencies
 from app.routing.rows import row_of_rule
 from app.routing.rules import RoutingTable
@@ -33,6 +34,7 @@ from app.tables import (
     living_standard,
     material,
     need,
+    retention,
     revision,
     routing_table,
     rule,
@@ -113,6 +115,7 @@ async def seed(connection: AsyncConnection, county: str | None, tell: Tell = lam
         await _publish(connection, routing_tables(), tell)
     for table, rows in AID_RULES.items():
         await _fill(connection, table, iter(rows), tell)
+    await _set_periods(connection, tell)
     of_revision = await registry.moved(connection)
     if county is not None:
         agencies = list(county_agencies(county))
@@ -204,6 +207,20 @@ def _working_days() -> Iterator[dict[str, Any]]:
         if working != (day.weekday() < 5) or day == LAST_KNOWN_DAY:
             yield {"day": day, "working": working, "source": "State Council notice"}
         day += timedelta(days=1)
+
+
+async def _set_periods(connection: AsyncConnection, tell: Tell) -> None:
+    """Of the kinds that nobody has set, those of a later version too."""
+    known = set((await connection.execute(select(retention.c.kind))).scalars())
+    rows: list[dict[str, Any]] = [
+        {"kind": kind, "period": kept.period, "minimum": kept.minimum, "source": kept.source}
+        | {"set_by": "seed", "set_at": now(), "done_to": None, "swept_at": None}
+        for kind, kept in KINDS.items()
+        if kind not in known
+    ]
+    if rows:
+        await connection.execute(insert(retention), rows)
+        tell(retention.name, len(rows))
 
 
 def _consent_texts() -> Iterator[dict[str, Any]]:

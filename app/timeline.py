@@ -33,7 +33,7 @@ from app.lifecycle import (
 )
 from app.problems import Problem
 from app.routing.rules import Role
-from app.sealing import NO_BOX, Box, vault_of
+from app.sealing import NO_BOX, Box, box_of
 from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
@@ -375,7 +375,7 @@ async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -
 
 def stored_case(connection: AsyncConnection, row: Mapping[Any, Any]) -> Case:
     """Of a row of `help_request`, no handoffs yet."""
-    return Case(dict(row), [], is_new=False, box=vault_of(connection).box(row["id"].bytes, row["data_key"]))
+    return Case(dict(row), [], is_new=False, box=box_of(connection, row))
 
 
 async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:

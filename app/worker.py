@@ -20,6 +20,7 @@ from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
 from app.escalation import sweep
+from app.expiry import keep_expiring
 from app.file_store import store_of
 from app.file_sweep import keep_sweeping
 from app.identifiers import new_id, now
@@ -53,6 +54,7 @@ class Worker:
         await self._begin()
         self._courier_task = asyncio.create_task(self._courier.run(), name="courier")
         following = keep_following(self._database, self._registry, self._settings.public_url, self._stopping)
+        expiring = keep_expiring(self._database, self._registry, self._settings.retention_hour, self._stopping)
         rescheduler = Rescheduler(self._settings, self._database, self._registry)
         rooting = keep_making(self._settings, self._database, self._stopping)
         self._rounds = [
@@ -60,6 +62,7 @@ class Worker:
             asyncio.create_task(rescheduler.run(self._stopping), name="rescheduler"),
             asyncio.create_task(self._sweep(), name="sweep"),
             asyncio.create_task(following, name="chain"),
+            asyncio.create_task(expiring, name="expiry"),
             asyncio.create_task(rooting, name="audit"),
             asyncio.create_task(keep_sweeping(self._database, store_of(self._settings), self._stopping), name="files"),
         ]

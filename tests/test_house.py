@@ -37,6 +37,7 @@ from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
 from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
+from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
@@ -50,14 +51,14 @@ CHINESE = re.compile("[一-鿿]")
 LAYERS = (
     "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs "
     "master_keys metrics problem_kinds problems refusals roles sealed_files sealing storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity lifecycle merkle "
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
     "province purposes receipts receivers routing signing turns",
-    "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_routing",
+    "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination schemas_staff",
     "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "
     "answers_deliveries answers_disclosures answers_emergencies answers_guests answers_keys answers_proof "
-    "answers_routing answers_staff answers_subscriptions answers_tracking",
+    "answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints file_sweep jurisdictions keys ledger migrating office oidc passwords rates readings registry "
     "same_person service_key",
@@ -72,8 +73,8 @@ LAYERS = (
     "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
     "intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
-    "catalogue looking_up debts docket drafting papers",
-    "consenting coordination emergency emergency_board",
+    "catalogue debts docket drafting forgetting holds looking_up papers retention",
+    "consenting coordination emergency emergency_board erasure expiry",
     "audit conference endpoint_rows",
     "endpoints issuing staff subscriptions",
     "process worker",
@@ -84,7 +85,7 @@ LAYERS = (
     "terminal",
     "cli_endpoints cli_routing",
     "cli_agencies cli_audit cli_calendar cli_conference cli_conformance cli_deliveries cli_emergencies cli_proof "
-    "cli_readings cli_staff cli_subscriptions",
+    "cli_readings cli_retention cli_staff cli_subscriptions",
     "__main__ cli",
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.split()}
@@ -408,6 +409,10 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     LiftIn: {"facts": ["no_food"], "what": "断粮", "where": "值夏镇"},
     SettleIn: {"outcome": "done", "amount_yuan": "1000", "with_what": "被褥"},
+    RetentionIn: {"periods": [{"kind": "alarm", "period": "P5Y", "minimum": "P3Y", "source": "x"}]},
+    HoldIn: {"reason": "x", "until": "2027-01-01"},
+    ReleaseIn: {"reason": "x"},
+    EraseIn: {"ground": "unlawful", "legal_basis": "个人信息保护法47"},
     ConsentsIn: {
         "consents": [
             {

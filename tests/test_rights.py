@@ -35,6 +35,8 @@ EDIT_AGENCIES = EDIT_SUBSCRIPTIONS = EDIT_TABLES = EDIT_CALENDAR = {KeyRole.COOR
 SEE_SUBSCRIPTIONS = SEE_TABLES = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 ACT_IN_EMERGENCIES = {*CHANGE_REQUESTS, KeyRole.AGENCY}
 SEE_ALARMS = {KeyRole.AUDITOR, KeyRole.SECURITY}
+SEE_RETENTION = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
+HOLD = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
 SEE_STAFF = {KeyRole.SECURITY, KeyRole.AUDITOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests"): TAKE_IN,
@@ -117,6 +119,13 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/working-days"): SEE_CALENDAR,
     ("PUT", "/v1/working-days/{day}"): EDIT_CALENDAR,
     ("POST", "/v1/working-days"): EDIT_CALENDAR,
+    ("GET", "/v1/retention"): SEE_RETENTION,
+    ("GET", "/v1/retention/preview"): SEE_RETENTION,
+    ("PATCH", "/v1/retention"): {KeyRole.ADMIN},
+    ("GET", "/v1/holds"): HOLD,
+    ("POST", "/v1/requests/{request_id}/hold"): HOLD,
+    ("POST", "/v1/requests/{request_id}/release"): HOLD,
+    ("POST", "/v1/requests/{request_id}/erase"): {KeyRole.COORDINATOR},
     ("GET", "/v1/staff"): SEE_STAFF,
     ("POST", "/v1/staff"): {KeyRole.SECURITY},
     ("GET", "/v1/staff/sign-ins"): SEE_STAFF,

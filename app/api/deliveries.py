@@ -51,7 +51,7 @@ async def one_delivery(request: Request, key: Looks, delivery_id: UUID, purpose:
 @router.post(
     "/{delivery_id}/redeliver",
     summary="Send a delivery again",
-    responses=answers(DeliveryView, "not_found", "delivery_pending", "validation_failed"),
+    responses=answers(DeliveryView, "not_found", "delivery_pending", "body_erased", "validation_failed"),
 )
 async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response:
     """One that was delivered, or given up: the same id and the same bytes, for another three days."""

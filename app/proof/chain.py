@@ -87,7 +87,7 @@ def _callbacks(records: Records, faults: list[Fault]) -> Iterator[Entry]:
             faults.append(words.fault("signature_fails", row["webhook_id"]))
         if verified["digest_holds"] is False:
             faults.append(words.fault("digest_differs", row["webhook_id"]))
-        elif verified["digest_holds"] is None and row["signed_at"] is not None:
+        elif verified["digest_holds"] is None and row["signed_at"] is not None and not records.is_erased:
             faults.append(words.fault("body_missing", row["webhook_id"]))
         facts = {
             "webhook_id": row["webhook_id"],
@@ -111,10 +111,11 @@ def _refused(records: Records) -> Iterator[Entry]:
 
 def _verify(row: Row, records: Records) -> dict[str, Any]:
     """`signature`: `verified` (with when its secret was made and ended), `fails`, `with_key`, `not_kept`: a row from
-    before bodies were kept."""
+    before bodies were kept, `erased`: its request was erased."""
     body = records.bodies.get(row["digest"])
     holds = _holds(body, row["digest"])
-    outcome: dict[str, Any] = {"signature": "not_kept", "secret_made_at": None, "secret_ended_at": None}
+    without = "erased" if records.is_erased else "not_kept"
+    outcome: dict[str, Any] = {"signature": without, "secret_made_at": None, "secret_ended_at": None}
     if row["signature"] is None:
         outcome["signature"] = "with_key"
     elif body is not None and row["signed_at"] is not None:
@@ -143,7 +144,7 @@ def _unmatched(records: Records) -> Iterator[Fault]:
     of_callbacks = Counter(
         (row["type"], row["digest"].hex())
         for row in records.callbacks
-        if row["applied"] and (row["signed_at"] is not None or row["digest"] in records.bodies)
+        if row["applied"] and (row["signed_at"] is not None or row["digest"] in records.bodies or records.is_erased)
     )
     yield from (words.fault("callback_missing", digest) for _, digest in (of_events - of_callbacks).elements())
     yield from (words.fault("event_missing", digest) for _, digest in (of_callbacks - of_events).elements())

@@ -52,6 +52,10 @@ class Records:
     refused: list[Row]
     secrets: list[Row]
 
+    @property
+    def is_erased(self) -> bool:
+        return self.request["erased_at"] is not None
+
 
 async def read(database: Database, handoff_id: UUID) -> Records:
     """Raises `not_found`."""

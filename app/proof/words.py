@@ -42,7 +42,9 @@ def _event(facts: Facts, agency: Agency) -> Text:
 
 
 def _delivery(facts: Facts, agency: Agency) -> Text:
-    holds = ("与所存字节相符", "the kept bytes have it") if facts["digest_holds"] else _DIFFERS
+    kept = facts["digest_holds"]
+    holds = ("正文已按期删除", "the bytes were erased when their time was over") if kept is None else _DIFFERS
+    holds = ("与所存字节相符", "the kept bytes have it") if kept else holds
     return Text(
         f"给 {agency.name_zh} 的报文 {facts['type']} 已备好(送达 {facts['delivery_id']},现为 {facts['status']},"
         f"已尝试 {facts['attempts']} 次);摘要 {facts['digest']}:{holds[0]}",
@@ -76,7 +78,8 @@ def _callback(facts: Facts, agency: Agency) -> Text:
         signed = shown(facts["signed_at"])
         zh, en = f"{zh};签名时间 {signed}", f"{en}; signed {signed}"
     kept = facts["digest_holds"]
-    holds = ("正文未存", "the body was not kept") if kept is None else _DIFFERS
+    missing = ("正文已删除", "the body was erased") if facts["signature"] == "erased" else _NOT_KEPT
+    holds = missing if kept is None else _DIFFERS
     holds = ("与所存正文相符", "the kept body has it") if kept else holds
     zh, en = f"{zh};摘要 {facts['digest']}:{holds[0]}", f"{en}; digest {facts['digest']}: {holds[1]}"
     signature = _SIGNATURES[facts["signature"]]
@@ -104,11 +107,15 @@ _SENTENCES: Mapping[str, Callable[[Facts, Agency], Text]] = {
     "callback": _callback,
     "refused": _refused,
 }
+_NOT_KEPT = ("正文未存", "the body was not kept")
 _DIFFERS = ("与所存字节不符!", "THE KEPT BYTES HAVE ANOTHER")
 _SIGNATURES = {
     "verified": Text("签名重新核验相符", "signature verified again"),
     "fails": Text("签名核验不符!", "THE SIGNATURE DOES NOT VERIFY"),
     "with_key": Text("凭单位密钥,未签名", "sent with the agency's key, not signed"),
+    "erased": Text(
+        "有签名,正文已随事项删除,无从再核", "signed; its body was erased with the request, so nothing to verify"
+    ),
     "not_kept": Text("有签名,当时未存正文,无从再核", "signed; its body was not kept then, so nothing to verify"),
 }
 _FAULTS = {

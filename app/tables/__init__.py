@@ -48,6 +48,7 @@ from app.tables.emergencies import (
 )
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
+from app.tables.retention import legal_hold, retention
 from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
 
 __all__ = [
@@ -86,11 +87,13 @@ __all__ = [
     "handoff",
     "help_request",
     "idempotency",
+    "legal_hold",
     "living_standard",
     "material",
     "metadata",
     "need",
     "reading",
+    "retention",
     "revision",
     "routing_table",
     "rule",

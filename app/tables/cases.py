@@ -28,6 +28,7 @@ from app.routing.rules import Role
 from app.tables.naming import metadata, one_of
 
 PERSON_MARKS = ("id_mark", "phone_mark", "person_mark")
+_ENDED = "closed_at IS NOT NULL AND erased_at IS NULL AND emergency IS"
 
 help_request = Table(
     "help_request",
@@ -85,6 +86,15 @@ help_request = Table(
         "id",
         postgresql_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
         sqlite_where=text("emergency IS NOT NULL AND closed_at IS NULL"),
+    ),
+    # What is to be erased when its time has come, and what was: written when a request ends, not when it comes.
+    *(
+        Index(name, *columns, postgresql_where=text(only), sqlite_where=text(only))
+        for name, columns, only in (
+            ("ix_help_request_ended", ("status", "closed_at", "id"), f"{_ENDED} NULL"),
+            ("ix_help_request_ended_emergency", ("closed_at", "id"), f"{_ENDED} NOT NULL"),
+            ("ix_help_request_erased_at", ("erased_at", "id"), "erased_at IS NOT NULL"),
+        )
     ),
     Index("ix_help_request_unanchored", "id", postgresql_where=text("unanchored"), sqlite_where=text("unanchored = 1")),
 )
@@ -288,6 +298,8 @@ callback = Table(
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("agency_code", "webhook_id"),
     Index(None, "handoff_id", "id"),
+    # Whether anything else came in the same bytes, when they are to be erased.
+    Index(None, "digest"),
 )
 
 # The bytes of callbacks, once each, so that a signature can be verified again as long as its secret is kept.
@@ -347,6 +359,7 @@ idempotency = Table(
     Column("created_at", Instant, nullable=False),
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("api_key_id", "key_hash"),
+    Index(None, "created_at"),
 )
 
 worker = Table(

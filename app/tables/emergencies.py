@@ -81,6 +81,7 @@ aid_mark = Table(
     Column("mark", Digest),
     Column("request_id", Id, ForeignKey("help_request.id")),
     PrimaryKeyConstraint("mark", "request_id"),
+    Index(None, "request_id"),
 )
 
 duty_contact = Table(

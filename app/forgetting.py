@@ -1,0 +1,141 @@
+"""Forgetting (删除个人信息): what is erased of a request that has ended, and what stays.
+
+Its data key is destroyed, and with it all that the key sealed; what was sealed is emptied as well. Its codes, statuses
+and times stay, for statistics, and its events with their hashes: of a note that was erased the digest, so that the
+chain still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import attachments
+from app.delivery.notices import finish
+from app.hashchain import erased
+from app.identifiers import least_id
+from app.ledger import write_units
+from app.registry import Snapshot
+from app.sealing import SHUT_BOX
+from app.tables import (
+    aid_mark,
+    callback,
+    callback_body,
+    debt,
+    delivery,
+    delivery_attempt,
+    dispute,
+    event,
+    guest_link,
+    handoff,
+    help_request,
+    idempotency,
+    legal_hold,
+)
+from app.tables.cases import PERSON_MARKS
+from app.timeline import Case, from_row
+
+ERASED = "request.erased"
+EMPTY = b""
+# The ids of what belongs to a request were made while it was open, or a little later: by other machines' clocks too.
+_SLACK = timedelta(days=1)
+_REPLACE_NOTE = (
+    update(event)
+    .where(event.c.request_id == bindparam("b_id"), event.c.sequence == bindparam("b_sequence"))
+    .values(sealed=bindparam("b_sealed"))
+)
+
+
+async def load_shut(
+    connection: AsyncConnection, request_ids: Collection[UUID], *, skip_locked: bool = False
+) -> list[Case]:
+    """Requests as `timeline.load_all` has them, locked, but for their boxes: to destroy a key nobody needs it, so that
+    one whose master key is lost can be erased too. Those that another transaction has in hand may be skipped."""
+    wanted = select(help_request).where(help_request.c.id.in_(request_ids)).order_by(help_request.c.id)
+    rows = (await connection.execute(wanted.with_for_update(skip_locked=skip_locked))).mappings()
+    cases = {row["id"]: Case(dict(row), [], is_new=False, box=SHUT_BOX) for row in rows}
+    for each in (await connection.execute(select(handoff).where(handoff.c.request_id.in_(cases)))).mappings():
+        cases[each["request_id"]].handoffs.append(from_row(each))
+    return list(cases.values())
+
+
+async def forget(
+    connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime, actor: str, data: Mapping[str, Any]
+) -> None:
+    """Erase a request, locked by `load_shut`, that has ended and is not erased. The event says why, by `data`."""
+    case.record(ERASED, at, actor, data=data)
+    await write_units(connection, [finish(case, snapshot, at)])
+    gone = {"sealed": EMPTY, "data_key": None, "erased_at": at, **dict.fromkeys(PERSON_MARKS)}
+    await connection.execute(update(help_request).where(help_request.c.id == case.id).values(gone))
+    await _empty_notes(connection, case)
+    await _empty_messages(connection, case, snapshot)
+    await _drop_bodies(connection, case)
+    await attachments.forget_all(connection, case.id, at)
+    for table in (dispute, debt, legal_hold):
+        of_case = table.c.request_id == case.id
+        if table is dispute:
+            of_case &= _made_meanwhile(table.c.id, case)
+        await connection.execute(update(table).where(of_case).values(sealed=None))
+    await connection.execute(delete(guest_link).where(guest_link.c.handoff_id.in_(_handoffs(case))))
+    await connection.execute(delete(aid_mark).where(aid_mark.c.request_id == case.id))
+    meanwhile = idempotency.c.created_at.between(case.request["registered_at"], case.request["closed_at"] + _SLACK)
+    await connection.execute(delete(idempotency).where(meanwhile, idempotency.c.request_id == case.id))
+
+
+async def is_being_told(connection: AsyncConnection, case: Case, snapshot: Snapshot) -> bool:
+    """Whether a message about it is still under way: erased it would arrive empty, or not at all."""
+    under_way = select(delivery.c.id).where(_messages(case, snapshot), delivery.c.status == "pending").limit(1)
+    return await connection.scalar(under_way) is not None
+
+
+async def _empty_notes(connection: AsyncConnection, case: Case) -> None:
+    noted = select(event.c.sequence, event.c.sealed).where(event.c.request_id == case.id, event.c.sealed.is_not(None))
+    rows = [
+        {"b_id": case.id, "b_sequence": row.sequence, "b_sealed": erased(row.sealed)}
+        for row in await connection.execute(noted)
+    ]
+    if rows:
+        await connection.execute(_REPLACE_NOTE, rows)
+
+
+async def _empty_messages(connection: AsyncConnection, case: Case, snapshot: Snapshot) -> None:
+    its = list((await connection.execute(select(delivery.c.id).where(_messages(case, snapshot)))).scalars())
+    for column, table in ((delivery.c.id, delivery), (delivery_attempt.c.delivery_id, delivery_attempt)):
+        await connection.execute(update(table).where(column.in_(its)).values(sealed=EMPTY))
+
+
+def _messages(case: Case, snapshot: Snapshot) -> ColumnElement[bool]:
+    """By the receivers' own index; nobody is told of a request after its end but what its end itself brings."""
+    told = {*(each.agency_code for each in case.handoffs), *snapshot.subscriptions}
+    return delivery.c.receiver.in_(told) & _made_meanwhile(delivery.c.id, case) & (delivery.c.request_id == case.id)
+
+
+async def _drop_bodies(connection: AsyncConnection, case: Case) -> None:
+    """The bytes of its callbacks, but for those that callbacks about others came in too. Locked first: of two requests
+    that are erased at once the second sees that the first has gone."""
+    its = select(callback.c.digest).where(callback.c.handoff_id.in_(_handoffs(case)))
+    kept = select(callback_body.c.digest).where(callback_body.c.digest.in_(its)).order_by(callback_body.c.digest)
+    digests = list((await connection.execute(kept.with_for_update())).scalars())
+    still_needed = (
+        select(callback.c.digest)
+        .join(handoff, callback.c.handoff_id == handoff.c.id)
+        .join(help_request, handoff.c.request_id == help_request.c.id)
+        .where(callback.c.digest.in_(digests), help_request.c.erased_at.is_(None))
+    )
+    needed = set((await connection.execute(still_needed)).scalars())
+    dropped = [each for each in digests if each not in needed]
+    await connection.execute(delete(callback_body).where(callback_body.c.digest.in_(dropped)))
+
+
+def _made_meanwhile(column: ColumnElement[Any], case: Case) -> ColumnElement[bool]:
+    first = least_id(case.request["registered_at"] - _SLACK)
+    return (column >= first) & (column < least_id(case.request["closed_at"] + _SLACK))
+
+
+def _handoffs(case: Case) -> list[UUID]:
+    return [each.id for each in case.handoffs]
