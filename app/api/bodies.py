@@ -268,5 +268,6 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "float_type": ("应为数字。", "This must be a number."),
     "finite_number": ("应为有限的数字。", "This must be a finite number."),
     "replay_of_what": ("请给 last 或 cases 之一。", "Give either `last` or `cases`."),
+    "look_up_by_what": ("请给证件号码或电话,二者之一。", "Give either `id_number` or `phone`."),
     "callback_fields_missing": ("{type} 需要 data.{field}。", "{type} needs data.{field}."),
 }
