@@ -53,11 +53,11 @@ _DIGEST = {"sqlite": "CAST(printf('%032d', n) AS BLOB)", "postgresql": "decode(l
 
 
 def _requests(kind: str) -> str:
-    digest, id_ = _DIGEST[kind], _IDS[kind]
+    digest, id_, no = _DIGEST[kind], _IDS[kind], "0" if kind == "sqlite" else "FALSE"
     return f"""INSERT INTO help_request (id, receipt_number, tracking_hash, channel, division_code, status, routing_version,
-        decision, registered_at, registered_by, events, head, sealed)
+        decision, registered_at, registered_by, events, head, sealed, debts, unanchored)
     {_NUMBERS[kind]} SELECT {id_}, CAST(100000000000 + n AS VARCHAR), {digest}, 'window', '360803101', 'routed', 3,
-        '{{"needs": []}}', {_AGO[kind]}, (SELECT id FROM api_key LIMIT 1), 0, {digest}, {digest} FROM g"""
+        '{{"needs": []}}', {_AGO[kind]}, (SELECT id FROM api_key LIMIT 1), 0, {digest}, {digest}, 0, {no} FROM g"""
 
 
 def _handoffs(kind: str) -> str:
