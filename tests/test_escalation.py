@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.clocks import Step
 from app.db import Database
+from app.deadlines import china_day
 from app.delivery.lanes import Priority
 from app.escalation import due_by, overdue_by, sweep
 from app.identifiers import now
@@ -79,10 +80,13 @@ def office(county: County, receipt: Seen) -> Seen:
 def test_each_clock_has_its_steps_on_their_mornings_and_each_of_them_once(county: County, office: Seen) -> None:
     url = county.running.url
     dues = {"sign_in": office["sign_in_due"], "acceptance": office["accept_due"], "completion": office["complete_due"]}
-    expected = [(at_opening(dues["completion"], -1), "due_soon", "completion")]
+    dispatched = datetime.fromisoformat(office["dispatched_at"])
+    # Of a short limit that begins within office hours, the morning before its last day is over.
+    soon = [(at_opening(due, -1), "due_soon", clock) for clock, due in dues.items()]
+    expected = [each for each in soon if each[0] > dispatched]
     for clock, due in dues.items():
         expected += [(at_opening(due, 1), "urged", clock), (at_opening(due, 5), "supervised", clock)]
-    begin = datetime.fromisoformat(office["dispatched_at"]) + A_MOMENT
+    begin = dispatched + A_MOMENT
     mornings = sorted({at for at, _, _ in expected})
     moments = [begin]
     for morning in mornings:
@@ -170,7 +174,7 @@ def test_a_suspension_ends_when_it_has_lasted_as_long_as_it_may(county: County, 
     county.told(office, "accepted", "suspended", suspended_for="verification")
     stands = county.handoff(receipt, TOWNSHIP)
     limit = datetime.fromisoformat(stands["suspended_until"])
-    assert CALENDAR.working_days(now().date(), limit.date()) == 20
+    assert CALENDAR.working_days(china_day(now()), china_day(limit)) == 20
     sweep_at(url, limit - A_MOMENT)
     assert county.handoff(receipt, TOWNSHIP)["status"] == "suspended"
     sweep_at(url, limit + 3 * A_MOMENT, limit + 3 * A_MOMENT)
@@ -179,9 +183,9 @@ def test_a_suspension_ends_when_it_has_lasted_as_long_as_it_may(county: County, 
     resumed = [each for each in county.events(receipt) if each["kind"] == "handoff.resumed"]
     assert [(each["actor"], each["data"]["reason"]) for each in resumed] == [("system", "suspension_limit")]
     assert [each["data"]["reason"] for each in messages(url, TOWNSHIP, "handoff.resumed")] == ["suspension_limit"]
-    left = CALENDAR.working_days(now().date(), datetime.fromisoformat(office["complete_due"]).date())
+    left = CALENDAR.working_days(china_day(now()), china_day(datetime.fromisoformat(office["complete_due"])))
     moved = datetime.fromisoformat(after["complete_due"])
-    assert CALENDAR.working_days(limit.date(), moved.date()) == left
+    assert CALENDAR.working_days(china_day(limit), china_day(moved)) == left
     assert after["promised_due"] == office["complete_due"]
     sweep_at(url, CALENDAR.opening(moved, 1) + A_MOMENT)
     assert [each["data"]["reason"] for each in messages(url, TOWNSHIP, "handoff.urged")] == ["completion_overdue"]
@@ -196,12 +200,12 @@ def test_who_suspends_again_has_what_is_left_of_the_limit(county: County, receip
     assert after["suspended_days"] == 20
     county.told(office, "suspended", suspended_for="verification")
     again = datetime.fromisoformat(county.handoff(receipt, TOWNSHIP)["suspended_until"])
-    assert CALENDAR.working_days(now().date(), again.date()) <= 1, "nothing is left: it ends with the day"
+    assert CALENDAR.working_days(china_day(now()), china_day(again)) <= 1, "nothing is left: it ends with the day"
     sweep_at(url, again + A_MOMENT)
     assert county.handoff(receipt, TOWNSHIP)["complete_due"] == after["complete_due"]
     county.told(office, "suspended", suspended_for="court")
     other = datetime.fromisoformat(county.handoff(receipt, TOWNSHIP)["suspended_until"])
-    assert CALENDAR.working_days(now().date(), other.date()) == 125, "each reason has its own"
+    assert CALENDAR.working_days(china_day(now()), china_day(other)) == 125, "each reason has its own"
 
 
 def test_the_request_stops_waiting_for_the_person_when_a_suspension_ends(
