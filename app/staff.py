@@ -15,7 +15,7 @@ from app import checks, etags, passwords, sessions
 from app.constraints import STAFF_NAME
 from app.endpoint_rows import must_match
 from app.identifiers import new_id, now
-from app.jurisdictions import lies_in, within
+from app.jurisdictions import lies_in, principals_within
 from app.keys import Key
 from app.office import Office
 from app.paged import PageAsked, cursor_of
@@ -164,7 +164,7 @@ async def sign_ins(
         select(sign_in_event, staff_account.c.login_name)
         .join_from(sign_in_event, staff_account, isouter=True)
         .join(api_key, api_key.c.id == staff_account.c.id, isouter=True)
-        .where(*within(place, api_key.c.division_code))
+        .where(*principals_within(place))
         .order_by(sign_in_event.c.id.desc())
         .limit(page.limit + 1)
     )
@@ -225,9 +225,10 @@ async def _check(office: Office, role: str, given: Mapping[str, Any], place: str
     snapshot = await office.registry.refresh()
     errors = []
     agency_code, division_code = given["agency_code"], given["division_code"]
+    agency = snapshot.directory.agencies.get(agency_code or "")
     if (role == KeyRole.AGENCY) != (agency_code is not None):
         errors.append(FieldError("/agency_code", "agency_of_role", _AGENCY))
-    elif agency_code is not None and agency_code not in snapshot.directory.agencies:
+    elif agency_code is not None and agency is None:
         known = list(snapshot.directory.agencies)
         errors.append(checks.unknown_code("/agency_code", "agency", agency_code, known, _AGENCIES))
     if role == KeyRole.AGENCY and division_code is not None:
@@ -236,7 +237,9 @@ async def _check(office: Office, role: str, given: Mapping[str, Any], place: str
         errors.append(FieldError("/division_code", "division_needed", _DIVISION_NEEDED))
     elif division_code is not None and division_code not in snapshot.divisions:
         errors.append(checks.unknown_division("/division_code", division_code))
-    elif place is not None and (division_code is None or not lies_in(division_code, place)):
+    elif agency is not None and not lies_in(agency.division_code, place):
+        errors.append(outside("/agency_code", place))
+    elif agency is None and not lies_in(division_code or "", place):
         errors.append(outside("/division_code", place))
     if given["oidc_name"] is not None and office.provider is None:
         errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))
@@ -254,14 +257,13 @@ def _not_own(key: Key | None, staff_id: UUID) -> None:
 
 
 def _accounts(place: str | None = None) -> Select[Any]:
-    of_place = within(place, api_key.c.division_code)
     accounts = select(
         staff_account.c.id,
         *(staff_account.c[name] for name in _OF_ACCOUNT),
         staff_account.c.password_hash.is_not(None).label("has_password"),
         *(api_key.c[name] for name in _OF_PRINCIPAL),
     ).join_from(staff_account, api_key, staff_account.c.id == api_key.c.id)
-    return accounts.where(*of_place)
+    return accounts.where(*principals_within(place))
 
 
 async def _row(
