@@ -231,7 +231,7 @@ async def _read(address: str) -> dict[str, Any]:
             answer = await client.get(address)
             answer.raise_for_status()
             found = answer.json()
-    except (httpx2.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, ValueError, RecursionError) as error:
         raise ProviderAwayError from error
     if not isinstance(found, dict):
         raise ProviderAwayError

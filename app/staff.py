@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, etags, passwords, sessions
+from app import checks, etags, keys, passwords, sessions
 from app.constraints import STAFF_NAME
 from app.endpoint_rows import must_match
 from app.identifiers import new_id, now
@@ -22,7 +22,7 @@ from app.paged import PageAsked, cursor_of
 from app.problems import FieldError, Problem, Text, invalid
 from app.repeats import Repeat, once
 from app.rights import outside
-from app.roles import KeyRole
+from app.roles import KEPT_APART, KeyRole
 from app.schemas_staff import StaffChange, StaffIn
 from app.sign_ins import Kind, record
 from app.tables import api_key, sign_in_event, staff_account
@@ -77,6 +77,7 @@ async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None,
         at, staff_id = now(), new_id()
         names = {"login_name": asked.login_name, **_oidc(office, asked.oidc_name)}
         await _must_be_free(connection, names)
+        await _must_be_apart(connection, asked.login_name, asked.role)
         ends_at = at + FIRST_PASSWORD_LASTS if password else None
         # A principal as a machine has one, without a secret: no key has this hash.
         principal = {"id": staff_id, "name": f"staff:{staff_id}", "role": asked.role.value, "created_at": at}
@@ -113,6 +114,8 @@ async def change(
     async with office.database.writing() as connection:
         row = await _row(connection, staff_id, locked=True)
         must_match(if_match, _tag(row))
+        if not changes.get("disabled_at"):
+            await _must_be_apart(connection, row["login_name"], changes.get("role", row["role"]), staff_id)
         different = {name for name, value in changes.items() if row[name] != value}
         await _write(connection, office, staff_id, changes)
         if different & _ENDS_SESSIONS:
@@ -211,6 +214,13 @@ async def _must_be_free(connection: AsyncConnection, names: Mapping[str, str | N
         taken |= same_person == tuple_(names["oidc_name"], names["oidc_issuer"])
     if (await connection.execute(select(staff_account.c.id).where(taken).limit(1))).first() is not None:
         raise Problem("staff_exists")
+
+
+async def _must_be_apart(connection: AsyncConnection, login_name: str, role: str, staff_id: UUID | None = None) -> None:
+    """三员分立, of accounts: who holds a key of another of the three by this name has no account of one. Raises
+    `validation_failed`."""
+    if role in KEPT_APART and await keys.holds_another(connection, login_name, KeyRole(role), staff_id):
+        raise invalid(FieldError("/role", "roles_kept_apart", keys.HOLDS_ANOTHER))
 
 
 def _kinds(different: set[str], changes: Mapping[str, Any]) -> list[Kind]:
