@@ -487,7 +487,7 @@ def test_an_agency_that_waits_for_its_turn_sees_nothing_yet(papers: County) -> N
 
 
 def test_a_link_opens_once_for_five_minutes_and_is_nowhere_in_a_log(
-    capfd: pytest.CaptureFixture[str], papers: County, monkeypatch: pytest.MonkeyPatch
+    papers: County, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receipt = papers.ask("education_aid")
     attachment_id = added(papers, receipt)["attachment_id"]

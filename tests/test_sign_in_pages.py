@@ -248,7 +248,7 @@ def test_the_other_sessions_are_ended_by_a_button(service: Running) -> None:
     assert not is_signed_in(elsewhere.browser)
 
 
-def test_neither_passwords_nor_tokens_are_logged(capfd: pytest.CaptureFixture[str], service: Running) -> None:
+def test_neither_passwords_nor_tokens_are_logged(service: Running, capfd: pytest.CaptureFixture[str]) -> None:
     person = Person.made(service, "intake").signed_in()
     person.password = "a wrong password of a person"
     person.sign_in()
