@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from app.identifiers import now
+from app.jurisdictions import actors_within
 from app.keys import Key
 from app.office import Office
 from app.paged import PageAsked, page_of
@@ -16,9 +17,9 @@ from app.problems import Problem
 from app.tables import alarm
 
 
-async def listed(office: Office, page: PageAsked, is_open: bool | None) -> dict[str, Any]:
-    """An `AlarmPage`, newest first."""
-    query = select(alarm)
+async def listed(office: Office, key: Key, page: PageAsked, is_open: bool | None) -> dict[str, Any]:
+    """An `AlarmPage`, newest first, about those who read in the caller's jurisdiction."""
+    query = select(alarm).where(*actors_within(key.division_code, alarm.c.actor))
     if is_open is not None:
         waits = alarm.c.acknowledged_at.is_(None)
         query = query.where(waits if is_open else ~waits)
@@ -28,10 +29,11 @@ async def listed(office: Office, page: PageAsked, is_open: bool | None) -> dict[
 
 async def acknowledge(office: Office, key: Key, alarm_id: UUID) -> dict[str, Any]:
     """The first to do it stands; again is no error. Raises `not_found`."""
-    first = update(alarm).where(alarm.c.id == alarm_id, alarm.c.acknowledged_at.is_(None))
+    reached = (alarm.c.id == alarm_id, *actors_within(key.division_code, alarm.c.actor))
+    first = update(alarm).where(*reached, alarm.c.acknowledged_at.is_(None))
     async with office.database.writing() as connection:
         await connection.execute(first.values(acknowledged_at=now(), acknowledged_by=key.actor))
-        row = (await connection.execute(select(alarm).where(alarm.c.id == alarm_id))).mappings().first()
+        row = (await connection.execute(select(alarm).where(*reached))).mappings().first()
     if row is None:
         raise Problem("not_found")
     return _seen(row)

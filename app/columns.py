@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, Uuid
+from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, String, Uuid
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import UserDefinedType
 
 
@@ -43,3 +45,20 @@ Instant = DateTime(timezone=True).with_variant(_InstantText(), "sqlite")  # type
 Id = Uuid().with_variant(_UuidBytes(), "sqlite")
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Digest = LargeBinary(32)
+
+
+class digits_of(FunctionElement[str]):  # noqa: N801
+    """An id as its 32 hex digits."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(digits_of, "sqlite")
+def _digits_on_sqlite(element: digits_of, compiler: Any, **more: Any) -> str:
+    return f"lower(hex({compiler.process(element.clauses, **more)}))"
+
+
+@compiles(digits_of, "postgresql")
+def _digits_on_postgresql(element: digits_of, compiler: Any, **more: Any) -> str:
+    return f"replace(CAST({compiler.process(element.clauses, **more)} AS text), '-', '')"

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import keys, rights
 from app.constraints import KEY_NAME
 from app.identifiers import now
-from app.jurisdictions import lies_in, within
+from app.jurisdictions import lies_in, principals_within
 from app.keys import Key, KeyRole, WrongKeyError
 from app.office import Office
 from app.paged import PageAsked, page_of
@@ -120,8 +120,7 @@ async def _faults(connection: AsyncConnection, key: Key, asked: KeyIn) -> list[F
 
 
 def _keys_within(place: str | None) -> Select[Any]:
-    of_agency = exists().where(agency.c.code == api_key.c.agency_code, *within(place, agency.c.division_code))
-    return select(*_COLUMNS).where(*(or_(each, of_agency) for each in within(place, api_key.c.division_code)))
+    return select(*_COLUMNS).where(*principals_within(place))
 
 
 async def _row(connection: AsyncConnection, key: Key, key_id: UUID) -> Mapping[Any, Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_
 
-from app.tables import agency, delivery, help_request
+from app.columns import digits_of
+from app.tables import agency, api_key, delivery, help_request
 
 Conditions = tuple[ColumnElement[bool], ...]
 
@@ -38,3 +39,29 @@ def deliveries_within(place: str | None) -> Conditions:
     to_agency = exists().where(agency.c.code == delivery.c.receiver, *within(place, agency.c.division_code))
     (about,) = of_requests_within(place, delivery.c.request_id)
     return (or_(about, and_(delivery.c.request_id.is_(None), to_agency)),)
+
+
+def principals_within(place: str | None) -> Conditions:
+    """Keys and accounts; who acts for an agency is where it is."""
+    if place is None:
+        return ()
+    of_agency = exists().where(agency.c.code == api_key.c.agency_code, *within(place, agency.c.division_code))
+    return (or_(*within(place, api_key.c.division_code), of_agency),)
+
+
+def actors_within(place: str | None, actor: Any) -> Conditions:
+    """Whoever did something, as events and alarms name them: an agency, its officer by a guest link, a key, a person."""
+    if place is None:
+        return ()
+    without_dashes = func.replace(actor, "-", "")
+    digits = digits_of(api_key.c.id)
+    principal = exists().where(
+        or_(without_dashes == literal("key:") + digits, without_dashes == literal("staff:") + digits),
+        *principals_within(place),
+    )
+    by_agency = literal("agency:") + agency.c.code
+    its_agency = exists().where(
+        or_(actor == by_agency, func.substr(actor, 1, func.length(by_agency) + 1) == by_agency + "/"),
+        *within(place, agency.c.division_code),
+    )
+    return (or_(principal, its_agency),)

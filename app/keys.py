@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
@@ -26,7 +26,7 @@ from app.problems import FieldError, Text
 from app.refusals import RefusedError
 from app.roles import KEPT_APART, SCOPES
 from app.roles import KeyRole as KeyRole
-from app.tables import agency, api_key, division
+from app.tables import agency, api_key, division, staff_account
 
 _MOST_REMEMBERED = 10_000
 _NOTE_SECONDS = 60.0
@@ -157,11 +157,20 @@ async def _apart_faults(connection: AsyncConnection, role: KeyRole, row: Mapping
     """三员分立: whoever has a key of one of the three roles gets none of another, as long as that one is in force."""
     if not row["owner"]:
         return [FieldError("/owner", "owner_needed", _OWNER_NEEDED)]
-    in_force = api_key.c.revoked_at.is_(None) & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now())
-    of_owner = select(api_key.c.role).where(api_key.c.owner == row["owner"], api_key.c.role.in_(KEPT_APART), in_force)
-    if set((await connection.execute(of_owner)).scalars()) - {role.value}:
-        return [FieldError("/owner", "roles_kept_apart", _KEPT_APART)]
+    if await holds_another(connection, row["owner"], role):
+        return [FieldError("/owner", "roles_kept_apart", HOLDS_ANOTHER)]
     return []
+
+
+async def holds_another(connection: AsyncConnection, owner: str, role: KeyRole, but: UUID | None = None) -> bool:
+    """Of the three, by a key or an account in force; `but` this one."""
+    in_force = api_key.c.revoked_at.is_(None) & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now())
+    is_disabled = exists().where(staff_account.c.id == api_key.c.id, staff_account.c.disabled_at.is_not(None))
+    others = api_key.c.role.in_(KEPT_APART - {role})
+    of_owner = select(api_key.c.id).where(api_key.c.owner == owner, others, in_force, ~is_disabled)
+    if but is not None:
+        of_owner = of_owner.where(api_key.c.id != but)
+    return (await connection.execute(of_owner.limit(1))).first() is not None
 
 
 def _network(written: str) -> str:
@@ -195,10 +204,10 @@ _OWNER_NEEDED = Text(
     "系统管理、安全管理、审计三种角色的密钥须写明由谁持有。",
     "A key with the role admin, security or auditor names who holds it (--owner).",
 )
-_KEPT_APART = Text(
-    "此人已持有三员中另一角色的密钥;三员分立,请由他人担任,或先撤销那一把。",
-    "Who holds it has a key with another of the roles admin, security and auditor, which are kept apart: give it to "
-    "somebody else, or revoke that one first.",
+HOLDS_ANOTHER = Text(
+    "此人已持有三员中另一角色的密钥或账号;三员分立,请由他人担任,或先撤销那把密钥、停用那个账号。",
+    "Who holds it has a key or an account with another of the roles admin, security and auditor, which are kept apart: "
+    "give it to somebody else, or first revoke that key, or disable that account.",
 )
 
 

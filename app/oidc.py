@@ -6,6 +6,7 @@ is stored: the browser keeps one random text, and all that must match is derived
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -32,7 +33,9 @@ _ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519")
 _REMEMBER_SECONDS = 3600
 _KEYS_AGAIN_AFTER_SECONDS = 30
 _LEEWAY_SECONDS = 60
-_CLIENT = {"timeout": 10, "trust_env": False, "follow_redirects": False}
+_MOST_READ = 1024 * 1024
+_WITHIN_SECONDS = 10
+_CLIENT = {"timeout": 10, "trust_env": False, "follow_redirects": False, "headers": {"accept-encoding": "identity"}}
 
 
 class ProviderAwayError(Exception):
@@ -41,6 +44,31 @@ class ProviderAwayError(Exception):
 
 class NotProvedError(Exception):
     """What came back proves nobody: another's round trip, an old one, a code used twice, a token that is not right."""
+
+
+class Bounded(httpx2.AsyncHTTPTransport):
+    """What a provider says is short, at once and not packed; of anything else no more is read."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(_WITHIN_SECONDS):
+                return await self._whole(request)
+        except TimeoutError:
+            raise httpx2.ReadTimeout("too slow", request=request) from None
+
+    async def _whole(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await super().handle_async_request(request)
+        body = bytearray()
+        try:
+            if answer.headers.get("content-encoding", "identity") != "identity":
+                raise httpx2.DecodingError("packed", request=request)
+            async for piece in answer.aiter_raw():
+                body += piece
+                if len(body) > _MOST_READ:
+                    raise httpx2.ReadError("too long", request=request)
+        finally:
+            await answer.aclose()
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=bytes(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +200,7 @@ class Provider:
             scope="openid" if self._claim == "sub" else "openid profile email",
             redirect_uri=redirect_uri,
             code_challenge_method="S256",
+            transport=Bounded(),
             **_CLIENT,
         )
 
@@ -198,11 +227,11 @@ class Provider:
 
 async def _read(address: str) -> dict[str, Any]:
     try:
-        async with httpx2.AsyncClient(**_CLIENT) as client:  # type: ignore[arg-type]
+        async with httpx2.AsyncClient(transport=Bounded(), **_CLIENT) as client:  # type: ignore[arg-type]
             answer = await client.get(address)
             answer.raise_for_status()
             found = answer.json()
-    except (httpx2.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, ValueError, RecursionError) as error:
         raise ProviderAwayError from error
     if not isinstance(found, dict):
         raise ProviderAwayError

@@ -26,22 +26,26 @@ KEPT_APART = frozenset({KeyRole.ADMIN, KeyRole.SECURITY, KeyRole.AUDITOR})
 SCOPES: Mapping[KeyRole, frozenset[str]] = {
     role: frozenset(scopes.split())
     for role, scopes in {
-        KeyRole.INTAKE: "requests:read requests:write emergencies:read emergencies:write routing:write",
-        KeyRole.TOWNSHIP: "requests:read requests:write emergencies:read emergencies:write routing:write handoffs:read",
+        KeyRole.INTAKE: "requests:read requests:write consents:read consents:write attachments:read attachments:write "
+        "emergencies:read emergencies:write routing:write",
+        KeyRole.TOWNSHIP: "requests:read requests:write consents:read consents:write attachments:read attachments:write "
+        "emergencies:read emergencies:write routing:write handoffs:read",
         KeyRole.EMERGENCY: "emergencies:write",
-        KeyRole.AGENCY: "attachments:read handoffs:read callbacks:write emergencies:read emergencies:write",
-        KeyRole.COORDINATOR: "requests:read requests:write emergencies:read emergencies:write handoffs:read proof:read "
+        KeyRole.AGENCY: "attachments:read consents:read consents:write handoffs:read callbacks:write emergencies:read "
+        "emergencies:write",
+        KeyRole.COORDINATOR: "requests:read requests:write consents:read consents:write attachments:read attachments:write "
+        "emergencies:read emergencies:write handoffs:read proof:read "
         "coordination:read coordination:write guest_links:read guest_links:write routing:read routing:write "
         "agencies:read agencies:write subscriptions:read subscriptions:write deliveries:read deliveries:write "
         "calendar:read calendar:write retention:read retention:write operation:read",
         KeyRole.SUPERVISOR: "requests:read emergencies:read handoffs:read coordination:read coordination:write "
         "deliveries:read agencies:read calendar:read operation:read",
-        KeyRole.ADMIN: "emergencies:read emergencies:write routing:read routing:write agencies:read agencies:write "
+        KeyRole.ADMIN: "consents:read consents:write emergencies:read emergencies:write routing:read routing:write agencies:read agencies:write "
         "subscriptions:read subscriptions:write deliveries:read deliveries:write calendar:read calendar:write "
         "retention:read retention:write operation:read",
         KeyRole.SECURITY: "keys:read keys:write staff:read staff:write alarms:read alarms:write operation:read",
-        KeyRole.AUDITOR: "requests:read emergencies:read handoffs:read proof:read coordination:read guest_links:read "
-        "routing:read routing:write agencies:read subscriptions:read deliveries:read calendar:read operation:read staff:read "
-        "retention:read retention:write",
+        KeyRole.AUDITOR: "requests:read consents:read attachments:read emergencies:read handoffs:read proof:read "
+        "coordination:read guest_links:read routing:read routing:write agencies:read subscriptions:read deliveries:read "
+        "calendar:read operation:read staff:read alarms:read alarms:write retention:read retention:write",
     }.items()
 }

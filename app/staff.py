@@ -11,18 +11,18 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, etags, passwords, sessions
+from app import checks, etags, keys, passwords, sessions
 from app.constraints import STAFF_NAME
 from app.endpoint_rows import must_match
 from app.identifiers import new_id, now
-from app.jurisdictions import lies_in, within
+from app.jurisdictions import lies_in, principals_within
 from app.keys import Key
 from app.office import Office
 from app.paged import PageAsked, cursor_of
 from app.problems import FieldError, Problem, Text, invalid
 from app.repeats import Repeat, once
 from app.rights import outside
-from app.roles import KeyRole
+from app.roles import KEPT_APART, KeyRole
 from app.schemas_staff import StaffChange, StaffIn
 from app.sign_ins import Kind, record
 from app.tables import api_key, sign_in_event, staff_account
@@ -77,6 +77,7 @@ async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None,
         at, staff_id = now(), new_id()
         names = {"login_name": asked.login_name, **_oidc(office, asked.oidc_name)}
         await _must_be_free(connection, names)
+        await _must_be_apart(connection, asked.login_name, asked.role)
         ends_at = at + FIRST_PASSWORD_LASTS if password else None
         # A principal as a machine has one, without a secret: no key has this hash.
         principal = {"id": staff_id, "name": f"staff:{staff_id}", "role": asked.role.value, "created_at": at}
@@ -113,6 +114,8 @@ async def change(
     async with office.database.writing() as connection:
         row = await _row(connection, staff_id, locked=True)
         must_match(if_match, _tag(row))
+        if not changes.get("disabled_at"):
+            await _must_be_apart(connection, row["login_name"], changes.get("role", row["role"]), staff_id)
         different = {name for name, value in changes.items() if row[name] != value}
         await _write(connection, office, staff_id, changes)
         if different & _ENDS_SESSIONS:
@@ -164,7 +167,7 @@ async def sign_ins(
         select(sign_in_event, staff_account.c.login_name)
         .join_from(sign_in_event, staff_account, isouter=True)
         .join(api_key, api_key.c.id == staff_account.c.id, isouter=True)
-        .where(*within(place, api_key.c.division_code))
+        .where(*principals_within(place))
         .order_by(sign_in_event.c.id.desc())
         .limit(page.limit + 1)
     )
@@ -213,6 +216,13 @@ async def _must_be_free(connection: AsyncConnection, names: Mapping[str, str | N
         raise Problem("staff_exists")
 
 
+async def _must_be_apart(connection: AsyncConnection, login_name: str, role: str, staff_id: UUID | None = None) -> None:
+    """三员分立, of accounts: who holds a key of another of the three by this name has no account of one. Raises
+    `validation_failed`."""
+    if role in KEPT_APART and await keys.holds_another(connection, login_name, KeyRole(role), staff_id):
+        raise invalid(FieldError("/role", "roles_kept_apart", keys.HOLDS_ANOTHER))
+
+
 def _kinds(different: set[str], changes: Mapping[str, Any]) -> list[Kind]:
     kinds = [Kind.CHANGED] if different - {"disabled_at"} else []
     if "disabled_at" in different:
@@ -225,9 +235,10 @@ async def _check(office: Office, role: str, given: Mapping[str, Any], place: str
     snapshot = await office.registry.refresh()
     errors = []
     agency_code, division_code = given["agency_code"], given["division_code"]
+    agency = snapshot.directory.agencies.get(agency_code or "")
     if (role == KeyRole.AGENCY) != (agency_code is not None):
         errors.append(FieldError("/agency_code", "agency_of_role", _AGENCY))
-    elif agency_code is not None and agency_code not in snapshot.directory.agencies:
+    elif agency_code is not None and agency is None:
         known = list(snapshot.directory.agencies)
         errors.append(checks.unknown_code("/agency_code", "agency", agency_code, known, _AGENCIES))
     if role == KeyRole.AGENCY and division_code is not None:
@@ -236,7 +247,9 @@ async def _check(office: Office, role: str, given: Mapping[str, Any], place: str
         errors.append(FieldError("/division_code", "division_needed", _DIVISION_NEEDED))
     elif division_code is not None and division_code not in snapshot.divisions:
         errors.append(checks.unknown_division("/division_code", division_code))
-    elif place is not None and (division_code is None or not lies_in(division_code, place)):
+    elif agency is not None and not lies_in(agency.division_code, place):
+        errors.append(outside("/agency_code", place))
+    elif agency is None and not lies_in(division_code or "", place):
         errors.append(outside("/division_code", place))
     if given["oidc_name"] is not None and office.provider is None:
         errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))
@@ -254,14 +267,13 @@ def _not_own(key: Key | None, staff_id: UUID) -> None:
 
 
 def _accounts(place: str | None = None) -> Select[Any]:
-    of_place = within(place, api_key.c.division_code)
     accounts = select(
         staff_account.c.id,
         *(staff_account.c[name] for name in _OF_ACCOUNT),
         staff_account.c.password_hash.is_not(None).label("has_password"),
         *(api_key.c[name] for name in _OF_PRINCIPAL),
     ).join_from(staff_account, api_key, staff_account.c.id == api_key.c.id)
-    return accounts.where(*of_place)
+    return accounts.where(*principals_within(place))
 
 
 async def _row(

@@ -251,6 +251,30 @@ def test_nobody_changes_their_own_account_and_the_others_make_none(service: Runn
     assert guard.call("POST", "/v1/staff", json=body).json()["created_by"] == f"staff:{guard.staff_id}"
 
 
+def test_who_holds_one_of_the_three_roles_has_no_account_of_another(service: Running, security: Any) -> None:
+    def told(answer: Any) -> list[tuple[str, str]]:
+        return [(each["pointer"], each["code"]) for each in answer.json().get("errors", ())]
+
+    apart = [("/role", "roles_kept_apart")]
+    serving.make_key(service.url, KeyRole.ADMIN, owner="sun.liang")
+    body = {"login_name": "sun.liang", "display_name": "x", "role": "auditor"}
+    assert told(security.post("/v1/staff", json=body)) == apart
+    path = f"/v1/staff/{make(security, 'sun.liang')['staff_id']}"
+
+    def changed(**changes: Any) -> Any:
+        return security.patch(path, json=changes, headers={"if-match": security.get(path).headers["etag"]})
+
+    assert told(changed(role="auditor")) == apart
+    assert changed(role="admin").status_code == 200, "the same one"
+    key = {"name": "x", "role": "auditor", "owner": "sun.liang"}
+    assert told(security.post("/v1/keys", json=key)) == [("/owner", "roles_kept_apart")]
+    change(service.url, update(api_key).where(api_key.c.name.like("admin %")).values(revoked_at=now()))
+    assert told(security.post("/v1/keys", json=key)) == [("/owner", "roles_kept_apart")], "of the account"
+    assert changed(disabled=True).status_code == 200
+    assert security.post("/v1/keys", json=key).status_code == 201
+    assert told(changed(disabled=False)) == apart
+
+
 def test_a_reset_ends_the_old_password_and_every_session(service: Running, security: Any) -> None:
     clerk = Person.made(service, "intake").signed_in()
     answer = security.post(f"/v1/staff/{clerk.staff_id}/reset", headers={"idempotency-key": "once"})

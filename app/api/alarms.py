@@ -29,7 +29,7 @@ async def list_alarms(
 ) -> Response:
     """Each is raised once, for the hour or the day in which somebody looked at more people's data than the settings say,
     beside the work that they had in hand. It holds nobody up."""
-    return page_answer(request, await alarms.listed(office_of(request), page, open))
+    return page_answer(request, await alarms.listed(office_of(request), key, page, open))
 
 
 @router.post(

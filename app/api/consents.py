@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from app import consent_texts, consenting
+from app import consent_texts, consenting, rights
 from app.answers_consents import ConsentList, ConsentTextList, ConsentTextSeen
 from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
@@ -84,6 +84,8 @@ async def texts(request: Request, key: Reads) -> Response:
     openapi_extra=takes(ConsentTextIn),
 )
 async def add_text(request: Request, key: Edits) -> Response:
-    """Earlier versions stay as they are. The same words from the same day again are the same version."""
+    """Earlier versions stay as they are. The same words from the same day again are the same version. One text is for all
+    places: only whoever answers for all of them adds one."""
+    await rights.must_hold_all(office_of(request), key)
     asked = parse(ConsentTextIn, await read_bytes(request))
     return answer(await consent_texts.add(office_of(request), asked), 201)
