@@ -31,7 +31,7 @@ def _cleared(written: Any) -> Any:
 
 
 Undirected = BeforeValidator(_cleared)
-Line = Annotated[str, Undirected, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS), Undirected]
 Paragraphs = Annotated[str, Field(max_length=4000, pattern=_NO_CONTROLS_BUT_LINES)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 DivisionCode = Annotated[

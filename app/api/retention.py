@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from app import erasure, etags, expiry, holds, retention
+from app import erasure, etags, expiry, holds, retention, rights
 from app.answers_retention import Erased, HoldPage, HoldView, RetentionPreview, RetentionView
 from app.api.access import Allow, office_of
 from app.api.bodies import answer, parse, read_bytes, takes
@@ -46,6 +46,7 @@ async def periods(request: Request, key: Looks) -> Response:
 )
 async def set_periods(request: Request, key: Sets, if_match: IfMatch = None) -> Response:
     """From the next night on. A shorter period erases what a look at the preview would have shown: look first."""
+    await rights.must_hold_all(office_of(request), key)  # before its body is judged
     asked = parse(RetentionIn, await read_bytes(request))
     return _shown(await retention.set_periods(office_of(request), key, asked, if_match))
 
