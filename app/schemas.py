@@ -88,7 +88,7 @@ class Identified(Inbound):
 
     name: Line | None = None
     id_type: IdType = IdType.RESIDENT_ID
-    id_number: Annotated[str, Undirected, Field(min_length=1, max_length=40, pattern=_NO_CONTROLS)] | None = None
+    id_number: Annotated[str, Field(min_length=1, max_length=40, pattern=_NO_CONTROLS), Undirected] | None = None
     birth_date: date | None = None
 
 
@@ -101,7 +101,7 @@ class BankAccount(Inbound):
 
 
 class Applicant(Identified):
-    phone: Annotated[str, Undirected, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS), Undirected] | None = None
     address: Line | None = None
     household_division_code: DivisionCode | None = Field(
         None, description="Where the household is registered (户籍地)."
@@ -112,7 +112,7 @@ class Applicant(Identified):
 class Helper(Identified):
     """Somebody who asks for the applicant (代办人)."""
 
-    phone: Annotated[str, Undirected, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS), Undirected] | None = None
     relation: Line = Field(description="What they are to the applicant.", examples=["village_worker"])
     organisation: Line | None = None
 

@@ -54,7 +54,8 @@ def disclosure(handoff: Handoff, groups: Sequence[str], snapshot: Snapshot) -> d
     agency = snapshot.directory.agencies[handoff.agency_code]
     if not groups or not agency.is_told or agency.delivery_mode is DeliveryMode.REFERENCE:
         return {}
-    return {"groups": list(groups), "legal_basis": rule_of(handoff, snapshot).legal_basis}
+    legal_basis = rule_of(handoff, snapshot).legal_basis
+    return {"agency": agency.code, "groups": list(groups), "legal_basis": legal_basis}
 
 
 def whole_disclosure(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
