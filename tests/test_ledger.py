@@ -65,7 +65,7 @@ def of_nobody() -> Unit:
         "agency_code": "nobody",
         "key_hash": new_id().bytes * 2,
     }
-    unit.insert(api_key, {**row, "created_at": now(), "expires_at": None, "revoked_at": None, "holder": None})
+    unit.insert(api_key, dict.fromkeys(api_key.c.keys()) | row | {"created_at": now()})
     return unit
 
 
