@@ -94,7 +94,7 @@ def disclose(
     return seen
 
 
-def _consent(given: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+def _consent(given: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
     """How it can be proved is told by kind; the reference stays with who took it."""
     seen = _only(given, fields)
     return seen | {"evidence": _only(seen["evidence"], ("kind",))} if seen.get("evidence") else seen

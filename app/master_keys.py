@@ -125,7 +125,7 @@ class MasterKeys:
 
     def _look(self, file: Path, again: bool) -> None:
         changed = _changed(file)
-        if again or self._fault or changed != self._seen:
+        if again or self._fault or changed is None or changed != self._seen:
             self._by_id, self._seen = _read(file), changed
 
 
