@@ -356,6 +356,7 @@ class Ready(Outbound):
     database: bool
     migrations: bool
     worker: bool
+    keys: bool
 
 
 class ProblemExplained(Outbound):

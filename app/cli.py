@@ -92,10 +92,12 @@ def serve(
     from app import logs
     from app.api.connections import server_options
     from app.config import PREFIX, load_settings
+    from app.operation import must_open
 
     settings = load_settings(database_url=database, host=host, port=port, embedded_worker=False if no_worker else None)
     settings.secret_bytes()
     logs.configure(settings.log_format, settings.log_level)
+    asyncio.run(must_open(settings))
     # The server makes the application itself, in each of its processes: it reads the settings from the environment.
     os.environ[f"{PREFIX}DATABASE_URL"] = settings.database_url
     os.environ[f"{PREFIX}EMBEDDED_WORKER"] = str(settings.embedded_worker).lower()
@@ -124,10 +126,12 @@ def worker(database: DatabaseOption = None) -> None:
 
     from app import logs
     from app.config import load_settings
+    from app.operation import must_open
     from app.process import run_worker
 
     settings = load_settings(database_url=database)
     logs.configure(settings.log_format, settings.log_level)
+    asyncio.run(must_open(settings))
     uvloop.run(run_worker(settings))
 
 

@@ -53,8 +53,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
         case = await load(connection, request_id)
         _must_reach(key, case)
         if repeat and (first := await first_answer(connection, repeat)):
-            answer: bytes = first.answer
-            return answer
+            return case.box.unseal_bytes(first.answer) or to_json(_listed(case, key, desk))
         if case.has_ended:
             raise Problem("already_closed")
         if faults := _faults(case, asked, desk):
@@ -66,7 +65,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
         answer = to_json(_listed(case, key, desk))
         unit = finish(case, desk.snapshot)
         if repeat:
-            unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
+            unit.insert(idempotency, repeat.row(case.id, desk.at, case.box.seal_bytes(answer)))
         await write_units(connection, [unit])
         await office.database.bell.before_commit(connection)
     office.database.bell.after_commit()

@@ -79,7 +79,7 @@ def disclose(
         if person.get("obligors"):
             seen["obligors"] = [_only(each, of_member) for each in person["obligors"]]
         of_consent = (*_CONSENT, "guardian") if "identity" in opened else _CONSENT
-        seen["consents"] = [_only(each, of_consent) for each in person.get("consents", [])]
+        seen["consents"] = [_consent(each, of_consent) for each in person.get("consents", [])]
     need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
     supplements = person.get("supplements", [])
     added = {name: value for each in supplements for name, value in each.get("facts", {}).items()}
@@ -92,6 +92,12 @@ def disclose(
     if shown := [each for one in supplements if (each := _supplement(one, opened, papers))]:
         seen["supplements"] = shown
     return seen
+
+
+def _consent(given: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    """How it can be proved is told by kind; the reference stays with who took it."""
+    seen = _only(given, fields)
+    return seen | {"evidence": _only(seen["evidence"], ("kind",))} if seen.get("evidence") else seen
 
 
 def _supplement(added: Mapping[str, Any], opened: Collection[str], papers: Collection[str]) -> dict[str, Any] | None:

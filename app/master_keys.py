@@ -6,17 +6,20 @@ The first of the list is the current one; the others are those that data keys ma
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
 from app.config import PREFIX, Settings, WrongSettingError, written_once
 
+log = structlog.get_logger()
 LENGTH = 32
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -32,13 +35,15 @@ def key_id(key: bytes) -> bytes:
 
 
 class MasterKeys:
-    """Those of the setting, or of a file, which is read again when it has changed: a rotation needs no restart."""
+    """Those of the setting, or of a file, which is read again when it has changed: a rotation needs no restart. Keys that
+    are known stay known when the file can't be read."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._by_id: dict[bytes, bytes] = {}
         self._seen: float | None = None
         self._look_at = 0.0
+        self._fault = ""
 
     @property
     def file(self) -> Path | None:
@@ -69,6 +74,13 @@ class MasterKeys:
             )
         return found
 
+    def make(self) -> None:
+        """The first key, beside SQLite's file if no other place is set: for a database with nothing sealed in it yet."""
+        file = self.file
+        if file is not None and self._settings.master_key_file is None:
+            self._settings.check_folder()
+            written_once(file, fresh().encode() + b"\n")
+
     def put_first(self, key: str) -> None:
         """Make a key the current one of the file; the others stay. Raises WrongSettingError if there is no file."""
         file = self.file
@@ -77,35 +89,67 @@ class MasterKeys:
                 f"The keys are in {PREFIX}MASTER_KEYS: put the new one before the others there, for every process, and "
                 "then run `one-window keys rotate --rewrap-only`"
             )
-        self._known()
+        _read(file)
+        old = file.stat()
         beside = file.with_name(f"{file.name}.{os.getpid()}")
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
             handle.write(key.encode() + b"\n" + file.read_bytes())
             handle.flush()
+            with suppress(PermissionError):
+                os.fchown(handle.fileno(), old.st_uid, old.st_gid)
+            os.fchmod(handle.fileno(), stat.S_IMODE(old.st_mode))
             os.fsync(handle.fileno())
         beside.replace(file)
         self._known(again=True)
 
     def _known(self, *, again: bool = False) -> dict[bytes, bytes]:
-        if self._by_id and not again and (self.file is None or time.monotonic() < self._look_at):
+        file = self.file
+        if self._by_id and not again and (file is None or time.monotonic() < self._look_at):
             return self._by_id
         self._look_at = time.monotonic() + LOOK_AGAIN_SECONDS
-        file = self.file
         if file is None:
             assert self._settings.master_keys is not None
             self._by_id = _parsed(self._settings.master_keys.get_secret_value().split(","), f"{PREFIX}MASTER_KEYS")
             return self._by_id
-        if self._settings.master_key_file is None:
-            self._settings.check_folder()
-            written_once(file, fresh().encode() + b"\n")
-        with suppress(FileNotFoundError):
-            changed = file.stat().st_mtime
-            if again or changed != self._seen:
-                self._by_id, self._seen = _parsed(file.read_text("ascii").splitlines(), str(file)), changed
-            return self._by_id
+        try:
+            self._look(file, again)
+        except WrongSettingError as error:
+            if not self._by_id:
+                raise
+            if str(error) != self._fault:
+                log.error("master_keys_not_read", reason=str(error))
+            self._fault = str(error)
+        else:
+            self._fault = ""
+        return self._by_id
+
+    def _look(self, file: Path, again: bool) -> None:
+        changed = _changed(file)
+        if again or self._fault or changed is None or changed != self._seen:
+            self._by_id, self._seen = _read(file), changed
+
+
+def _changed(file: Path) -> float | None:
+    """None: that can't be told, and reading it will say why."""
+    with suppress(OSError):
+        return file.stat().st_mtime
+    return None
+
+
+def _read(file: Path) -> dict[bytes, bytes]:
+    try:
+        lines = file.read_text("ascii", "replace").splitlines()
+    except FileNotFoundError:
         raise WrongSettingError(
-            f"There is no file {file}; write a line into it for each master key: openssl rand -base64 32"
-        )
+            f"There is no file {file}, which holds the master keys: put the safe copy of it there, readable by the "
+            "service only. If nothing has been sealed with one yet, write a line into it: openssl rand -base64 32"
+        ) from None
+    except OSError as error:
+        raise WrongSettingError(
+            f"{file}, which holds the master keys, can't be read ({error.strerror}): let the user that the service runs "
+            "as read it"
+        ) from None
+    return _parsed(lines, str(file))
 
 
 def _parsed(lines: Iterable[str], where: str) -> dict[bytes, bytes]:
@@ -113,7 +157,7 @@ def _parsed(lines: Iterable[str], where: str) -> dict[bytes, bytes]:
     for line in filter(None, (each.strip() for each in lines)):
         try:
             key = base64.b64decode(line, validate=True)
-        except binascii.Error:
+        except ValueError:
             key = b""
         if len(key) != LENGTH:
             raise WrongSettingError(

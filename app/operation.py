@@ -6,13 +6,15 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from app import metrics
+from app import metrics, service_key
+from app.config import Settings
 from app.db import Database, is_unavailable
 from app.delivery.queue import oldest_due
 from app.escalation import measure_overdue
 from app.identifiers import now
 from app.migrating import is_at_head
 from app.office import Office
+from app.refusals import RefusedError
 from app.routing.rules import local_day
 from app.tables import delivery, worker
 
@@ -22,18 +24,44 @@ ALIVE_WITHIN = timedelta(seconds=15)
 
 
 async def readiness(database: Database) -> dict[str, bool]:
-    state = {"database": await database.is_reachable(), "migrations": False, "worker": False}
+    state = {"database": await database.is_reachable(), "migrations": False, "worker": False, "keys": False}
     if state["database"]:
         try:
             async with database.reading() as connection:
                 state["migrations"] = await is_at_head(connection)
             if state["migrations"]:
                 state["worker"] = await workers_alive(database) > 0
+                state["keys"] = await _opens(database)
         except Exception as error:
             if not is_unavailable(error):
                 raise
             state["database"] = False
     return state
+
+
+async def _opens(database: Database) -> bool:
+    try:
+        async with database.reading() as connection:
+            await service_key.check(connection)
+    except RefusedError:
+        return False
+    return True
+
+
+async def must_open(settings: Settings) -> None:
+    """Raises RefusedError if the master keys can't be read, or don't open the service's own key. A database that is away
+    or not migrated is no reason to stop: it is waited for."""
+    database = Database(settings)
+    try:
+        if await database.is_reachable():
+            async with database.reading() as connection:
+                if await is_at_head(connection):
+                    await service_key.check(connection)
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+    finally:
+        await database.close()
 
 
 async def measure(office: Office) -> None:

@@ -133,6 +133,10 @@ def test_the_household_comes_with_its_consents() -> None:
     seen = disclose(PERSON, NEED, ["household"])
     assert set(seen) == {"household", "consents", "facts"}
     assert seen["consents"] == PERSON["consents"]
+    given = {"purpose": "medical_data", "person": "applicant", "evidence": {"kind": "recording", "reference": "r-17"}}
+    for groups in (["household"], ["household", "identity"]):
+        (shown,) = disclose({**PERSON, "consents": [given]}, NEED, groups)["consents"]
+        assert shown == {**given, "evidence": {"kind": "recording"}}
 
 
 def test_a_need_opens_its_own_facts_and_words_and_not_those_of_another_need() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import threading
 from collections.abc import Callable
@@ -14,8 +15,10 @@ import pytest
 from sqlalchemy import delete, select, text
 
 from app.main import create_app
+from app.master_keys import fresh, key_id
 from app.tables import event, handoff, help_request, worker
 from tests import serving
+from tests.commands import one_window, refused
 from tests.county import EDUCATION, County
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.running import Running
@@ -33,7 +36,7 @@ def test_it_is_ready_when_the_database_the_migrations_and_a_worker_are_there(
     run_service: Callable[..., Running],
 ) -> None:
     client = run_service(embedded_worker=True).client(None)
-    everything = {"database": True, "migrations": True, "worker": True}
+    everything = {"database": True, "migrations": True, "worker": True, "keys": True}
     until(lambda: ready(client) == (200, everything), what="readiness")
     assert client.get("/health/live").json() == {"status": "ok"}
 
@@ -53,9 +56,32 @@ def test_a_worker_whose_row_is_gone_makes_it_again(
 
 def test_without_a_worker_it_lives_and_is_not_ready(service: Running) -> None:
     client = service.client(None)
-    assert ready(client) == (503, {"database": True, "migrations": True, "worker": False})
+    assert ready(client) == (503, {"database": True, "migrations": True, "worker": False, "keys": True})
     assert client.get("/health/live").status_code == 200
     assert service.client("intake").post("/v1/requests", json=a_request()).status_code == 201
+
+
+def test_keys_that_do_not_open_the_database_make_it_unready(run_service: Callable[..., Running]) -> None:
+    client = run_service(embedded_worker=True, master_keys=fresh()).client(None)
+    others = {"database": True, "migrations": True, "worker": True}
+    until(lambda: ready(client) == (503, {**others, "keys": False}), what="all but the keys")
+    assert client.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_with_a_lost_key_it_does_not_start_and_names_it(database_url: str, command: str) -> None:
+    said = refused(one_window(command, database=database_url, master_keys=fresh()))
+    assert key_id(base64.b64decode(serving.MASTER_KEY)).hex() in said
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_with_its_key_file_lost_it_does_not_start_and_makes_none(
+    database_url: str, command: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    done = one_window(command, database=database_url, master_keys=None, master_key_file=str(file))
+    assert f"no file {file}" in refused(done)
+    assert not file.exists()
 
 
 @pytest.fixture
@@ -71,7 +97,7 @@ def test_on_a_database_that_was_not_migrated_it_lives_says_so_and_serves_nothing
     service = serving.Service(empty_database_url, log=tmp_path / "log").wait_until("/health/live")
     try:
         with httpx.Client(base_url=service.address, trust_env=False) as client:
-            assert ready(client) == (503, {"database": True, "migrations": False, "worker": False})
+            assert ready(client) == (503, {"database": True, "migrations": False, "worker": False, "keys": False})
             answer = client.post("/v1/requests", json=a_request(), headers={"authorization": "Bearer x"})
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
             assert answer.headers["retry-after"]

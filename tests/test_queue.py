@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import text
+import pytest
+import structlog
+from sqlalchemy import select, text, update
 
 from app.db import Database
 from app.delivery import queue
@@ -15,6 +17,8 @@ from app.delivery.outbox import enqueue
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
 from app.sealing import NO_BOX
+from app.service_key import service_box
+from app.tables import delivery
 from tests.watching import on
 
 Made = TypeVar("Made")
@@ -79,6 +83,38 @@ def test_what_is_claimed_is_what_was_wanted_the_longest_due_first(database_url: 
             assert len(again) == 2, "neither what is leased nor what is not due yet"
             ended = await queue.claim(connection, new_id(), now() + LEASE * 1.1, LEASE, wanted[:1])
             assert len(ended) == 3, "a lease that ran out is free again"
+
+    on(database_url, work)
+
+
+@pytest.mark.parametrize("is_short", [False, True])
+def test_one_that_is_damaged_is_left_to_its_lease_and_the_others_go_on(database_url: str, is_short: bool) -> None:
+    async def work(database: Database) -> None:
+        async with database.writing() as connection:
+            service = await service_box(connection)
+        unit = Unit()
+        for seconds in (3, 2, 1):
+            due = now() - timedelta(seconds=seconds)
+            common: dict[str, Any] = {"type": "x", "handoff_id": None, "data": {}, "at": due, "receiver": "a"}
+            enqueue(unit, service, request_id=None, priority=Priority.EMERGENCY, **common)
+        async with database.writing() as connection:
+            await write_units(connection, [unit])
+            rows = (
+                await connection.execute(select(delivery.c.id, delivery.c.sealed).order_by(delivery.c.due_at))
+            ).all()
+            broken = bytes([*rows[0].sealed[:-1], rows[0].sealed[-1] ^ 1])
+            if is_short:
+                broken = b"\x01"
+            await connection.execute(update(delivery).where(delivery.c.id == rows[0].id).values(sealed=broken))
+        with structlog.testing.capture_logs() as said:
+            async with database.writing() as connection:
+                wanted = [Wanted(Priority.EMERGENCY, "a", 9)]
+                claimed = await queue.claim(connection, new_id(), now(), LEASE, wanted)
+        assert {each.id for each in claimed} == {each.id for each in rows[1:]}
+        assert [(each["event"], each["delivery"]) for each in said] == [("delivery_unreadable", str(rows[0].id))]
+        async with database.writing() as connection:
+            later = await queue.claim(connection, new_id(), now(), LEASE, wanted)
+            assert later == [], "it is tried again when its lease has ended"
 
     on(database_url, work)
 

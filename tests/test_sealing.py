@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from hypothesis import given
@@ -116,6 +117,10 @@ def test_the_marks_of_sm4_are_hmac_sm3() -> None:
 def test_the_key_of_a_file_is_made_once_and_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
     settings = serving.settings_for(f"sqlite:///{tmp_path / 'one-window.sqlite3'}")
+    with pytest.raises(WrongSettingError, match="no file"):
+        MasterKeys(settings).current()
+    for _ in range(2):
+        MasterKeys(settings).make()
     first, second = MasterKeys(settings).current(), MasterKeys(settings).current()
     assert first == second
     file = tmp_path / "one-window.sqlite3.keys"
@@ -124,6 +129,57 @@ def test_the_key_of_a_file_is_made_once_and_for_its_owner_only(tmp_path: Path, m
     assert file.stat().st_mode & 0o777 == 0o600
     assert MasterKeys(settings).current() != first
     assert MasterKeys(settings).find(first[0]) == first[1]
+
+
+def test_a_rotation_keeps_the_mode_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    file = tmp_path / "keys"
+    file.write_text(fresh())
+    file.chmod(0o640)
+    settings = serving.settings_for("sqlite:///unused.sqlite3", master_key_file=file)
+    MasterKeys(settings).put_first(fresh())
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert len(file.read_text().split()) == 2
+
+
+@pytest.mark.parametrize("damage", ["missing", "unreadable", "malformed", "not ASCII"])
+def test_known_keys_stay_known_when_the_file_is_lost(
+    tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    monkeypatch.setattr("app.master_keys.LOOK_AGAIN_SECONDS", 0.0)
+    file = tmp_path / "keys"
+    file.write_text(fresh())
+    settings = serving.settings_for("sqlite:///unused.sqlite3", master_key_file=file)
+    keys = MasterKeys(settings)
+    known = keys.current()
+    whole = file.read_bytes()
+    file.unlink()
+    if damage == "unreadable":
+        file.mkdir()  # root may read whatever is a file
+    elif damage != "missing":
+        file.write_text("no key" if damage == "malformed" else "密钥", encoding="utf-8")
+    with structlog.testing.capture_logs() as said:
+        assert [keys.current() for _ in range(3)] == [known] * 3
+        assert keys.find(known[0]) == known[1]
+    assert [(each["event"], each["log_level"]) for each in said] == [("master_keys_not_read", "error")]
+    assert damage != "missing" or not file.exists()
+    with pytest.raises(WrongSettingError, match=str(file)):
+        MasterKeys(settings).current()
+    if damage == "unreadable":
+        file.rmdir()
+    file.write_bytes(fresh().encode() + b"\n" + whole)
+    assert keys.current() != known
+    assert keys.find(known[0]) == known[1]
+
+
+def test_a_lost_file_of_keys_is_made_once_only(tmp_path: Path) -> None:
+    url, file = f"sqlite:///{tmp_path / 'rows.sqlite3'}", tmp_path / "rows.sqlite3.keys"
+    assert one_window("migrate", database=url, master_keys=None).returncode == 0
+    file.rename(tmp_path / "safe copy")
+    assert "safe copy" in refused(one_window("serve", database=url, master_keys=None))
+    one_window("migrate", database=url, master_keys=None)
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("keys", ["", "no base64!", base64.b64encode(bytes(31)).decode(), f"{serving.MASTER_KEY},x"])

@@ -34,7 +34,8 @@ _ready[503] = {**_ready[200], "description": "Something is missing; the field th
 
 @router.get("/health/ready", summary="Can it do its work", responses=_ready)
 async def ready(request: Request) -> Response:
-    """`database`: reachable; `migrations`: at the newest revision; `worker`: one was seen within 15 seconds."""
+    """`database`: reachable; `migrations`: at the newest revision; `worker`: one was seen within 15 seconds; `keys`: the
+    master keys open what is sealed."""
     state = await operation.readiness(office_of(request).database)
     return answer(state, 200 if all(state.values()) else 503)
 

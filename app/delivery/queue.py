@@ -14,17 +14,22 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import structlog
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import ARRAY, BindParameter, Integer, LargeBinary, String, TextClause, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
 from app.columns import Id, Instant
+from app.config import WrongSettingError
 from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import Claimed
+from app.logs import describe
 from app.sealing import Box, vault_of
 from app.service_key import service_box
 from app.tables import delivery, help_request
 
+log = structlog.get_logger()
 _LANES = tuple(Priority)
 _OF_LANE = "FROM delivery WHERE status = 'pending' AND priority = {lane} AND receiver"
 _FIRST = "(SELECT receiver, due_at {of_lane} > {after} ORDER BY receiver, due_at LIMIT 1)"
@@ -47,6 +52,8 @@ _CHOSEN = {
     "sqlite": """SELECT {lane} AS lane, receiver, (SELECT min(due_at) {of_lane} = lane_{lane}.receiver) AS due_at
     FROM lane_{lane} WHERE receiver IS NOT NULL""",
 }
+# A damaged body or data key, or one whose master key is not known.
+_UNREADABLE = (InvalidTag, WrongSettingError, LookupError, ValueError)
 _MOST_TOGETHER = 64
 _MOST_LOOKED_AT = 1000
 
@@ -112,11 +119,21 @@ async def claim(
         lanes, receivers, mosts = (list(column) for column in zip(*wanted, strict=True))
         given |= {"lanes": lanes, "receivers": receivers, "mosts": mosts}
         claimed = list((await connection.execute(_TAKING, given)).all())
-    vault, service = vault_of(connection), await service_box(connection)
-    boxed = (
-        (row, service if row.request_id is None else vault.box(row.request_id.bytes, row.data_key)) for row in claimed
-    )
-    return sorted((_claimed(row, box, at + lease) for row, box in boxed), key=lambda each: (each.lane, each.id))
+    opened = [await _opened(connection, row, at + lease) for row in claimed]
+    return sorted((each for each in opened if each is not None), key=lambda each: (each.lane, each.id))
+
+
+async def _opened(connection: AsyncConnection, row: Any, lease_until: datetime) -> Claimed | None:
+    """None for one that can't be read: it is left to its lease, and the others go on."""
+    try:
+        if row.request_id is None:
+            box = await service_box(connection)
+        else:
+            box = vault_of(connection).box(row.request_id.bytes, row.data_key)
+        return _claimed(row, box, lease_until)
+    except _UNREADABLE as error:
+        log.error("delivery_unreadable", delivery=str(row.id), **describe(error))
+        return None
 
 
 _TAKEN = tuple(column for column in delivery.c if column.name not in ("due_at", "digest", "status"))

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from app.tables import delivery_attempt, metadata
 from tests import serving
 from tests.county import EDUCATION, TOWNSHIP, County, Seen
-from tests.examples import PERSONAL, a_request_in_full
+from tests.examples import PERSONAL, a_consent, a_request_in_full
 from tests.receivers import Answer, Receiver
 from tests.running import Running
 from tests.watching import fetch, until
@@ -37,6 +37,8 @@ SAID = {
     "caller": "13711112222",
     "settled with": "虚构的棉被两床",
     "refused": "不合格的虚构姓名",
+    "guardian": "虚构监护人戊",
+    "consent's reference": "虚构录音编号九七三",
 }
 ALL = {**PERSONAL, **SAID}
 
@@ -76,10 +78,22 @@ def live(county: County) -> list[str]:
     more = {"note": SAID["supplement note"], "facts": {"illness": SAID["supplement illness"]}}
     done(window.post(f"{path}/supplements", json=more, headers={"idempotency-key": "more"}))
     done(coordinator.post(f"/v1/handoffs/{school['handoff_id']}/urge", json={"note": SAID["urge note"]}))
+    _consented(county, path)
     _disputed(county)
     done(window.post(f"{path}/withdraw", json={"reason": SAID["withdrawal"]}))
     _emergency(county)
     return _refused(county, receipt)
+
+
+def _consented(county: County, path: str) -> None:
+    """By the guardian of a member of the household; sent twice, as a form does that got no answer."""
+    consent = a_consent(
+        "economic_verification", "household/0", guardian={"name": SAID["guardian"], "relation": "parent"}
+    )
+    consent["evidence"] = {"kind": "recording", "reference": SAID["consent's reference"]}
+    call = {"json": {"consents": [consent]}, "headers": {"idempotency-key": "agreed"}}
+    first, again = (county.window.post(f"{path}/consents", **call) for _ in range(2))
+    assert done(first) == done(again)
 
 
 def _disputed(county: County) -> None:
