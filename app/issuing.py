@@ -121,7 +121,8 @@ async def _faults(connection: AsyncConnection, key: Key, asked: KeyIn) -> list[F
 
 def _keys_within(place: str | None) -> Select[Any]:
     of_agency = exists().where(agency.c.code == api_key.c.agency_code, *within(place, agency.c.division_code))
-    return select(*_COLUMNS).where(*(or_(each, of_agency) for each in within(place, api_key.c.division_code)))
+    in_place = (or_(each, of_agency) for each in within(place, api_key.c.division_code))
+    return select(*_COLUMNS).where(keys.OF_MACHINES, *in_place)
 
 
 async def _row(connection: AsyncConnection, key: Key, key_id: UUID) -> Mapping[Any, Any]:

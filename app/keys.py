@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
@@ -26,12 +26,14 @@ from app.problems import FieldError, Text
 from app.refusals import RefusedError
 from app.roles import KEPT_APART, SCOPES
 from app.roles import KeyRole as KeyRole
-from app.tables import agency, api_key, division
+from app.tables import agency, api_key, division, staff_account
 
 _MOST_REMEMBERED = 10_000
 _NOTE_SECONDS = 60.0
 _NOTED_FOR = timedelta(minutes=5)
 _WHO = ("id", "name", "role", "agency_code", "holder", "division_code", "scopes", "networks")
+# A person's account has a row too, with its rights; `staff` keeps those.
+OF_MACHINES = ~exists().where(staff_account.c.id == api_key.c.id)
 log = structlog.get_logger()
 
 
@@ -103,8 +105,8 @@ async def replace(
 ) -> str:
     """A new key that may do and see what the one named `name` may, which ends at `old_ends_at` at the latest; shown this
     once. Raises WrongKeyError."""
-    in_force = select(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None)).with_for_update()
-    old = (await connection.execute(in_force)).first()
+    in_force = select(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None), OF_MACHINES)
+    old = (await connection.execute(in_force.with_for_update())).first()
     if old is None or (old.expires_at is not None and old.expires_at <= now()):
         raise WrongKeyError(f"There is no key named {name} in force; `one-window keys list` shows them.")
     _, key = await create(
@@ -149,18 +151,29 @@ async def faults_of(connection: AsyncConnection, row: Mapping[str, Any]) -> list
         text = Text("已有同名密钥,请换一个名称。", f"There is a key named {row['name']} already; choose another name.")
         faults.append(FieldError("/name", "name_taken", text))
     if role in KEPT_APART:
-        faults += await _apart_faults(connection, role, row)
+        if not row["owner"]:
+            faults.append(FieldError("/owner", "owner_needed", _OWNER_NEEDED))
+        else:
+            faults += await apart_faults(connection, role, row["owner"], "/owner")
     return faults
 
 
-async def _apart_faults(connection: AsyncConnection, role: KeyRole, row: Mapping[str, Any]) -> list[FieldError]:
-    """三员分立: whoever has a key of one of the three roles gets none of another, as long as that one is in force."""
-    if not row["owner"]:
-        return [FieldError("/owner", "owner_needed", _OWNER_NEEDED)]
+async def apart_faults(
+    connection: AsyncConnection, role: KeyRole, owner: str, pointer: str, but: UUID | None = None
+) -> list[FieldError]:
+    """三员分立: whoever has a key or an account of one of the three roles gets none of another, as long as that one is in
+    force; `but`: the one that is to have the role."""
+    if role not in KEPT_APART:
+        return []
+    disabled = exists().where(staff_account.c.id == api_key.c.id, staff_account.c.disabled_at.is_not(None))
     in_force = api_key.c.revoked_at.is_(None) & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now())
-    of_owner = select(api_key.c.role).where(api_key.c.owner == row["owner"], api_key.c.role.in_(KEPT_APART), in_force)
-    if set((await connection.execute(of_owner)).scalars()) - {role.value}:
-        return [FieldError("/owner", "roles_kept_apart", _KEPT_APART)]
+    others = select(api_key.c.role).where(
+        api_key.c.owner == owner, api_key.c.role.in_(KEPT_APART), api_key.c.role != role.value, in_force, ~disabled
+    )
+    if but is not None:
+        others = others.where(api_key.c.id != but)
+    if (await connection.execute(others.limit(1))).first() is not None:
+        return [FieldError(pointer, "roles_kept_apart", _KEPT_APART)]
     return []
 
 
@@ -196,16 +209,16 @@ _OWNER_NEEDED = Text(
     "A key with the role admin, security or auditor names who holds it (--owner).",
 )
 _KEPT_APART = Text(
-    "此人已持有三员中另一角色的密钥;三员分立,请由他人担任,或先撤销那一把。",
-    "Who holds it has a key with another of the roles admin, security and auditor, which are kept apart: give it to "
-    "somebody else, or revoke that one first.",
+    "此人已持有三员中另一角色的密钥或账号;三员分立,请由他人担任,或先撤销、停用那一个。",
+    "Who holds it has a key or an account with another of the roles admin, security and auditor, which are kept apart: "
+    "give it to somebody else, or end that one first.",
 )
 
 
 async def revoke(connection: AsyncConnection, name: str) -> bool:
     """False if there is no such key in force."""
-    revoked = update(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None)).values(revoked_at=now())
-    return (await connection.execute(revoked)).rowcount == 1
+    in_force = (api_key.c.name == name, api_key.c.revoked_at.is_(None), OF_MACHINES)
+    return (await connection.execute(update(api_key).where(*in_force).values(revoked_at=now()))).rowcount == 1
 
 
 class KeyRing:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import Select, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, etags, passwords, sessions
 from app.constraints import STAFF_NAME
 from app.endpoint_rows import must_match
 from app.identifiers import new_id, now
-from app.jurisdictions import lies_in, within
-from app.keys import Key
+from app.jurisdictions import Conditions, lies_in, within
+from app.keys import Key, apart_faults
 from app.office import Office
 from app.paged import PageAsked, cursor_of
 from app.problems import FieldError, Problem, Text, invalid
+from app.registry import Snapshot
 from app.repeats import Repeat, once
 from app.rights import outside
 from app.roles import KeyRole
 from app.schemas_staff import StaffChange, StaffIn
 from app.sign_ins import Kind, record
-from app.tables import api_key, sign_in_event, staff_account
+from app.tables import agency, api_key, sign_in_event, staff_account
 from app.wire import to_json
 
 FIRST_PASSWORD_LASTS = timedelta(days=7)
@@ -35,6 +36,7 @@ _OF_ACCOUNT = (
 )
 _OF_PRINCIPAL = ("role", "agency_code", "division_code")
 _EDITED = ("display_name", "role", "agency_code", "division_code", "oidc_name", "disabled_at")
+_CHECKED = frozenset({"role", "agency_code", "division_code", "oidc_name"})
 _ENDS_SESSIONS = frozenset(_EDITED) - {"display_name"}
 _UNLOCKED = {"failed_tries": 0, "locked_until": None, "known_failed_tries": 0, "known_locked_until": None}
 _AGENCY = Text("角色 agency 须写明单位,其他角色不写。", "The role `agency` names its agency, and no other role does.")
@@ -69,7 +71,7 @@ async def one(office: Office, staff_id: UUID, *, place: str | None = None) -> tu
 async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None, *, place: str | None = None) -> bytes:
     """A `StaffMade`, JSON; its password is told here alone. Raises `validation_failed`, `staff_exists`,
     `idempotency_conflict`."""
-    await _check(office, asked.role, asked.model_dump(), place)
+    await _check(office, asked.role, asked.model_dump(), place, _CHECKED)
     password = None if asked.oidc_name else passwords.made()
     hashed = await office.passwords.hashed(password) if password else None
 
@@ -77,6 +79,7 @@ async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None,
         at, staff_id = now(), new_id()
         names = {"login_name": asked.login_name, **_oidc(office, asked.oidc_name)}
         await _must_be_free(connection, names)
+        await _must_be_apart(connection, asked.role, asked.login_name)
         ends_at = at + FIRST_PASSWORD_LASTS if password else None
         # A principal as a machine has one, without a secret: no key has this hash.
         principal = {"id": staff_id, "name": f"staff:{staff_id}", "role": asked.role.value, "created_at": at}
@@ -109,11 +112,14 @@ async def change(
     before, _ = await one(office, staff_id, place=place)
     if changes.get("disabled_at") and before["disabled_at"]:
         changes["disabled_at"] = before["disabled_at"]
-    await _check(office, changes.get("role", before["role"]), {**before, **changes}, place)
+    await _check(office, changes.get("role", before["role"]), {**before, **changes}, place, asked.model_fields_set)
     async with office.database.writing() as connection:
         row = await _row(connection, staff_id, locked=True)
         must_match(if_match, _tag(row))
         different = {name for name, value in changes.items() if row[name] != value}
+        after = {**row, **changes}
+        if different & {"role", "disabled_at"} and after["disabled_at"] is None:
+            await _must_be_apart(connection, KeyRole(after["role"]), row["login_name"], staff_id)
         await _write(connection, office, staff_id, changes)
         if different & _ENDS_SESSIONS:
             await sessions.end(connection, staff_id)
@@ -164,7 +170,7 @@ async def sign_ins(
         select(sign_in_event, staff_account.c.login_name)
         .join_from(sign_in_event, staff_account, isouter=True)
         .join(api_key, api_key.c.id == staff_account.c.id, isouter=True)
-        .where(*within(place, api_key.c.division_code))
+        .where(*_of_place(place))
         .order_by(sign_in_event.c.id.desc())
         .limit(page.limit + 1)
     )
@@ -220,9 +226,29 @@ def _kinds(different: set[str], changes: Mapping[str, Any]) -> list[Kind]:
     return kinds
 
 
-async def _check(office: Office, role: str, given: Mapping[str, Any], place: str | None) -> None:
+async def _must_be_apart(connection: AsyncConnection, role: KeyRole, owner: str, but: UUID | None = None) -> None:
     """Raises `validation_failed`."""
+    if faults := await apart_faults(connection, role, owner, "/role", but):
+        raise invalid(*faults)
+
+
+async def _check(
+    office: Office, role: str, given: Mapping[str, Any], place: str | None, changed: Collection[str]
+) -> None:
+    """Of what is changed. Raises `validation_failed`."""
+    if _CHECKED.isdisjoint(changed):
+        return
     snapshot = await office.registry.refresh()
+    errors = []
+    if not {"role", "agency_code", "division_code"}.isdisjoint(changed):
+        errors += _place_faults(snapshot, role, given, place)
+    if "oidc_name" in changed and given["oidc_name"] is not None and office.provider is None:
+        errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))
+    if errors:
+        raise invalid(*errors)
+
+
+def _place_faults(snapshot: Snapshot, role: str, given: Mapping[str, Any], place: str | None) -> list[FieldError]:
     errors = []
     agency_code, division_code = given["agency_code"], given["division_code"]
     if (role == KeyRole.AGENCY) != (agency_code is not None):
@@ -230,18 +256,17 @@ async def _check(office: Office, role: str, given: Mapping[str, Any], place: str
     elif agency_code is not None and agency_code not in snapshot.directory.agencies:
         known = list(snapshot.directory.agencies)
         errors.append(checks.unknown_code("/agency_code", "agency", agency_code, known, _AGENCIES))
+    elif agency_code is not None and not lies_in(snapshot.directory.agencies[agency_code].division_code, place):
+        errors.append(outside("/agency_code", place))
     if role == KeyRole.AGENCY and division_code is not None:
         errors.append(FieldError("/division_code", "division_of_agency", _DIVISION_OF_AGENCY))
     elif role == KeyRole.TOWNSHIP and division_code is None:
         errors.append(FieldError("/division_code", "division_needed", _DIVISION_NEEDED))
     elif division_code is not None and division_code not in snapshot.divisions:
         errors.append(checks.unknown_division("/division_code", division_code))
-    elif place is not None and (division_code is None or not lies_in(division_code, place)):
+    elif role != KeyRole.AGENCY and not lies_in(division_code or "", place):
         errors.append(outside("/division_code", place))
-    if given["oidc_name"] is not None and office.provider is None:
-        errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))
-    if errors:
-        raise invalid(*errors)
+    return errors
 
 
 def _oidc(office: Office, name: str | None) -> dict[str, str | None]:
@@ -254,14 +279,19 @@ def _not_own(key: Key | None, staff_id: UUID) -> None:
 
 
 def _accounts(place: str | None = None) -> Select[Any]:
-    of_place = within(place, api_key.c.division_code)
     accounts = select(
         staff_account.c.id,
         *(staff_account.c[name] for name in _OF_ACCOUNT),
         staff_account.c.password_hash.is_not(None).label("has_password"),
         *(api_key.c[name] for name in _OF_PRINCIPAL),
     ).join_from(staff_account, api_key, staff_account.c.id == api_key.c.id)
-    return accounts.where(*of_place)
+    return accounts.where(*_of_place(place))
+
+
+def _of_place(place: str | None) -> Conditions:
+    """Accounts of a place, and of the agencies there."""
+    of_agency = exists().where(agency.c.code == api_key.c.agency_code, *within(place, agency.c.division_code))
+    return tuple(or_(each, of_agency) for each in within(place, api_key.c.division_code))
 
 
 async def _row(
