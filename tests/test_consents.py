@@ -572,9 +572,6 @@ def test_nobody_rules_a_verification_back_without_its_consent(county: County) ->
     path = f"/v1/handoffs/{centre['handoff_id']}/ruling"
     refusal = county.coordinator.post(path, json=ruling)
     assert (refusal.status_code, refusal.json()["errors"][0]["code"]) == (422, "consent_missing")
-    lift = {"what": "断粮", "where": "值夏镇"}
-    county.coordinator.post(f"/v1/requests/{receipt['request_id']}/emergency", json=lift).raise_for_status()
-    assert county.handoff(receipt, VERIFICATION)["status"] == "returned"
     give(county, receipt, a_consent("economic_verification", "applicant"))
     assert county.coordinator.post(path, json=ruling).status_code == 200
     assert county.handoff(receipt, VERIFICATION)["status"] == "dispatched"

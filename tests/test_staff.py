@@ -495,10 +495,9 @@ def test_an_account_is_no_key(database_url: str, service: Running, security: Any
         security.post(f"{path}/replace", json={"name": "k"}),
     )
     assert [each.status_code for each in answers] == [404, 404, 404]
-    given = ("--database", database_url)
-    assert name not in said("keys", "list", *given)
-    refused("keys", "revoke", name, *given)
-    refused("keys", "replace", name, "another", *given)
+    assert name not in said("keys", "list", database=database_url)
+    refused(one_window_here("keys", "revoke", name, database=database_url))
+    refused(one_window_here("keys", "replace", name, "another", database=database_url))
     assert clerk.sign_in().status_code == 303
 
 
