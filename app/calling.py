@@ -3,28 +3,37 @@ it had of this need (docs/decisions/0012)."""
 
 from __future__ import annotations
 
+from app import gates
 from app.handoffs import Desk, beside, dispatch, tell_emergency
 from app.lifecycle import HandoffStatus
 from app.returns import give, is_disputed, own
 from app.routing.directory import Agency
 from app.routing.rules import COORDINATOR, Role
+from app.shown import whole_disclosure
 from app.timeline import Case, Handoff
 
 
 def call(case: Case, agency: Agency, part: Handoff, desk: Desk) -> None:
     """Give an agency its part of the danger, or the handoff that it had of this need out again. What it has completed
-    stays so: it is told, and owes no answer."""
+    stays so: it is told, and owes no answer; what nobody consented to is left alone."""
     mine = own(case, part.need, agency)
     if mine is None:
         case.open_more(part)
     elif mine.status is HandoffStatus.COMPLETED:
-        tell_emergency(case, mine, desk)
-    elif not mine.is_open:
+        tell_of_danger(case, mine, desk)
+    elif not mine.is_open and not gates.holding_back(case, part, desk.snapshot, desk.at):
         if _is_taken(case, mine, part):
             part.role, part.mandatory = Role.CO_HANDLER, False
         _end_dispute(case, mine)
         case.take_part(mine, part)
         give(case, mine, agency, desk)
+
+
+def tell_of_danger(case: Case, handoff: Handoff, desk: Desk) -> None:
+    """An agency that has, or had, its part already; what it is shown stands in the event."""
+    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, desk.snapshot, desk.at)}
+    case.record("emergency.told", desk.at, desk.actor, handoff_id=handoff.id, data=data)
+    tell_emergency(case, handoff, desk)
 
 
 def _is_taken(case: Case, mine: Handoff, part: Handoff) -> bool:

@@ -320,11 +320,13 @@ def keys_list(database: DatabaseOption = None) -> None:
     from rich.table import Column, Table
     from sqlalchemy import select
 
+    from app import keys as key_verbs
     from app.tables import api_key
 
     async def work(opened: Database) -> Any:
+        of_machines = select(api_key).where(key_verbs.OF_MACHINES).order_by(api_key.c.created_at)
         async with opened.reading() as connection:
-            return (await connection.execute(select(api_key).order_by(api_key.c.created_at))).mappings().all()
+            return (await connection.execute(of_machines)).mappings().all()
 
     whole = (Column(name, no_wrap=True) for name in ("name", "role", "of"))
     table = Table(*whole, "narrowed to", "owner", "created", "expires", "revoked", "last used")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app import gates, presenting, reading, rights
+from app import gates, looking, presenting, reading, rights
 from app.checks import consent_errors, person_errors
 from app.clocks import rule_of
 from app.consents import verifies
@@ -20,8 +20,10 @@ from app.ledger import write_units
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, invalid
+from app.purposes import Purpose, Way
 from app.repeats import Repeat, first_answer
-from app.routing.rules import local_day
+from app.returns import is_disputed
+from app.routing.rules import Role, local_day
 from app.schemas import plain
 from app.schemas_consents import ConsentsIn, ConsentWithdrawIn
 from app.shown import whole_disclosure
@@ -34,10 +36,15 @@ _NAMED = ("purpose", "person")
 
 
 @again_if_outdated
-async def given(office: Office, key: Key, request_id: UUID) -> bytes:
-    """`ConsentList`, JSON: what was given, what became of it, what is still missing. Raises `not_found`."""
+async def given(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> bytes:
+    """`ConsentList`, JSON: what was given, what became of it, what is still missing. A guardian's name is a reading.
+
+    Raises `not_found`, `purpose_needed`.
+    """
     desk, case = await desk_of(office, key), await reading.case_of(office, request_id)
     _must_reach(key, case)
+    if rights.sees_people(key) and any("guardian" in each for each in case.person.get("consents", ())):
+        await looking.record(office, key, case, Way.REQUEST, ("household",), purpose)
     return to_json(_listed(case, key, desk))
 
 
@@ -183,11 +190,20 @@ def _let_go(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> N
         is_free = not gates.holding_back(case, each, desk.snapshot, desk.at)
         if is_free and each.waits_for_consent:
             gates.release(case, each)
-        elif is_free and each.status is HandoffStatus.CANCELLED and each.reason == WITHDRAWN:
+        elif is_free and each.reason == WITHDRAWN and _is_wanted_again(case, each):
             each.reason = None
             dispatch(case, each, desk)
     for need in dict.fromkeys(each.need for each in case.handoffs):
         dispatch_ready(case, need, desk)
+
+
+def _is_wanted_again(case: Case, handoff: Handoff) -> bool:
+    """A verification that was cancelled: whoever leads its need has not finished, or it leads itself."""
+    if handoff.status is not HandoffStatus.CANCELLED:
+        return False
+    return handoff.role is Role.LEAD or any(
+        each.role is Role.LEAD and (each.is_open or is_disputed(each)) for each in case.of_need(handoff.need)
+    )
 
 
 def _close(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app import checks, clocks, drafting, etags, handoffs, presenting, rights
+from app import checks, clocks, drafting, etags, gates, handoffs, presenting, rights
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel, desk_of, dispatch_ready, must_match, tell
 from app.identifiers import utc_text
@@ -66,7 +66,7 @@ async def rule(office: Office, call: Call, asked: RulingIn) -> bytes:
     def act(case: Case, found: Handoff, desk: Desk) -> Done:
         must_be_disputed(case, found, desk)
         agency = _taker(case, asked.agency, asked.department, desk)
-        if fault := ruling_fault(case, found, agency):
+        if fault := ruling_fault(case, found, agency, desk):
             raise invalid(FieldError("/agency" if asked.agency else "/department", *fault))
         return ruled(case, found, agency, {"reason": asked.reason, "legal_basis": asked.legal_basis}, desk)
 
@@ -86,6 +86,8 @@ async def reassign(office: Office, call: Call, asked: ReassignIn) -> bytes:
                 f"{agency.name_en} has this need already, or had it: choose another agency.",
             )
             raise invalid(FieldError("/agency" if asked.agency else "/department", "has_the_need", text))
+        if mine is not None and (fault := _consent_fault(case, found, mine, desk)):
+            raise invalid(FieldError("/agency" if asked.agency else "/department", *fault))
         data = {"agency": agency.code}
         cancel(case, found, REASSIGNED, desk, Act.REASSIGNED, data, {"reason": asked.reason})
         successor = give(case, found, agency, desk, starts=not waits)
@@ -169,10 +171,12 @@ def must_be_disputed(case: Case, found: Handoff, desk: Desk) -> None:
     raise Problem("already_ruled", text, extra={"allowed": acts_on(case, found)})
 
 
-def ruling_fault(case: Case, found: Handoff, agency: Agency) -> tuple[str, Text] | None:
+def ruling_fault(case: Case, found: Handoff, agency: Agency, desk: Desk) -> tuple[str, Text] | None:
     mine = own(case, found.need, agency)
     if mine is None:
         return None
+    if fault := _consent_fault(case, found, mine, desk):
+        return fault
     if mine is not found and is_disputed(mine):
         text = Text(
             f"{agency.name_zh}自己退回的部分还没有裁定,请先裁定那一件。",
@@ -186,6 +190,19 @@ def ruling_fault(case: Case, found: Handoff, agency: Agency) -> tuple[str, Text]
         f"{agency.name_en} has completed its part of this need: choose another agency.",
     )
     return "part_completed", text
+
+
+def _consent_fault(case: Case, found: Handoff, mine: Handoff, desk: Desk) -> tuple[str, Text] | None:
+    """What was with an agency before is given out at once, and does not wait for a consent as a new part does."""
+    if mine.status is HandoffStatus.WAITING or (mine.is_open and _does_as_much(mine, found)):
+        return None
+    if not gates.holding_back(case, found, desk.snapshot, desk.at):
+        return None
+    return "consent_missing", Text(
+        "尚缺所需的授权,不能再交给它;请先登记授权(见 GET /v1/requests/{编号}/consents),或另选单位。",
+        "A consent that this needs is missing: record it first (GET /v1/requests/{id}/consents says which), or choose "
+        "another agency.",
+    )
 
 
 def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], desk: Desk) -> Done:

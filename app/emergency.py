@@ -17,11 +17,11 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, presenting, rights
-from app.calling import call, call_coordinator
+from app.calling import call, call_coordinator, tell_of_danger
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from, tell_emergency
+from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from
 from app.identity import normalise_resident_id
 from app.intake import opened, stored, table_in_force, with_token
 from app.keys import Key, KeyRole
@@ -39,7 +39,6 @@ from app.routing.facts import facts_of
 from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.schemas import plain
 from app.schemas_emergencies import EmergencyIn, LiftIn
-from app.shown import whole_disclosure
 from app.tables import aid_mark, event, handoff, help_request, idempotency
 from app.timeline import SIGNINGS, Case, load, signing_bell
 from app.wire import from_json, to_json
@@ -77,7 +76,7 @@ async def _register(
     office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | None, desk: Desk
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
-    seen = _read(asked, desk, table)
+    seen = _read(asked, desk, table, key.division_code)
     decision = _decide(seen.place, seen.person, table, desk)
     case, token = opened(
         office,
@@ -96,7 +95,9 @@ async def _register(
     _owe(case, needs, table, desk)
     marks = _marks(office, case, needs, desk)
     _remember(case, marks)
-    warnings = [*seen.warnings, *rights.taken_in_elsewhere(key, seen.place)]
+    warnings = [*seen.warnings]
+    if _is_county(seen.place):
+        warnings += rights.taken_in_elsewhere(key, seen.place)
     if marks:
         async with office.database.reading() as connection:
             warnings += await _helped_before(connection, key, case, marks)
@@ -153,9 +154,7 @@ def _raise(case: Case, asked: LiftIn, desk: Desk) -> None:
         if each.status is HandoffStatus.WAITING:
             dispatch(case, each, desk)
         elif each.is_open:
-            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot, desk.at)}
-            case.record("emergency.told", desk.at, desk.actor, handoff_id=each.id, data=data)
-            tell_emergency(case, each, desk)
+            tell_of_danger(case, each, desk)
     need = _danger(case, desk)
     decision = _decide(case.request["division_code"], {**case.person, "needs": [{"code": need}]}, table, desk)
     for found in (each for decided in decision.needs for each in decided.assignments):
@@ -206,17 +205,24 @@ class _Seen:
     warnings: list[FieldError]
 
 
-def _read(asked: EmergencyIn, desk: Desk, table: RoutingTable) -> _Seen:
+def _read(asked: EmergencyIn, desk: Desk, table: RoutingTable, own: str | None) -> _Seen:
     snapshot, warnings = desk.snapshot, []
-    place = _place(asked.division_code, snapshot)
+    place = _place(asked.division_code, own, snapshot)
     if asked.division_code not in (None, place):
         name = snapshot.divisions[place].name
-        text = Text(
-            f"没有这个区划代码;已按{name}受理,请电话核对地点。",
-            f"There is no such division; it was taken in for {name} ({place}): check the place by telephone.",
-        )
-        warnings.append(FieldError("/division_code", "unknown_division", text))
-    if len(place) < COUNTY_DIGITS:
+        if asked.division_code in snapshot.divisions:
+            text = Text(
+                f"没有写明是哪个县;已按{name}受理,请电话核对地点。",
+                f"No county was named; it was taken in for {name} ({place}): check the place by telephone.",
+            )
+            warnings.append(FieldError("/division_code", "which_county", text))
+        else:
+            text = Text(
+                f"没有这个区划代码;已按{name}受理,请电话核对地点。",
+                f"There is no such division; it was taken in for {name} ({place}): check the place by telephone.",
+            )
+            warnings.append(FieldError("/division_code", "unknown_division", text))
+    if not _is_county(place):
         warnings.append(FieldError("/where", "which_county", _WHICH_COUNTY))
     kind = Kind.UNDETERMINED
     if asked.kind in set(Kind):
@@ -257,10 +263,20 @@ _UNKNOWN_KIND = Text(
 )
 
 
-def _place(code: str | None, snapshot: Snapshot) -> str:
-    """The division, the nearest one above that is known, or, where the place is only described, the county itself."""
-    known = (place for place in upward(code or "") if place in snapshot.divisions)
-    return next(known, snapshot.directory.place) or next(iter(snapshot.divisions))
+def _is_county(place: str) -> bool:
+    """Or a place in one."""
+    return len(place) >= COUNTY_DIGITS
+
+
+def _place(code: str | None, own: str | None, snapshot: Snapshot) -> str:
+    """The division, or the nearest one above that is known; where that leaves the county open, the place of whoever took
+    it in, `own`; else, where the place is only described, the county itself."""
+    known = next((place for place in upward(code or "") if place in snapshot.divisions), None)
+    if known is not None and _is_county(known):
+        return known
+    if own is not None and _is_county(own) and own in snapshot.divisions:
+        return own
+    return known or snapshot.directory.place or next(iter(snapshot.divisions))
 
 
 def _variant(need: str, place: str, table: RoutingTable) -> str:

@@ -7,19 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 
 from app import debts
 from app.chain import steps_of
 from app.delivery.breaker import BreakerState
 from app.identifiers import now
-from app.jurisdictions import within
-from app.keys import Key
+from app.jurisdictions import Conditions, within
+from app.keys import Key, KeyRole
 from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
 from app.problems import Text
 from app.registry import Snapshot
+from app.routing.directory import upward
 from app.routing.rules import Role
 from app.tables import delivery, emergency_watch, endpoint_state, handoff, help_request
 from app.timeline import from_row
@@ -54,11 +55,9 @@ _PARTS: Select[Any] = (
 
 @again_if_outdated
 async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
-    """The open emergencies of the key's jurisdiction (`EmergencyBoard`), newest first."""
+    """The open emergencies that a key watches (`EmergencyBoard`), newest first."""
     at, snapshot = now(), await office.registry.current()
-    requests, next_cursor = await page_of(
-        office.database, _REQUESTS.where(*within(key.division_code)), help_request.c.id, page
-    )
+    requests, next_cursor = await page_of(office.database, _REQUESTS.where(*_watched(key)), help_request.c.id, page)
     ids = [row["id"] for row in requests]
     async with office.database.reading() as connection:
         parts: dict[UUID, list[Any]] = {each: [] for each in ids}
@@ -67,6 +66,13 @@ async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
         owed = await debts.of_requests(connection, key, ids, at)
     items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in requests]
     return {"items": items, "next_cursor": next_cursor}
+
+
+def _watched(key: Key) -> Conditions:
+    """Those of the key's jurisdiction; a coordinator also watches those of which only a place above it is known."""
+    if key.division_code is None or key.role is not KeyRole.COORDINATOR:
+        return within(key.division_code)
+    return (or_(*within(key.division_code), help_request.c.division_code.in_(upward(key.division_code)[1:])),)
 
 
 def _item(

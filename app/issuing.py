@@ -120,7 +120,7 @@ async def _faults(connection: AsyncConnection, key: Key, asked: KeyIn) -> list[F
 
 
 def _keys_within(place: str | None) -> Select[Any]:
-    return select(*_COLUMNS).where(*principals_within(place))
+    return select(*_COLUMNS).where(keys.OF_MACHINES, *principals_within(place))
 
 
 async def _row(connection: AsyncConnection, key: Key, key_id: UUID) -> Mapping[Any, Any]:

@@ -32,6 +32,8 @@ _MOST_REMEMBERED = 10_000
 _NOTE_SECONDS = 60.0
 _NOTED_FOR = timedelta(minutes=5)
 _WHO = ("id", "name", "role", "agency_code", "holder", "division_code", "scopes", "networks")
+# A person's account has a row too, with its rights; `staff` keeps those.
+OF_MACHINES = ~exists().where(staff_account.c.id == api_key.c.id)
 log = structlog.get_logger()
 
 
@@ -103,8 +105,8 @@ async def replace(
 ) -> str:
     """A new key that may do and see what the one named `name` may, which ends at `old_ends_at` at the latest; shown this
     once. Raises WrongKeyError."""
-    in_force = select(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None)).with_for_update()
-    old = (await connection.execute(in_force)).first()
+    in_force = select(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None), OF_MACHINES)
+    old = (await connection.execute(in_force.with_for_update())).first()
     if old is None or (old.expires_at is not None and old.expires_at <= now()):
         raise WrongKeyError(f"There is no key named {name} in force; `one-window keys list` shows them.")
     _, key = await create(
@@ -213,8 +215,8 @@ HOLDS_ANOTHER = Text(
 
 async def revoke(connection: AsyncConnection, name: str) -> bool:
     """False if there is no such key in force."""
-    revoked = update(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None)).values(revoked_at=now())
-    return (await connection.execute(revoked)).rowcount == 1
+    in_force = (api_key.c.name == name, api_key.c.revoked_at.is_(None), OF_MACHINES)
+    return (await connection.execute(update(api_key).where(*in_force).values(revoked_at=now()))).rowcount == 1
 
 
 class KeyRing:

@@ -29,9 +29,7 @@ async def record(
 ) -> None:
     """Raises `purpose_needed`, and `unavailable` where it can't be recorded: then nothing may be shown. An agency that
     handles an emergency is shown what it needs all the same."""
-    if purpose is None and key.role is KeyRole.COORDINATOR and office.settings.reading_purpose_required:
-        text = Problem("purpose_needed").kind.advice
-        raise Problem("purpose_needed", errors=(FieldError("purpose", "purpose_needed", text),))
+    must_say(office, key, purpose)
     rule = rule_of(of, await office.registry.current()) if of is not None and key.agency_code else None
     seen = Reading(
         actor=f"{key.actor}{BY_GUEST_LINK}" if way is Way.GUEST_PAGE else key.actor,
@@ -47,6 +45,13 @@ async def record(
         unrelated=not _is_own_work(key, case, of),
     )
     await office.readings.record(seen, must=not (case.is_emergency and key.agency_code is not None))
+
+
+def must_say(office: Office, key: Key, purpose: Purpose | None) -> None:
+    """Raises `purpose_needed`."""
+    if purpose is None and key.role is KeyRole.COORDINATOR and office.settings.reading_purpose_required:
+        text = Problem("purpose_needed").kind.advice
+        raise Problem("purpose_needed", errors=(FieldError("purpose", "purpose_needed", text),))
 
 
 def _is_own_work(key: Key, case: Case, of: Handoff | None) -> bool:

@@ -13,24 +13,24 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import attachment_links, keys, rights
-from app.attachment_groups import is_opened
+from app import attachment_links, looking, rights, sessions
+from app.attachment_groups import group_of, is_opened
 from app.attachments import added, files_of, is_with
 from app.cleaning.kinds import ENDINGS
 from app.delivery.notices import finish
-from app.disclosure import PAPERS
 from app.file_store import FileStore
 from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text
+from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealed_files import opening
 from app.sealing import Box, vault_of
 from app.shown import opened_to
-from app.tables import api_key, attachment, handoff, help_request, used_link
-from app.timeline import from_row, load, stored_case
+from app.tables import attachment, handoff, help_request, used_link
+from app.timeline import Case, Handoff, from_row, load, stored_case
 
 log = structlog.get_logger()
 
@@ -63,20 +63,24 @@ async def listed(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
 
 
 @again_if_outdated
-async def link(office: Office, key: Key, attachment_id: UUID, address: str) -> dict[str, Any]:
-    """Raises `not_found`, for what the key may not see too."""
+async def link(
+    office: Office, key: Key, attachment_id: UUID, address: str, purpose: Purpose | None = None
+) -> dict[str, Any]:
+    """Raises `not_found`, for what the key may not see too, `purpose_needed`."""
+    looking.must_say(office, key, purpose)
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         await _must_see(connection, key, attachment_id, snapshot)
     token, ends_at = attachment_links.make(office.secret, attachment_id, key.id, now())
-    return {"link": f"{address}/v1/attachments/file/{token}", "ends_at": ends_at}
+    stated = f"?purpose={purpose}" if purpose is not None else ""
+    return {"link": f"{address}/v1/attachments/file/{token}{stated}", "ends_at": ends_at}
 
 
 @again_if_outdated
-async def opened(office: Office, token: str) -> Paper:
-    """By a link, once; that it was opened, and by whom, stands in the timeline.
+async def opened(office: Office, token: str, purpose: Purpose | None = None) -> Paper:
+    """By a link, once; that it was opened, and by whom, stands in the timeline and among the readings.
 
-    Whether its caller may see it is asked anew. Raises `not_found`, `attachment_damaged`.
+    Whether its caller may see it is asked anew. Raises `not_found`, `attachment_damaged`, `purpose_needed`.
     """
     snapshot, at = await office.registry.current(), now()
     found = attachment_links.read(office.secret, token, at)
@@ -84,9 +88,10 @@ async def opened(office: Office, token: str) -> Paper:
         raise _no_such_link()
     files = files_of(office)
     async with office.database.writing() as connection:
-        key = await keys.in_force(connection, api_key.c.id == found.key_id)
+        key = await sessions.principal(connection, found.key_id)
         if key is None:
             raise _no_such_link()
+        looking.must_say(office, key, purpose)
         row = await _must_see(connection, key, found.attachment_id, snapshot)
         case = await load(connection, row["request_id"])  # locked: of two who open it at once, one does
         use = attachment_links.use_of(token)
@@ -95,12 +100,14 @@ async def opened(office: Office, token: str) -> Paper:
         await connection.execute(used_link.insert(), {"use_hash": use, "ends_at": found.ends_at})
         data = {"attachment_id": str(row["id"]), "material": row["material"]}
         if key.agency_code is not None:
-            data |= {"agency": key.agency_code, "groups": [PAPERS]}
+            data["agency"] = key.agency_code
         case.record("attachment.opened", at, key.actor, data=data)
         await write_units(connection, [finish(case, snapshot)])
         told = case.box.unseal(row["sealed"])
     if told is None:
         raise Problem("attachment_damaged")
+    part = _part(case, key, row["material"], snapshot)
+    await looking.record(office, key, case, Way.ATTACHMENT, (group_of(row["material"]),), purpose, part)
     content = _content(files, row, b64decode(told["key"]))
     return Paper(row["kind"], row["size"], _file_name(row, told), await _begun(content, row["id"]))
 
@@ -132,6 +139,12 @@ async def _must_see(
     if not (await _sees(connection, key, request, snapshot))(row["material"]):
         raise Problem("not_found")
     return row
+
+
+def _part(case: Case, key: Key, material: str | None, snapshot: Snapshot) -> Handoff | None:
+    """The part that opens a paper to an agency."""
+    own = (each for each in case.handoffs if each.agency_code == key.agency_code and is_with(each))
+    return next((each for each in own if is_opened(material, opened_to(case, each, snapshot, now()))), None)
 
 
 def _no_such_link() -> Problem:

@@ -29,6 +29,7 @@ class Way(StrEnum):
     TIMELINE = "timeline"  # its history, with what was written there
     DELIVERY = "delivery"  # what an endpoint answered
     SEARCH = "search"  # found by an identity number or a telephone
+    ATTACHMENT = "attachment"  # a paper was opened
 
 
 PURPOSES: Mapping[str, Words] = {
@@ -47,6 +48,7 @@ WAYS: Mapping[str, Words] = {
     Way.TIMELINE: ("在本系统查阅办理轨迹", "by looking at its history here"),
     Way.DELIVERY: ("在本系统查阅送达记录", "by looking at a delivery here"),
     Way.SEARCH: ("按证件号码或电话查询", "by looking up an identity number or a telephone"),
+    Way.ATTACHMENT: ("打开附件", "by opening an attachment"),
 }
 # Beside the field groups that a rule may open.
 OTHERS_SHOWN: Mapping[str, Words] = {

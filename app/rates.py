@@ -44,6 +44,7 @@ class Budget(StrEnum):
     LOOK_UPS = "look_ups"
     SIGN_INS = "sign_ins"
     STRANGERS = "strangers"
+    CATALOGUE = "catalogue"  # as many as strangers get; a wrong key closes it to nobody
 
 
 # Where what is shared is away, a guess gets no further, and whoever asks for help does.
@@ -149,6 +150,7 @@ class Rates:
             Budget.LOOK_UPS: settings.look_ups_a_minute,
             Budget.SIGN_INS: settings.sign_ins_a_minute,
             Budget.STRANGERS: settings.strangers_a_minute,
+            Budget.CATALOGUE: settings.strangers_a_minute,
         }
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
         return cls(most, secret, InRedis(redis_url) if redis_url else InDatabase(database))
@@ -162,7 +164,8 @@ class Rates:
         minute = int(now // MINUTE)
         purse = self._purses.get((budget, who))
         if purse is None or purse.minute != minute:
-            purse = self._new_purse(budget, who, minute, max(1, most // _FREE))
+            free = most if budget is Budget.EMERGENCIES else max(1, most // _FREE)
+            purse = self._new_purse(budget, who, minute, free)
         if purse.left >= calls:
             purse.left -= calls
             return
@@ -215,4 +218,4 @@ class Rates:
         return purse
 
 
-_BY_ADDRESS = (Budget.LOOK_UPS, Budget.SIGN_INS, Budget.STRANGERS)
+_BY_ADDRESS = (Budget.LOOK_UPS, Budget.SIGN_INS, Budget.STRANGERS, Budget.CATALOGUE)

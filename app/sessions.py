@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config import Settings
 from app.identifiers import now
-from app.keys import Key, KeyRole
+from app.keys import Key, KeyRole, in_force
 from app.office import Office
 from app.tables import api_key, staff_account, staff_session
 
@@ -63,7 +63,7 @@ async def find(office: Office, token: str) -> Session | None:
     if not 0 < len(token) <= LONGEST:
         return None
     at, token_hash = now(), hash_of(token)
-    in_force = _FIND.where(
+    wanted = _FIND.where(
         staff_session.c.token_hash == token_hash,
         staff_session.c.idle_ends_at > at,
         staff_session.c.ends_at > at,
@@ -71,7 +71,7 @@ async def find(office: Office, token: str) -> Session | None:
         api_key.c.revoked_at.is_(None),
     )
     async with office.database.reading() as connection:
-        row = (await connection.execute(in_force)).first()
+        row = (await connection.execute(wanted)).first()
     if row is None:
         return None
     if at - row.last_seen_at >= _NOTED_AFTER:
@@ -79,6 +79,16 @@ async def find(office: Office, token: str) -> Session | None:
         async with office.database.writing() as connection:
             await connection.execute(update(staff_session).where(staff_session.c.token_hash == token_hash).values(seen))
     return _session(token, row)
+
+
+async def principal(connection: AsyncConnection, key_id: UUID) -> Key | None:
+    """Whose id it is, a machine's key or a person's account, if that is in force."""
+    key = await in_force(connection, api_key.c.id == key_id)
+    account = select(staff_account.c.disabled_at).where(staff_account.c.id == key_id)
+    row = (await connection.execute(account)).first()
+    if key is None or row is None:
+        return key
+    return None if row.disabled_at else StaffKey(**{each.name: getattr(key, each.name) for each in fields(Key)})
 
 
 async def start(connection: AsyncConnection, settings: Settings, account_id: UUID, way: str, at: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from app.keys import Key
 from app.office import Office
 from app.paged import PageAsked, cursor_of
 from app.problems import FieldError, Problem, Text, invalid
+from app.registry import Snapshot
 from app.repeats import Repeat, once
 from app.rights import outside
 from app.roles import KEPT_APART, KeyRole
@@ -35,6 +36,7 @@ _OF_ACCOUNT = (
 )
 _OF_PRINCIPAL = ("role", "agency_code", "division_code")
 _EDITED = ("display_name", "role", "agency_code", "division_code", "oidc_name", "disabled_at")
+_CHECKED = frozenset({"role", "agency_code", "division_code", "oidc_name"})
 _ENDS_SESSIONS = frozenset(_EDITED) - {"display_name"}
 _UNLOCKED = {"failed_tries": 0, "locked_until": None, "known_failed_tries": 0, "known_locked_until": None}
 _AGENCY = Text("角色 agency 须写明单位,其他角色不写。", "The role `agency` names its agency, and no other role does.")
@@ -69,7 +71,7 @@ async def one(office: Office, staff_id: UUID, *, place: str | None = None) -> tu
 async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None, *, place: str | None = None) -> bytes:
     """A `StaffMade`, JSON; its password is told here alone. Raises `validation_failed`, `staff_exists`,
     `idempotency_conflict`."""
-    await _check(office, asked.role, asked.model_dump(), place)
+    await _check(office, asked.role, asked.model_dump(), place, _CHECKED)
     password = None if asked.oidc_name else passwords.made()
     hashed = await office.passwords.hashed(password) if password else None
 
@@ -110,7 +112,7 @@ async def change(
     before, _ = await one(office, staff_id, place=place)
     if changes.get("disabled_at") and before["disabled_at"]:
         changes["disabled_at"] = before["disabled_at"]
-    await _check(office, changes.get("role", before["role"]), {**before, **changes}, place)
+    await _check(office, changes.get("role", before["role"]), {**before, **changes}, place, asked.model_fields_set)
     async with office.database.writing() as connection:
         row = await _row(connection, staff_id, locked=True)
         must_match(if_match, _tag(row))
@@ -230,9 +232,23 @@ def _kinds(different: set[str], changes: Mapping[str, Any]) -> list[Kind]:
     return kinds
 
 
-async def _check(office: Office, role: str, given: Mapping[str, Any], place: str | None) -> None:
-    """Raises `validation_failed`."""
+async def _check(
+    office: Office, role: str, given: Mapping[str, Any], place: str | None, changed: Collection[str]
+) -> None:
+    """Of what is changed. Raises `validation_failed`."""
+    if _CHECKED.isdisjoint(changed):
+        return
     snapshot = await office.registry.refresh()
+    errors = []
+    if not {"role", "agency_code", "division_code"}.isdisjoint(changed):
+        errors += _place_faults(snapshot, role, given, place)
+    if "oidc_name" in changed and given["oidc_name"] is not None and office.provider is None:
+        errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))
+    if errors:
+        raise invalid(*errors)
+
+
+def _place_faults(snapshot: Snapshot, role: str, given: Mapping[str, Any], place: str | None) -> list[FieldError]:
     errors = []
     agency_code, division_code = given["agency_code"], given["division_code"]
     agency = snapshot.directory.agencies.get(agency_code or "")
@@ -251,10 +267,7 @@ async def _check(office: Office, role: str, given: Mapping[str, Any], place: str
         errors.append(outside("/agency_code", place))
     elif agency is None and not lies_in(division_code or "", place):
         errors.append(outside("/division_code", place))
-    if given["oidc_name"] is not None and office.provider is None:
-        errors.append(FieldError("/oidc_name", "no_single_sign_on", _NO_PROVIDER))
-    if errors:
-        raise invalid(*errors)
+    return errors
 
 
 def _oidc(office: Office, name: str | None) -> dict[str, str | None]:

@@ -29,9 +29,20 @@ from app.cleaning.faults import Fault
 from app.db import Database
 from app.file_store import Folder, store_of
 from app.identifiers import now
-from app.tables import api_key, attachment, delivery, file_to_remove, handoff, help_request, used_link
+from app.tables import (
+    api_key,
+    attachment,
+    delivery,
+    file_to_remove,
+    handoff,
+    help_request,
+    reading,
+    staff_account,
+    used_link,
+)
 from tests import serving
 from tests.county import EDUCATION, TOWNSHIP, VERIFICATION, County, Seen
+from tests.people import Person
 from tests.running import Running
 from tests.test_escalation import plan_of
 from tests.watching import bodies, change, count, fetch, on, until
@@ -683,3 +694,48 @@ def test_a_storage_that_is_away_is_unavailable_and_the_request_is_not_harmed(
     assert time.monotonic() - began < 60
     assert count(county.running.url, attachment, file_to_remove) == {"attachment": 0, "file_to_remove": 1}
     assert county.window.get(f"/v1/requests/{receipt['request_id']}").status_code == 200
+
+
+def test_whoever_opens_a_paper_is_recorded_before_it_is_handed_out(papers: County) -> None:
+    receipt = papers.ask("education_aid")
+    attachment_id = added(papers, receipt, material="identity_document")["attachment_id"]
+    school = papers.running.client("agency", EDUCATION)
+    assert papers.nobody.get(link_to(school, attachment_id)).status_code == 200
+    answer = papers.coordinator.get(f"/v1/attachments/{attachment_id}/link", params={"purpose": "complaint"})
+    assert papers.nobody.get(httpx.URL(answer.json()["link"]).raw_path.decode()).status_code == 200
+    rows = fetch(papers.running.url, select(reading).where(reading.c.way == "attachment").order_by(reading.c.id))
+    part = UUID(papers.handoff(receipt, EDUCATION)["handoff_id"])
+    assert [(row["role"], row["shown"], row["purpose"], row["stated"], row["handoff_id"]) for row in rows] == [
+        ("agency", ["identity"], "handling", False, part),
+        ("coordinator", ["identity"], "complaint", True, None),
+    ]
+    seen = papers.nobody.get(f"/v1/track/{receipt['tracking_token']}").json()["disclosures"]["newest"]
+    by_paper = [each["text_zh"] for each in seen if each["way"] == "attachment"]
+    assert len(by_paper) == 2
+    assert all("打开附件" in each for each in by_paper)
+
+
+def test_a_coordinator_may_be_required_to_say_what_a_paper_is_opened_for(
+    run_service: Callable[..., Running], folder: Path
+) -> None:
+    county = County(run_service(attachments=str(folder), reading_purpose_required=True), {})
+    receipt = county.ask("education_aid")
+    path = f"/v1/attachments/{added(county, receipt)['attachment_id']}/link"
+    assert code(county.coordinator.get(path)) == (400, "purpose_needed")
+    address = county.coordinator.get(path, params={"purpose": "supervision"}).json()["link"]
+    assert code(county.nobody.get(httpx.URL(address).path)) == (400, "purpose_needed")
+    assert county.nobody.get(httpx.URL(address).raw_path.decode()).status_code == 200, "it was not used up"
+
+
+def test_a_link_ends_with_the_account_that_asked_for_it(papers: County) -> None:
+    receipt = papers.ask("education_aid")
+    attachment_id = added(papers, receipt, material="identity_document")["attachment_id"]
+    liaison = Person.made(papers.running, "agency", agency_code=EDUCATION).signed_in()
+    links = [
+        str(httpx.URL(liaison.call("GET", f"/v1/attachments/{attachment_id}/link").json()["link"]).path)
+        for _ in range(2)
+    ]
+    assert papers.nobody.get(links[0]).status_code == 200
+    assert papers.events(receipt)[-1]["actor"] == f"staff:{liaison.staff_id}"
+    change(papers.running.url, update(staff_account).values(disabled_at=now()))
+    assert code(papers.nobody.get(links[1])) == (404, "not_found")

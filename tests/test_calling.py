@@ -89,6 +89,9 @@ def test_what_was_completed_stays_so_its_agency_is_told_and_the_coordinator_has_
     lifted(county, receipt)
     assert county.handoff(receipt, TOWNSHIP, "temp_aid_fast") == before
     assert (alarmed(county)[TOWNSHIP], alarmed(county)[COORDINATOR]) == (1, 1)
+    told = [each["data"] for each in county.events(receipt) if each["kind"] == "emergency.told"]
+    assert {TOWNSHIP, VILLAGE} <= {each["agency"] for each in told}
+    assert all(each["groups"] for each in told), "what it was shown is on record"
     inbox = county.running.client("agency", VILLAGE).get("/v1/handoffs?wait=0").raise_for_status().json()["items"]
     assert [each["told"] for each in inbox] == ["emergency.dispatched"]
     added = county.handoff(receipt, COORDINATOR, "temp_aid_fast")

@@ -14,7 +14,7 @@ from app.consents import ConsentText, holding_back, missing, opened_groups, show
 from app.keys import KeyRole
 from app.routing.rules import Consent, ConsentOf, Rule
 from app.seed import routing_tables
-from app.tables import delivery, event, handoff
+from app.tables import delivery, event, handoff, reading
 from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import a_consent
@@ -536,3 +536,42 @@ def test_texts_are_followed_by_their_next_version_and_stay(county: County) -> No
     assert [each["version"] for each in listed if each["purpose"] == "medical_data"] == [1, 2]
     receipt = county.ask(ALLOWANCE, consents=[a_consent("medical_data", "applicant")])
     assert county.window.get(consents_of(county, receipt)).json()["consents"][0]["text_version"] == 2
+
+
+def test_a_verification_is_not_revived_after_its_need_is_done(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, "education_aid")
+    county.complete(receipt, TOWNSHIP, need=ALLOWANCE)
+    withdraw(county, receipt, 1)
+    assert county.handoff(receipt, VERIFICATION)["status"] == "cancelled"
+    act = {"reason": "已办", "without_successor": True}
+    lead = county.handoff(receipt, CIVIL_AFFAIRS, ALLOWANCE)
+    county.coordinator.post(f"/v1/handoffs/{lead['handoff_id']}/cancel", json=act).raise_for_status()
+    give(county, receipt, a_consent("economic_verification", "applicant"))
+    assert county.handoff(receipt, VERIFICATION)["status"] == "cancelled"
+
+
+def test_guardians_names_are_shown_to_nobody_unrecorded(county: County) -> None:
+    receipt = county.ask(ALLOWANCE, **FAMILY)
+    county.coordinator.get(consents_of(county, receipt)).raise_for_status()
+    seen = select(reading.c.way, reading.c.shown, reading.c.role)
+    assert fetch(county.running.url, seen) == [], "there is none"
+    give(county, receipt, CHILD)
+    county.running.client("auditor").get(consents_of(county, receipt)).raise_for_status()
+    assert fetch(county.running.url, seen) == [], "auditors see no names"
+    county.coordinator.get(consents_of(county, receipt)).raise_for_status()
+    assert fetch(county.running.url, seen) == [{"way": "request", "shown": ["household"], "role": "coordinator"}]
+
+
+def test_nobody_rules_a_verification_back_without_its_consent(county: County) -> None:
+    receipt = county.ask(ALLOWANCE)
+    county.complete(receipt, TOWNSHIP)
+    centre = county.handoff(receipt, VERIFICATION)
+    county.told(centre, "returned", reason_code="duplicate", legal_basis="三定方案")
+    withdraw(county, receipt, 1)
+    ruling = {"agency": VERIFICATION, "reason": "应由其核对", "legal_basis": "社会救助暂行办法"}
+    path = f"/v1/handoffs/{centre['handoff_id']}/ruling"
+    refusal = county.coordinator.post(path, json=ruling)
+    assert (refusal.status_code, refusal.json()["errors"][0]["code"]) == (422, "consent_missing")
+    give(county, receipt, a_consent("economic_verification", "applicant"))
+    assert county.coordinator.post(path, json=ruling).status_code == 200
+    assert county.handoff(receipt, VERIFICATION)["status"] == "dispatched"

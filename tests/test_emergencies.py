@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 
@@ -273,3 +274,33 @@ def test_lists_show_which_requests_are_emergencies_and_can_be_asked_for_those_al
     listed = select(help_request.c.id).where(help_request.c.emergency.is_not(None))
     plan = plan_of(county.running.url, backend, listed.order_by(help_request.c.id.desc()).limit(51))
     assert "ix_help_request_emergency" in plan, plan
+
+
+def test_where_no_county_is_named_it_is_the_place_of_whoever_took_it_in(county: County) -> None:
+    moved = update(agency).where(agency.c.code == "360803-school").values(division_code="360802")
+    change(county.running.url, moved, update(revision).values(value=revision.c.value + 1))
+    body = {"what": "有人晕倒", "where": "东门桥下"}
+    anywhere, township = county.window, county.running.client("intake", place="360803101")
+
+    def told(client: httpx.Client = anywhere, **more: str) -> Seen:
+        receipt: Seen = client.post("/v1/emergencies", json={**body, **more}).raise_for_status().json()
+        return receipt
+
+    above = until(lambda: (seen := told())["division_code"] == "3608" and seen, what="the new directory")
+    assert codes(above) == {("/where", "which_county")}
+    for more, warned in (
+        ({}, set()),
+        ({"division_code": "3608"}, {("/division_code", "which_county")}),
+        ({"division_code": "999999"}, {("/division_code", "unknown_division")}),
+    ):
+        seen = told(township, **more)
+        assert (seen["division_code"], codes(seen)) == ("360803101", warned)
+        assert seen["status"] == "routed"
+    prefecture = county.running.client("intake", place="3608")
+    assert codes(told(prefecture, division_code="36")) == {("/where", "which_county")}, "no second warning of its place"
+    watches = county.running.client("coordinator", place="360803")
+    listed = {each["request_id"] for each in watches.get("/v1/emergencies/board").json()["items"]}
+    assert above["request_id"] in listed, "nobody else would see it"
+    others = county.running.client("coordinator", place="360802")
+    listed = {each["request_id"] for each in others.get("/v1/emergencies/board").json()["items"]}
+    assert (above["request_id"] in listed, seen["request_id"] in listed) == (True, False)

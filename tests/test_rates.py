@@ -15,6 +15,7 @@ import httpx
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from app.db import Database
 from app.keys import KeyRole
@@ -108,6 +109,18 @@ def test_emergencies_are_never_refused_and_ask_nobody(database_url: str) -> None
         shared = Counted(InDatabase(database))
         assert await passed(rates_on(shared, 10), Budget.EMERGENCIES, 1000) == 1000
         assert shared.asked == 0
+
+    on(database_url, work)
+
+
+def test_the_alarm_of_emergencies_goes_off_after_the_last_of_the_budget_and_once(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        rates = rates_on(InDatabase(database), 60)
+        with capture_logs() as lines:
+            await passed(rates, Budget.EMERGENCIES, 60)
+            assert lines == []
+            await passed(rates, Budget.EMERGENCIES, 5)
+        assert [line["event"] for line in lines] == ["too_many_calls"]
 
     on(database_url, work)
 
@@ -262,6 +275,7 @@ def test_whoever_guesses_is_slowed_by_address_and_a_key_that_counts_is_not(
     assert within_one_minute(sign_ins)[-1] == 429
     got = within_one_minute(without_key)
     assert (got[0], got[-1]) == (401, 429)
+    assert stranger.get("/v1/needs").status_code == 200, "a kiosk at the same address goes on"
     assert service.client("intake").get("/v1/requests").status_code == 200
     assert stranger.get("/health/live").status_code == 200
 

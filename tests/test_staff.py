@@ -506,3 +506,66 @@ def test_neither_the_door_nor_what_happened_there_reads_the_history(service: Run
             assert f"SCAN {table}\n" not in plan + "\n", plan
         assert "Sort" not in plan
         assert "TEMP B-TREE" not in plan
+
+
+def test_an_account_is_no_key(database_url: str, service: Running, security: Any) -> None:
+    clerk = Person.made(service, "intake")
+    name = f"staff:{clerk.staff_id}"
+    assert clerk.staff_id not in security.get("/v1/keys").text
+    path = f"/v1/keys/{clerk.staff_id}"
+    answers = (
+        security.get(path),
+        security.post(f"{path}/revoke"),
+        security.post(f"{path}/replace", json={"name": "k"}),
+    )
+    assert [each.status_code for each in answers] == [404, 404, 404]
+    assert name not in said("keys", "list", database=database_url)
+    refused(one_window_here("keys", "revoke", name, database=database_url))
+    refused(one_window_here("keys", "replace", name, "another", database=database_url))
+    assert clerk.sign_in().status_code == 303
+
+
+def edit(client: Any, staff_id: str, **changes: Any) -> Any:
+    path = f"/v1/staff/{staff_id}"
+    tag = client.get(path).headers["etag"]
+    return client.patch(path, json=changes, headers={"if-match": tag})
+
+
+def test_a_place_keeps_the_liaisons_of_its_agencies(service: Running, security: Any) -> None:
+    of_place = service.client("security", place="360803")
+    made = make(of_place, "liaison", "agency", agency_code="360803-education")
+    assert edit(of_place, made["staff_id"], display_name="联络员").status_code == 200
+    assert made["staff_id"] in of_place.get("/v1/staff").text
+    other = service.client("security", place="360802")
+    assert other.get(f"/v1/staff/{made['staff_id']}").status_code == 404
+    body = {"login_name": "another", "display_name": "x", "role": "agency", "agency_code": "360803-education"}
+    refusal = other.post("/v1/staff", json=body).json()
+    assert [(each["pointer"], each["code"]) for each in refusal["errors"]] == [("/agency_code", "outside_jurisdiction")]
+
+
+def test_only_what_is_changed_is_checked(service: Running, security: Any) -> None:
+    made = make(security, "wang.fang", "intake")
+    old = update(staff_account).values(oidc_name="of a sign-on that was taken away", oidc_issuer="https://gone.example")
+    change(service.url, old)
+    for changes in ({"display_name": "王芳"}, {"division_code": "360803101"}, {"disabled": True}):
+        assert edit(security, made["staff_id"], **changes).status_code == 200
+    assert edit(security, made["staff_id"], oidc_name="wang").json()["errors"][0]["code"] == "no_single_sign_on"
+
+
+def test_whoever_has_a_key_of_the_three_roles_gets_no_account_of_another(service: Running, security: Any) -> None:
+    key = {"name": "audits", "role": "auditor", "owner": "wang.fang"}
+    key_id = security.post("/v1/keys", json=key).json()["key_id"]
+
+    def apart(answer: Any) -> list[str]:
+        return [each["code"] for each in answer.json().get("errors", ())]
+
+    body = {"login_name": "wang.fang", "display_name": "王", "role": "admin"}
+    assert apart(security.post("/v1/staff", json=body)) == ["roles_kept_apart"]
+    staff_id = make(security, "wang.fang", "auditor")["staff_id"]
+    assert apart(edit(security, staff_id, role="security")) == ["roles_kept_apart"]
+    assert edit(security, staff_id, disabled=True).status_code == 200
+    security.post(f"/v1/keys/{key_id}/revoke").raise_for_status()
+    admin = {"name": "administers", "role": "admin", "owner": "wang.fang"}
+    assert security.post("/v1/keys", json=admin).status_code == 201, "a disabled account holds nothing"
+    assert apart(edit(security, staff_id, disabled=False)) == ["roles_kept_apart"]
+    assert edit(security, staff_id, role="admin", disabled=False).status_code == 200

@@ -15,6 +15,7 @@ from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, repeat_of
 from app.api.documents import answers
 from app.api.forms import received
+from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.schemas_attachments import FORM
 
@@ -74,20 +75,22 @@ async def list_attachments(request: Request, key: Lists, request_id: UUID) -> Re
 @router.get(
     "/attachments/{attachment_id}/link",
     summary="A link that opens an attachment once",
-    responses=answers(AttachmentLink, "not_found", "validation_failed"),
+    responses=answers(AttachmentLink, "not_found", "validation_failed", "purpose_needed"),
 )
-async def make_link(request: Request, key: Opens, attachment_id: UUID) -> Response:
+async def make_link(request: Request, key: Opens, attachment_id: UUID, purpose: StatedPurpose = None) -> Response:
     """For five minutes and one opening, which stands in the timeline under your key. Hand it to a browser, nobody else."""
     office = office_of(request)
     address = (office.settings.public_url or str(request.base_url)).rstrip("/")
-    return answer(await papers.link(office, key, attachment_id, address), headers=_PRIVATE)
+    return answer(await papers.link(office, key, attachment_id, address, purpose), headers=_PRIVATE)
 
 
 @router.get(
     "/attachments/file/{token}",
     summary="Open an attachment by its link",
     responses={
-        **answers(None, "not_found", "validation_failed", "attachment_damaged", "attachments_off", key=False),
+        **answers(
+            None, "not_found", "validation_failed", "purpose_needed", "attachment_damaged", "attachments_off", key=False
+        ),
         200: {
             "description": "The file, to be saved.",
             "content": {
@@ -97,9 +100,13 @@ async def make_link(request: Request, key: Opens, attachment_id: UUID) -> Respon
         },
     },
 )
-async def open_file(request: Request, token: Annotated[str, Path(pattern=attachment_links.PATTERN)]) -> Response:
+async def open_file(
+    request: Request,
+    token: Annotated[str, Path(pattern=attachment_links.PATTERN)],
+    purpose: StatedPurpose = None,
+) -> Response:
     """No key: the link is enough, once. It is never logged."""
-    paper = await papers.opened(office_of(request), token)
+    paper = await papers.opened(office_of(request), token, purpose)
     headers = {
         **_AS_FILE,
         "Content-Length": str(paper.size),

@@ -17,7 +17,7 @@ from app.api.rates import Within
 from app.problems import KINDS, Problem
 from app.rates import Budget
 
-router = APIRouter(prefix="/v1", tags=["catalogue"], dependencies=[Depends(Within(Budget.STRANGERS))])
+router = APIRouter(prefix="/v1", tags=["catalogue"], dependencies=[Depends(Within(Budget.CATALOGUE))])
 
 
 @router.get("/needs", summary="The need catalogue", responses=answers(NeedList, key=False))

@@ -12,6 +12,7 @@ from app.answers_consents import ConsentList, ConsentTextList, ConsentTextSeen
 from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
+from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
 
@@ -50,11 +51,11 @@ async def give(request: Request, key: Collects, request_id: UUID) -> Response:
 @router.get(
     "/requests/{request_id}/consents",
     summary="Consents given, withdrawn, and missing",
-    responses=answers(ConsentList, "not_found", "validation_failed"),
+    responses=answers(ConsentList, "not_found", "validation_failed", "purpose_needed"),
 )
-async def given(request: Request, key: Looks, request_id: UUID) -> Response:
+async def given(request: Request, key: Looks, request_id: UUID, purpose: StatedPurpose = None) -> Response:
     """Guardians, references and reasons are shown to those who see people."""
-    return answer(await consenting.given(office_of(request), key, request_id))
+    return answer(await consenting.given(office_of(request), key, request_id, purpose))
 
 
 @router.post(

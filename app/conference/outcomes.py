@@ -144,7 +144,7 @@ def _rule(case: Case, found: Handoff, code: str, said: OutcomeIn, desk: Desk) ->
     if not is_disputed(found) or case.has_ended:
         raise _WrongError("decision", "not_disputed", _NOT_DISPUTED)
     agency = desk.snapshot.directory.agencies[code]
-    if fault := ruling_fault(case, found, agency):
+    if fault := ruling_fault(case, found, agency, desk):
         raise _WrongError("agency", *fault)
     ruled(case, found, agency, {"reason": said.note, "legal_basis": said.legal_basis}, desk)
     return True

@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("unrelated", sa.Boolean(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.CheckConstraint(
-            "way IN ('message', 'handoff', 'guest_page', 'request', 'timeline', 'delivery', 'search')",
+            "way IN ('message', 'handoff', 'guest_page', 'request', 'timeline', 'delivery', 'search', 'attachment')",
             name=op.f("ck_reading_way"),
         ),
         sa.CheckConstraint(
