@@ -18,7 +18,7 @@ from app.tables import delivery, event, handoff, reading
 from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import a_consent
-from tests.watching import change, fetch
+from tests.watching import bodies, change, fetch
 from tests.worlds import a_rule
 
 DAY = date(2026, 11, 26)
@@ -418,10 +418,10 @@ def test_who_helps_is_told_to_stop_using_it_and_may_complete(county: County) -> 
     lead = county.handoff(receipt, HEALTHCARE)
     county.told(lead, "accepted")
     withdraw(county, receipt, 1)
-    sent = select(delivery.c.type, delivery.c.sealed).where(delivery.c.receiver == HEALTHCARE).order_by(delivery.c.id)
-    last = fetch(county.running.url, sent)[-1]
+    sent = select(delivery.c.type).where(delivery.c.receiver == HEALTHCARE).order_by(delivery.c.id)
+    last = bodies(county.running.url, sent)[-1]
     assert last["type"] == "consent.withdrawn"
-    body = from_json(bytes(last["sealed"])[1:])
+    body = from_json(last["body"])
     assert body["data"]["purposes"] == ["economic_verification"]
     assert body["data"]["withheld"] == ["income"]
     assert county.handoff(receipt, HEALTHCARE)["status"] == "in_progress"
