@@ -65,9 +65,10 @@ def test_what_is_secret_in_a_call_is_in_no_log_no_metric_and_no_error(database_u
         assert [each for each in told if secret in each] == []
 
 
-def test_no_route_takes_a_secret_in_its_address_but_the_two_that_a_person_opens(tmp_path: Path) -> None:
+def test_no_route_takes_a_secret_in_its_address_but_those_that_a_person_opens(tmp_path: Path) -> None:
     taken = {path for _, path in ALLOWED} | OPEN
-    assert {path for path in taken if re.search(r"\{(token|key|secret|password|session)", path)} == {
-        "/v1/track/{token}",
+    assert {path for path in taken if re.search(r"\{(token|key|secret|password|session)\}", path)} == {
+        *("/v1/track/{token}", "/v1/track/{token}/inclusion"),
+        "/v1/attachments/file/{token}",  # once, for five minutes
         *(each for each in OPEN if each.startswith("/answer/")),
     }
