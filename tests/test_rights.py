@@ -45,7 +45,7 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/requests/search"): CHANGE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/timeline"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}/decision"): SEE_REQUESTS,
-    ("GET", "/v1/requests/{request_id}/disclosures"): SEE_REQUESTS,
+    ("GET", "/v1/requests/{request_id}/disclosures"): CHANGE_REQUESTS | {KeyRole.AUDITOR},
     ("GET", "/v1/alarms"): SEE_ALARMS,
     ("POST", "/v1/alarms/{alarm_id}/acknowledge"): SEE_ALARMS,
     ("POST", "/v1/requests/{request_id}/supplements"): CHANGE_REQUESTS,

@@ -27,6 +27,7 @@ Looks = Annotated[
     Key,
     Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),
 ]
+Checks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
 Searches = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 
@@ -97,7 +98,7 @@ async def one_request(request: Request, key: Looks, request_id: UUID, purpose: S
 )
 async def list_disclosures(
     request: Request,
-    key: Looks,
+    key: Checks,
     request_id: UUID,
     limit: Annotated[int, Query(ge=1, le=200, description="The newest so many.")] = 100,
 ) -> Response:
