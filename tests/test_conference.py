@@ -400,7 +400,7 @@ def test_needs_of_several_agencies_are_found_through_indexes_however_much_is_ope
     several = points(county)["several_open"]
     assert [each["request_id"] for each in several] == receipts
     monkeypatch.setattr(agenda, "_MOST_LOOKS", 1)
-    monkeypatch.setattr(agenda.open_after, "__defaults__", (2,))
+    monkeypatch.setattr(agenda.open_after, "__defaults__", (2, None))
     seen = listed(county)
     assert [each["request_id"] for each in seen["items"]] == receipts[:2]
     assert seen["more"] == ["several_open"], "there may be more among those that it did not look at"

@@ -16,7 +16,9 @@ from app.api.bodies import IDEMPOTENCY_KEY, answer, repeat_of
 from app.api.documents import answers
 from app.api.forms import received
 from app.api.purposes import StatedPurpose
+from app.api.rates import Within
 from app.keys import Key, KeyRole
+from app.rates import Budget
 from app.schemas_attachments import FORM
 
 router = APIRouter(prefix="/v1", tags=["attachments"])
@@ -87,6 +89,7 @@ async def make_link(request: Request, key: Opens, attachment_id: UUID, purpose: 
 @router.get(
     "/attachments/file/{token}",
     summary="Open an attachment by its link",
+    dependencies=[Depends(Within(Budget.LOOK_UPS))],
     responses={
         **answers(
             None, "not_found", "validation_failed", "purpose_needed", "attachment_damaged", "attachments_off", key=False

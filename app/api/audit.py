@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.answers_audit import AuditKeys, AuditRoot, AuditRootPage, Inclusion
 from app.api.access import office_of
 from app.api.bodies import answer
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
+from app.api.rates import Within
 from app.audit import inclusion, publishing
+from app.rates import Budget
 from app.receipts import TOKEN_PATTERN
 
-router = APIRouter(prefix="/v1", tags=["proof"])
+router = APIRouter(prefix="/v1", tags=["proof"], dependencies=[Depends(Within(Budget.LOOK_UPS))])
 _FOR_ALL = {"Cache-Control": "public, max-age=60"}
 
 
