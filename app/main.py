@@ -36,6 +36,7 @@ from app.api import (
     guest_links,
     handoffs,
     keys,
+    look_ups,
     operation,
     proof,
     reference,
@@ -131,7 +132,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(requests.intake_router.routes)  # the busiest of all
     app.router.routes.extend(routing.preview_router.routes)
     for resource in (
-        *(requests, attachments, emergencies, county_aid, handoffs, callbacks, coordination, conference, proof, audit),
+        *(
+            requests,
+            look_ups,
+            attachments,
+            emergencies,
+            county_aid,
+            handoffs,
+            callbacks,
+            coordination,
+            conference,
+            proof,
+            audit,
+        ),
         *(consents, guest_links, answering, tracking, staff, signing_in),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):

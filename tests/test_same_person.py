@@ -179,7 +179,7 @@ def test_no_number_and_no_telephone_stands_in_the_database(county: County) -> No
 
 
 def searched(county: County, client: Any, **asked: str) -> list[str]:
-    answer = client.post("/v1/requests/search", json=asked)
+    answer = client.post("/v1/look-ups", json=asked)
     assert answer.status_code == 200, answer.text
     return [each["request_id"] for each in answer.json()["items"]]
 
@@ -196,5 +196,5 @@ def test_requests_are_found_by_number_and_by_telephone_and_the_person_is_told(co
     told = county.coordinator.get(f"/v1/requests/{first['request_id']}/disclosures").json()["items"]
     assert {each["way"] for each in told} >= {"search"}
     for wrong in ({}, {"phone": "1", "id_number": "2"}, {"name": "x"}):
-        assert county.coordinator.post("/v1/requests/search", json=wrong).status_code == 422
-    assert county.running.client("auditor").post("/v1/requests/search", json={"phone": "1"}).status_code == 403
+        assert county.coordinator.post("/v1/look-ups", json=wrong).status_code == 422
+    assert county.running.client("auditor").post("/v1/look-ups", json={"phone": "1"}).status_code == 403

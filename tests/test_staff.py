@@ -106,8 +106,8 @@ def test_accounts_are_listed_a_page_at_a_time(service: Running, security: Any) -
     rest = security.get(f"/v1/staff?limit=2&cursor={first['next_cursor']}").json()
     assert [each["staff_id"] for each in first["items"] + rest["items"]] == made[::-1]
     assert rest["next_cursor"] is None
-    assert [each["kind"] for each in security.get("/v1/staff/sign-ins?limit=200").json()["items"]] == ["created"] * 3
-    assert security.get(f"/v1/staff/sign-ins?staff_id={made[0]}").json()["items"][0]["login_name"] == "clerk0"
+    assert [each["kind"] for each in security.get("/v1/sign-ins?limit=200").json()["items"]] == ["created"] * 3
+    assert security.get(f"/v1/sign-ins?staff_id={made[0]}").json()["items"][0]["login_name"] == "clerk0"
 
 
 def test_a_change_names_the_state_it_was_made_in(service: Running, security: Any) -> None:

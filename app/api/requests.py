@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import disclosures, intake, looking_up, reading
-from app.answers import Decision, RequestPage, RequestReceipt, RequestsFound, RequestView, Timeline
+from app import disclosures, intake, reading
+from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
 from app.answers_disclosures import Disclosures
 from app.api.access import Allow, Direct, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
@@ -18,7 +18,7 @@ from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
 from app.rates import Budget
-from app.schemas import LookUpIn, RequestIn, SupplementIn, WithdrawIn
+from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
@@ -28,7 +28,6 @@ Looks = Annotated[
     Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),
 ]
 Checks = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.AUDITOR))]
-Searches = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 
 
@@ -65,19 +64,6 @@ async def list_requests(
 ) -> Response:
     """A key that takes in sees what it took in; others what lies in their jurisdiction. No personal data here."""
     return page_answer(request, await reading.requests(office_of(request), key, page, status, emergency))
-
-
-@router.post(
-    "/search",
-    summary="Look up requests by an identity number or a telephone",
-    responses=answers(RequestsFound, "purpose_needed", body=True),
-    openapi_extra=takes(LookUpIn),
-)
-async def search(request: Request, key: Searches, purpose: StatedPurpose = None) -> Response:
-    """A number is sent in the body, never in an address. Of those that the key reaches; each that is found is recorded as
-    looked at, and the person can see it."""
-    asked = parse(LookUpIn, await read_bytes(request))
-    return answer(await looking_up.search(office_of(request), key, asked, purpose))
 
 
 @router.get(

@@ -16,20 +16,20 @@ from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
 from app.schemas_staff import StaffChange, StaffIn
 
-router = APIRouter(prefix="/v1/staff", tags=["staff"])
+router = APIRouter(prefix="/v1", tags=["staff"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.SECURITY, KeyRole.AUDITOR))]
 Keeps = Annotated[Key, Depends(Allow(KeyRole.SECURITY))]
 _TOLD_ONCE = {"Cache-Control": "no-store"}
 
 
-@router.get("", summary="List accounts, newest first", responses=answers(StaffPage, "validation_failed"))
+@router.get("/staff", summary="List accounts, newest first", responses=answers(StaffPage, "validation_failed"))
 async def list_staff(request: Request, key: Looks, page: Paged) -> Response:
     """Disabled ones too."""
     return page_answer(request, await staff.listed(office_of(request), page, place=key.division_code))
 
 
 @router.post(
-    "",
+    "/staff",
     status_code=201,
     summary="Make an account",
     responses=answers(
@@ -63,7 +63,7 @@ async def list_sign_ins(
 
 
 @router.get(
-    "/{staff_id}",
+    "/staff/{staff_id}",
     summary="One account",
     responses=answers(StaffView, "not_found", "validation_failed", headers=ETAG),
 )
@@ -73,7 +73,7 @@ async def one_account(request: Request, key: Looks, staff_id: UUID) -> Response:
 
 
 @router.patch(
-    "/{staff_id}",
+    "/staff/{staff_id}",
     summary="Change an account",
     responses=answers(
         StaffView,
@@ -101,7 +101,7 @@ async def change_account(
 
 
 @router.post(
-    "/{staff_id}/reset",
+    "/staff/{staff_id}/reset",
     summary="Give an account a new first password",
     responses=answers(
         PasswordMade,
@@ -121,7 +121,7 @@ async def reset_password(request: Request, key: Keeps, staff_id: UUID) -> Respon
 
 
 @router.post(
-    "/{staff_id}/unlock",
+    "/staff/{staff_id}/unlock",
     summary="Unlock an account",
     responses=answers(StaffView, "not_found", "validation_failed"),
 )

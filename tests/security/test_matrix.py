@@ -113,7 +113,7 @@ LISTS = {
     "/v1/subscriptions": "subscription_id",
     "/v1/keys": "key_id",
     "/v1/staff": "staff_id",
-    "/v1/staff/sign-ins": "staff_id",
+    "/v1/sign-ins": "staff_id",
     "/v1/alarms": "alarm_id",
 }
 
@@ -445,7 +445,7 @@ def test_alarms_and_accounts_are_those_of_the_place_also_of_its_agencies_and_the
     hidden.add(an_alarm(url, f"agency:{world.ours.agency}-of-elsewhere"))
     for role in (KeyRole.SECURITY, KeyRole.AUDITOR):
         client = world.caller(role)
-        seen = "".join(client.get(path).text for path in ("/v1/alarms", "/v1/staff", "/v1/staff/sign-ins"))
+        seen = "".join(client.get(path).text for path in ("/v1/alarms", "/v1/staff", "/v1/sign-ins"))
         assert {each for each in shown | hidden if each in seen} == shown, role
 
 
