@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.load HOST PORT PATH CONCURRENCY SECONDS MOST  < {"body": …, "headers": {…}, "person": …}
 
-Where the body holds the identity number `person`, each request is somebody else's.
+Where the body holds the identity number `person`, each request is somebody else's, with a telephone of their own.
 
 Prints {"count", "seconds", "rate", "p50_ms", "p99_ms", "errors"}; `MOST` bounds the number of requests.
 """
@@ -27,7 +27,12 @@ async def one_connection(
             break
         left[0] -= 1
         began = time.perf_counter()
-        writer.write(head % (f"{nonce}-{number}".encode(),) + body.replace(person, somebody_else(number)))
+        writer.write(
+            head % (f"{nonce}-{number}".encode(),)
+            + body.replace(person, somebody_else(number)).replace(
+                PHONE, b"138%08d" % ((nonce // 1000 + number) % 10**8)
+            )
+        )
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
@@ -82,6 +87,7 @@ async def main() -> None:
 
 numbers = count()
 nonce = time.time_ns()
+PHONE = b"13800000000"
 person = b""
 if __name__ == "__main__":
     uvloop.run(main())
