@@ -43,8 +43,8 @@ from app.tables import (
 from tests import serving
 from tests.county import EDUCATION, TOWNSHIP, VERIFICATION, County, Seen
 from tests.people import Person
+from tests.plans import plan_of
 from tests.running import Running
-from tests.test_escalation import plan_of
 from tests.watching import bodies, change, count, fetch, on, until
 
 TITLE = "独孤测试甲的诊断证明"
@@ -601,7 +601,7 @@ def test_the_sweep_reads_nothing_that_is_not_due(papers: County, backend: str) -
         (file_sweep.due_by(now()), "ix_file_to_remove_due_at"),
         (file_sweep.ended_by(now()), "ix_used_link_ends_at"),
     ):
-        plan = plan_of(url, backend, query)
+        plan = plan_of(url, query)
         assert index in plan, plan
         assert "Seq Scan" not in plan, plan
 

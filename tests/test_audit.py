@@ -15,8 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ClauseElement, Executable, delete, func, insert, select, text, update
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import delete, func, insert, select, text, update
 
 from app.audit import receipts, roots, verifying
 from app.audit.faults import _SENTENCES, Fault
@@ -32,6 +31,7 @@ from tests import serving
 from tests.commands import one_window_here
 from tests.county import EDUCATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
+from tests.plans import plan_on
 from tests.watching import change, fetch, on, until
 
 SIGNER, OTHER = Signer(b"\x01" * 32), Signer(b"\x02" * 32)
@@ -507,21 +507,6 @@ def test_the_worker_makes_the_root_of_yesterday(run_service: Callable[..., Any],
     assert verified(database_url).faults == []
 
 
-class Explained(Executable, ClauseElement):
-    inherit_cache = False
-
-    def __init__(self, statement: Any) -> None:
-        self.statement = statement
-
-
-@compiles(Explained)
-def _explained(element: Explained, compiler: Any, **named: Any) -> str:
-    explain = "EXPLAIN QUERY PLAN " if compiler.dialect.name == "sqlite" else "EXPLAIN "
-    words = str(compiler.process(element.statement, **named))
-    compiler._result_columns = []  # the plan's, which are none of the statement's
-    return explain + words
-
-
 def test_what_has_changed_and_what_is_new_are_found_by_an_index(world: World, backend: str) -> None:
     """By the plans, with five thousand requests of which one has changed and some hundred are new."""
     (template,) = fetch(world.url, select(help_request).where(_is(world)))
@@ -545,8 +530,7 @@ def test_what_has_changed_and_what_is_new_are_found_by_an_index(world: World, ba
                 select(help_request.c.id).where(help_request.c.unanchored).order_by(help_request.c.id).limit(250),
                 roots.new_ones(since, before, 250),
             )
-            found = [await connection.execute(Explained(each)) for each in asked]
-            return ["\n".join(str(row[-1]) for row in rows) for rows in found]
+            return [await plan_on(connection, each) for each in asked]
 
     changed, new = on(world.url, work)
     assert "ix_help_request_unanchored" in changed

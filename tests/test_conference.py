@@ -12,8 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from openpyxl import load_workbook
-from sqlalchemy import ClauseElement, Executable, select, text, update
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import select, update
 
 from app.conference import agenda
 from app.conference.agenda import is_overdue_twice, overdue_since
@@ -25,6 +24,7 @@ from app.timeline import Handoff
 from tests.commands import one_window_here, refused, said
 from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
+from tests.plans import plan_of
 from tests.test_returns import FINANCE, NOT_OURS
 from tests.test_rulings import acted, disputes
 from tests.watching import change, fetch, on
@@ -338,33 +338,6 @@ def test_the_command_line_writes_the_list_and_takes_the_outcomes(
     county.complete(disputed, CIVIL_AFFAIRS)
     county.complete(disputed, VILLAGE)
     assert county.request(disputed)["status"] == "closed"
-
-
-class Explained(Executable, ClauseElement):
-    """How the database would find what a query asks for; its values are bound as they are when it runs."""
-
-    inherit_cache = False
-
-    def __init__(self, query: Any) -> None:
-        self.query = query
-
-
-@compiles(Explained)
-def _explain(element: Explained, compiler: Any, **options: Any) -> str:
-    words = "EXPLAIN QUERY PLAN" if compiler.dialect.name == "sqlite" else "EXPLAIN"
-    asked = compiler.process(element.query, **options)
-    compiler._result_columns.clear()  # a plan has columns of its own
-    return f"{words} {asked}"
-
-
-def plan_of(url: str, query: Any) -> str:
-    async def work(database: Database) -> str:
-        async with database.writing() as connection:
-            await connection.execute(text("ANALYZE"))
-        async with database.reading() as connection:
-            return "\n".join(str(row[-1]) for row in await connection.execute(Explained(query)))
-
-    return on(url, work)
 
 
 def test_needs_of_several_agencies_are_found_through_indexes_however_much_is_open(

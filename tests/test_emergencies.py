@@ -17,9 +17,9 @@ from app.delivery.lanes import Priority
 from app.identifiers import now
 from app.tables import agency, aid_mark, delivery, event, help_request, revision
 from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VILLAGE, County, Seen
+from tests.plans import plan_of
 from tests.receivers import Receiver
 from tests.running import Running
-from tests.test_escalation import plan_of
 from tests.watching import change, count, fetch, on, until
 
 FIRE = {"what": "房屋失火,一家三口今晚无处住", "where": "值夏镇老街", "division_code": "360803101", "kind": "fire"}
@@ -272,7 +272,7 @@ def test_lists_show_which_requests_are_emergencies_and_can_be_asked_for_those_al
 
     on(county.running.url, fill)
     listed = select(help_request.c.id).where(help_request.c.emergency.is_not(None))
-    plan = plan_of(county.running.url, backend, listed.order_by(help_request.c.id.desc()).limit(51))
+    plan = plan_of(county.running.url, listed.order_by(help_request.c.id.desc()).limit(51))
     assert "ix_help_request_emergency" in plan, plan
 
 

@@ -13,8 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select, update
 
 from app.clocks import Step
 from app.db import Database
@@ -28,6 +27,7 @@ from app.tables import delivery, event, handoff, worker
 from tests import serving
 from tests.county import TOWNSHIP, VILLAGE, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
+from tests.plans import plan_of
 from tests.running import Running
 from tests.test_deadlines import CALENDAR
 from tests.watching import bodies, change, fetch, on, until
@@ -353,21 +353,6 @@ def test_a_worker_inside_the_service_sweeps_too(database_url: str, run_service: 
     )
 
 
-def plan_of(url: str, backend: str, query: Select[Any]) -> str:
-    dialect = sqlite.dialect() if backend == "sqlite" else postgresql.dialect()
-    words = str(query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True, "literal_binds": True}))
-    explain = "EXPLAIN QUERY PLAN " if backend == "sqlite" else "EXPLAIN "
-
-    async def work(database: Database) -> str:
-        async with database.writing() as connection:
-            await connection.execute(text("ANALYZE"))
-        async with database.reading() as connection:
-            rows = await connection.exec_driver_sql(explain + words)
-            return "\n".join(str(row[-1]) for row in rows)
-
-    return on(url, work)
-
-
 def test_neither_the_sweep_nor_the_board_reads_what_is_not_due(county: County, backend: str) -> None:
     """By the plans, with two thousand handoffs of which two are due."""
     url = county.running.url
@@ -388,7 +373,7 @@ def test_neither_the_sweep_nor_the_board_reads_what_is_not_due(county: County, b
     board = select(handoff.c.id).where(*overdue_by(at)).order_by(handoff.c.first_due, handoff.c.id).limit(51)
     some = select(handoff.c.id).where(*overdue_by(at, Clock.COMPLETION)).limit(10_000)
     for query, index in ((due_by(at, 100), "next_look_at"), (board, "first_due"), (some, "first_due")):
-        plan = plan_of(url, backend, query)
+        plan = plan_of(url, query)
         assert f"ix_handoff_{index}" in plan, plan
         assert "Seq Scan" not in plan, plan
         assert "SCAN handoff" not in plan, plan

@@ -23,6 +23,7 @@ from app.reading import _newest_ids
 from app.tables import api_key, help_request
 from tests import serving
 from tests.examples import a_request
+from tests.plans import plan_of
 from tests.running import Running
 from tests.watching import change, fetch, on
 
@@ -254,19 +255,12 @@ async def fill(database: Database, request_id: str) -> None:
         await connection.execute(text("ANALYZE"))
 
 
-async def plan_of(database: Database, query: Select[Any]) -> str:
-    async with database.reading() as connection:
-        words = query.compile(connection.sync_engine, compile_kwargs={"literal_binds": True})
-        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-        return "\n".join(str(row[-1]) for row in await connection.exec_driver_sql(explain + str(words)))
-
-
 def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_their_own(service: Running) -> None:
     """By the plans, and where the few of a county are the oldest of thirty thousand."""
     taken = service.client("intake").post("/v1/requests", json=a_request()).json()["request_id"]
     newest = select(help_request.c.id).order_by(help_request.c.id.desc()).limit(51)
 
-    async def work(database: Database) -> tuple[str, str]:
+    async def work(database: Database) -> Select[Any]:
         await fill(database, taken)
         office = Office.of(serving.settings_for(service.url), b"x" * 32)
         key = keys.Key(new_id(), "x", KeyRole.COORDINATOR, None, new_id(), "360803")
@@ -274,10 +268,10 @@ def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_thei
             ids = await _newest_ids(office, key, PageAsked(50, None))
         finally:
             await office.database.close()
-        stepped = newest.add_columns(help_request.c.status).where(help_request.c.id.in_(ids))
-        return await plan_of(database, stepped), await plan_of(database, newest.where(*within("36")))
+        return newest.add_columns(help_request.c.status).where(help_request.c.id.in_(ids))
 
-    stepped, walked = on(service.url, work)
+    stepped = plan_of(service.url, on(service.url, work))
+    walked = plan_of(service.url, newest.where(*within("36")))
     assert "ix_help_request_division_code_id" in stepped, stepped
     assert "SCAN help_request\n" not in stepped, stepped
     assert "Seq Scan on help_request" not in stepped, stepped

@@ -11,8 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import insert, select, update
 from sqlalchemy.engine import make_url
 
 from app import expiry, readings
@@ -46,6 +45,7 @@ from tests import serving
 from tests.commands import one_window_here, refused, said
 from tests.county import EDUCATION, County, Seen, a_callback, signed
 from tests.examples import PERSONAL, a_request_in_full
+from tests.plans import plan_of
 from tests.watching import change, count, fetch, on, until
 
 A_MOMENT = timedelta(seconds=1)
@@ -688,21 +688,6 @@ def test_the_command_line_says_what_would_go_and_lets_it_go(county: County) -> N
 # ---- how it is found ----
 
 
-def plan_of(url: str, backend: str, query: Select[Any]) -> str:
-    dialect = sqlite.dialect() if backend == "sqlite" else postgresql.dialect()
-    words = str(query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True, "literal_binds": True}))
-    explain = "EXPLAIN QUERY PLAN " if backend == "sqlite" else "EXPLAIN "
-
-    async def work(database: Database) -> str:
-        async with database.writing() as connection:
-            await connection.execute(text("ANALYZE"))
-        async with database.reading() as connection:
-            rows = await connection.exec_driver_sql(explain + words)
-            return "\n".join(str(row[-1]) for row in rows)
-
-    return on(url, work)
-
-
 @pytest.mark.parametrize("kind", ENDED)
 def test_the_sweep_reads_no_request_whose_time_has_not_come(county: County, backend: str, kind: str) -> None:
     """By the plans, with two thousand requests that have ended, of which a few are due."""
@@ -720,7 +705,7 @@ def test_the_sweep_reads_no_request_whose_time_has_not_come(county: County, back
 
     on(url, fill)
     due = expiry.due_requests(kind, now() + timedelta(hours=3), now(), expiry.TOGETHER)
-    plan = plan_of(url, backend, due)
+    plan = plan_of(url, due)
     assert "ix_help_request_ended" in plan, plan
     assert "Seq Scan on help_request" not in plan
     assert "SCAN help_request" not in plan

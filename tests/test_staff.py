@@ -9,10 +9,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Select, select, text, update
+from sqlalchemy import select, update
 
 from app import passwords, sessions, sign_ins
-from app.db import Database
 from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.tables import api_key, event, idempotency, sign_in_address, sign_in_event, staff_account, staff_session
@@ -20,8 +19,9 @@ from tests import serving
 from tests.commands import one_window_here, refused, said
 from tests.examples import a_request
 from tests.people import PASSWORD, Person, all_at_once, ours
+from tests.plans import plan_of
 from tests.running import Running
-from tests.watching import change, fetch, on
+from tests.watching import change, fetch
 
 Seen = dict[str, Any]
 
@@ -458,21 +458,6 @@ def test_the_command_line_makes_the_first_account_and_helps_who_is_locked_out(
     assert "Not found" in sentence
     again = refused(one_window_here("staff", "create", "sun.liang", "--role", "admin", database=database_url))
     assert "There is an account" in again
-
-
-def plan_of(url: str, query: Select[Any]) -> str:
-    async def work(database: Database) -> str:
-        explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-        compiled = query.compile(dialect=database.engine.dialect)
-        given = compiled.construct_params()
-        sent = (compiled._bind_processors.get(name, lambda value: value)(given[name]) for name in compiled.positiontup)
-        async with database.writing() as connection:
-            await connection.execute(text("ANALYZE"))
-        async with database.reading() as connection:
-            rows = await connection.exec_driver_sql(explain + str(compiled), tuple(sent))
-            return "\n".join(str(row[-1]) for row in rows)
-
-    return on(url, work)
 
 
 def test_neither_the_door_nor_what_happened_there_reads_the_history(service: Running, security: Any) -> None:
