@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, file_sweep, rights
+from app import checks, rights
 from app.attachment_groups import group_of, is_opened
 from app.cleaning.faults import Fault, FaultyFileError
 from app.cleaning.kinds import Kind, kind_of
@@ -145,17 +145,9 @@ async def _enter(
     return answer
 
 
-async def remove_all(office: Office, request_id: UUID) -> int:
-    """Of an erased request: their keys are destroyed at once, their files now or at the next sweep; how many there were."""
-    async with office.database.writing() as connection:
-        count = await forget_all(connection, request_id, now())
-    if office.files:
-        await file_sweep.sweep(office.database, office.files, now())
-    return count
-
-
 async def forget_all(connection: AsyncConnection, request_id: UUID, at: datetime) -> int:
-    """The same inside the caller's transaction; the sweep removes the files."""
+    """Of an erased request, inside the caller's transaction: their keys are destroyed, the sweep removes the files; how many
+    there were."""
     kept = attachment.c.request_id == request_id, attachment.c.removed_at.is_(None)
     files = (await connection.scalars(select(attachment.c.file).where(*kept))).all()
     if files:

@@ -276,7 +276,8 @@ def keys_replace(
 
     async def work(opened: Database) -> str:
         async with opened.writing() as connection:
-            return await key_verbs.replace(connection, name, new_name, datetime.now(UTC) + timedelta(hours=hours))
+            ends_at = datetime.now(UTC) + timedelta(hours=hours)
+            return (await key_verbs.replace(connection, name, new_name, ends_at))[1]
 
     typer.echo(with_database(database, work))
 

@@ -27,7 +27,7 @@ def create(
     role: Annotated[KeyRole, typer.Option(help="What they may do; one account has one role.")],
     display: Annotated[str | None, typer.Option(help="How pages call them; default: the login name.")] = None,
     agency: Annotated[str | None, typer.Option(help="The agency of a person with the role agency.")] = None,
-    division: Annotated[str | None, typer.Option(help="Where they work; default: the whole county.")] = None,
+    division: Annotated[str | None, typer.Option(help="Where they work; default: everywhere.")] = None,
     oidc: Annotated[
         str | None, typer.Option(help="What the county's single sign-on calls them; then there is no password.")
     ] = None,

@@ -48,12 +48,15 @@ class DoorSettings(BaseSettings):
     look_ups_a_minute: int = Field(
         300,
         ge=0,
-        description="Look-ups by a tracking token or a guest link from one address within a minute, one that finds "
-        "nothing for ten; 0: no limit.",
+        description="Look-ups by a tracking token or a link, and calls of the pages, from one address within a minute, one "
+        "that finds nothing for ten; 0: no limit.",
         examples=[300],
     )
     sign_ins_a_minute: int = Field(
-        30, ge=0, description="Tries to sign in from one address within a minute; 0: no limit.", examples=[30]
+        30,
+        ge=0,
+        description="Codes of guest links asked for and tried from one address within a minute; 0: no limit.",
+        examples=[30],
     )
     strangers_a_minute: int = Field(
         600,

@@ -79,17 +79,13 @@ async def replace(office: Office, key: Key, key_id: UUID, asked: KeyReplaceIn, r
     """A `KeyMade`, JSON. Raises `not_found`, `key_ended`, `validation_failed`, `idempotency_conflict`."""
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        old, at = await _row(connection, key, key_id), now()
-        if old["revoked_at"] is not None or (old["expires_at"] is not None and old["expires_at"] <= at):
-            raise Problem("key_ended")
-        ends_at = at + timedelta(hours=asked.overlap_hours)
+        old = await _row(connection, key, key_id)
+        ends_at = now() + timedelta(hours=asked.overlap_hours)
         try:
-            secret = await keys.replace(connection, old["name"], asked.name, ends_at, key.actor)
+            made_id, secret = await keys.replace(connection, old["name"], asked.name, ends_at, key.actor)
         except WrongKeyError as wrong:
-            raise invalid(*wrong.faults) from None
-        new = select(api_key.c.id).where(api_key.c.name == asked.name)
-        row = await _row(connection, key, (await connection.execute(new)).scalar_one())
-        return {**_view(row), "key": secret}
+            raise (invalid(*wrong.faults) if wrong.faults else Problem("key_ended")) from None
+        return {**_view(await _row(connection, key, made_id)), "key": secret}
 
     made = await once(office.database, repeat, make, taken=KEY_NAME)
     log.info("key_replaced", by=key.actor, key_id=str(key_id))

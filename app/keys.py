@@ -102,14 +102,14 @@ async def create(
 
 async def replace(
     connection: AsyncConnection, name: str, new_name: str, old_ends_at: datetime, by: str = "command line"
-) -> str:
-    """A new key that may do and see what the one named `name` may, which ends at `old_ends_at` at the latest; shown this
-    once. Raises WrongKeyError."""
+) -> tuple[UUID, str]:
+    """A new key that may do and see what the one named `name` may, which ends at `old_ends_at` at the latest; its id, and
+    the key, which is shown this once. Raises WrongKeyError, without faults where the old one has ended."""
     in_force = select(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None), OF_MACHINES)
     old = (await connection.execute(in_force.with_for_update())).first()
     if old is None or (old.expires_at is not None and old.expires_at <= now()):
         raise WrongKeyError(f"There is no key named {name} in force; `one-window keys list` shows them.")
-    _, key = await create(
+    made = await create(
         connection,
         new_name,
         KeyRole(old.role),
@@ -124,7 +124,7 @@ async def replace(
     )
     ends_at = min(old_ends_at, old.expires_at or old_ends_at)
     await connection.execute(update(api_key).where(api_key.c.id == old.id).values(expires_at=ends_at))
-    return key
+    return made
 
 
 async def faults_of(connection: AsyncConnection, row: Mapping[str, Any]) -> list[FieldError]:

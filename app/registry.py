@@ -122,10 +122,6 @@ class Registry:
         self._snapshot: Snapshot | None = None
         self._loading = asyncio.Lock()
 
-    @property
-    def is_loaded(self) -> bool:
-        return self._snapshot is not None
-
     async def current(self) -> Snapshot:
         """The snapshot; waits only for the very first one."""
         return self._snapshot or await self.refresh()

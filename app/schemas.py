@@ -32,8 +32,10 @@ def _cleared(written: Any) -> Any:
 
 Undirected = BeforeValidator(_cleared)
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_CONTROLS), Undirected]
+Phone = Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS), Undirected]
 Paragraphs = Annotated[str, Field(max_length=4000, pattern=_NO_CONTROLS_BUT_LINES)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+ANY_DIVISION = r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$"  # from a province down to a township
 DivisionCode = Annotated[
     str,
     Field(
@@ -96,12 +98,12 @@ class BankAccount(Inbound):
     """Where money is to be paid; only those who pay see it."""
 
     bank: Line | None = None
-    number: Annotated[str, Field(min_length=1, max_length=60, pattern=_NO_CONTROLS)]
+    number: Annotated[str, Field(min_length=1, max_length=60, pattern=_NO_CONTROLS), Undirected]
     holder: Line | None = Field(None, description="Whose account it is, where it is not the applicant's own.")
 
 
 class Applicant(Identified):
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS), Undirected] | None = None
+    phone: Phone | None = None
     address: Line | None = None
     household_division_code: DivisionCode | None = Field(
         None, description="Where the household is registered (户籍地)."
@@ -112,7 +114,7 @@ class Applicant(Identified):
 class Helper(Identified):
     """Somebody who asks for the applicant (代办人)."""
 
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS), Undirected] | None = None
+    phone: Phone | None = None
     relation: Line = Field(description="What they are to the applicant.", examples=["village_worker"])
     organisation: Line | None = None
 
@@ -164,7 +166,7 @@ class Obligor(Identified):
     """Somebody outside the household who has to maintain one of it (赡养、抚养、扶养义务人)."""
 
     relation: Line = Field(examples=["son"])
-    phone: Annotated[str, Field(max_length=30, pattern=_NO_CONTROLS)] | None = None
+    phone: Phone | None = None
 
 
 class Evidence(Inbound):

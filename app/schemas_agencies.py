@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.receivers import DeliveryMode
-from app.schemas import Code, Inbound, Line
+from app.schemas import ANY_DIVISION, Code, Inbound, Line
 
 AGENCY_CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MOST_OVERLAP_HOURS = 720
@@ -67,9 +67,7 @@ class AgencyIn(Inbound):
 
     code: str = Field(pattern=AGENCY_CODE, description="Names it for good.")
     department: Code
-    division_code: str = Field(
-        pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$", description="Statistical code of its jurisdiction."
-    )
+    division_code: str = Field(pattern=ANY_DIVISION, description="Statistical code of its jurisdiction.")
     name_zh: NameZh
     name_en: NameEn
     phone: Phone | None = None

@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from app.aid import CeilingKind
 from app.dangers import Danger
-from app.schemas import Applicant, Channel, Facts, Helper, Inbound, Line, Paragraphs, Yuan
+from app.schemas import ANY_DIVISION, Applicant, Channel, Facts, Helper, Inbound, Line, Paragraphs, Yuan
 
-AnyDivision = Annotated[str, Field(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$", examples=["360803"])]
+AnyDivision = Annotated[str, Field(pattern=ANY_DIVISION, examples=["360803"])]
 LimitText = Annotated[
     str,
     Field(pattern=r"^(WD|CD|H):[0-9]{1,4}$", description="`H:24` hours, `CD:3` calendar days, `WD:10` working days."),

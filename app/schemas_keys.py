@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from app.roles import KeyRole
-from app.schemas import Inbound, Line, Moment
+from app.schemas import ANY_DIVISION, Inbound, Line, Moment
 from app.schemas_agencies import AGENCY_CODE
 
 
@@ -48,7 +48,7 @@ class KeyIn(Inbound):
     agency: Annotated[str, Field(pattern=AGENCY_CODE)] | None = Field(
         None, description="Of a key with the role agency."
     )
-    division_code: Annotated[str, Field(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$")] | None = Field(
+    division_code: Annotated[str, Field(pattern=ANY_DIVISION)] | None = Field(
         None, description="Its jurisdiction, with every place in it; none: everywhere. A township's key must have one."
     )
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=40)] | None = Field(

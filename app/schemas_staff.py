@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from app.roles import KeyRole
-from app.schemas import Inbound, Line
+from app.schemas import ANY_DIVISION, Inbound, Line
 from app.schemas_agencies import left_out
 
 LoginName = Annotated[
@@ -20,8 +20,8 @@ AgencyCode = Annotated[
     Field(description="The agency of an account with the role `agency`; no other has one."),
 ]
 Division = Annotated[
-    Annotated[str, Field(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$")] | None,
-    Field(description="Where the person works; null: the whole county.", examples=["360803101"]),
+    Annotated[str, Field(pattern=ANY_DIVISION)] | None,
+    Field(description="Where the person works; null: everywhere.", examples=["360803101"]),
 ]
 OidcName = Annotated[
     Annotated[Line, Field(max_length=200)] | None,

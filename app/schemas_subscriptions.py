@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from app.receivers import NoticeType
-from app.schemas import Code, Inbound, Line
+from app.schemas import ANY_DIVISION, Code, Inbound, Line
 from app.schemas_agencies import InFlight, PerSecond, TlsIn, left_out
 
 Name = Annotated[Line, Field(max_length=80, description="Who is told; unique.")]
@@ -22,7 +22,7 @@ Address = Annotated[
 Types = Annotated[list[NoticeType], Field(min_length=1, max_length=len(NoticeType))]
 Needs = Annotated[list[Code], Field(max_length=100, description="Need codes; an empty list is all of them.")]
 Areas = Annotated[
-    list[Annotated[str, Field(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$")]],
+    list[Annotated[str, Field(pattern=ANY_DIVISION)]],
     Field(max_length=200, description="Codes of divisions: each with every place in it; an empty list is all."),
 ]
 

@@ -39,7 +39,6 @@ class Session:
     key: StaffKey
     login_name: str
     display_name: str
-    division_code: str | None
     by_password: bool
     must_change_password: bool
     way: str
@@ -102,14 +101,16 @@ async def start(connection: AsyncConnection, settings: Settings, account_id: UUI
     return token
 
 
-async def end(connection: AsyncConnection, account_id: UUID, *, only: str | None = None, but: str | None = None) -> int:
-    """How many of the account's sessions ended: all, one, or all but one."""
+async def end(
+    connection: AsyncConnection, account_id: UUID, *, only: str | None = None, but: str | None = None
+) -> None:
+    """The account's sessions end: all, one, or all but one."""
     which = [staff_session.c.account_id == account_id]
     if only is not None:
         which.append(staff_session.c.token_hash == hash_of(only))
     if but is not None:
         which.append(staff_session.c.token_hash != hash_of(but))
-    return (await connection.execute(delete(staff_session).where(and_(*which)))).rowcount
+    await connection.execute(delete(staff_session).where(and_(*which)))
 
 
 async def mine(office: Office, session: Session) -> list[dict[str, Any]]:
@@ -145,7 +146,6 @@ def _session(token: str, row: Any) -> Session:
         key,
         row.login_name,
         row.display_name,
-        row.division_code,
         row.by_password,
         row.must_change_password,
         row.way,

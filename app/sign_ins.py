@@ -33,7 +33,7 @@ MOST_LOCKED = timedelta(hours=1)
 MOST_OF_ADDRESS = 30
 ADDRESS_WINDOW = timedelta(minutes=15)
 _SIDES = {False: ("failed_tries", "locked_until"), True: ("known_failed_tries", "known_locked_until")}
-_NOTHING_FAILED = {"failed_tries": 0, "locked_until": None, "known_failed_tries": 0, "known_locked_until": None}
+NOTHING_FAILED = {"failed_tries": 0, "locked_until": None, "known_failed_tries": 0, "known_locked_until": None}
 _COUNT_ADDRESS = text(
     "INSERT INTO sign_in_address (mark, failures, window_ends_at) VALUES (:mark, 1, :ends) "
     "ON CONFLICT (mark) DO UPDATE SET failures = sign_in_address.failures + 1 RETURNING failures"
@@ -99,7 +99,7 @@ async def by_password(
         now_is = (await connection.execute(_account().where(staff_account.c.id == account.id).with_for_update())).one()
         if now_is.password_hash != kept or now_is.disabled_at is not None:  # in the moment between
             return Refusal.WRONG
-        await connection.execute(update(staff_account).where(staff_account.c.id == account.id).values(_NOTHING_FAILED))
+        await connection.execute(update(staff_account).where(staff_account.c.id == account.id).values(NOTHING_FAILED))
         if mark:
             gone = sign_in_address.c.failures - 1
             await connection.execute(
@@ -136,11 +136,10 @@ async def sign_out(office: Office, session: Session) -> None:
         await record(connection, session.key.id, Kind.SIGNED_OUT, now())
 
 
-async def end_others(office: Office, session: Session) -> int:
+async def end_others(office: Office, session: Session) -> None:
     async with office.database.writing() as connection:
-        ended = await sessions.end(connection, session.key.id, but=session.token)
+        await sessions.end(connection, session.key.id, but=session.token)
         await record(connection, session.key.id, Kind.SESSIONS_ENDED, now())
-    return ended
 
 
 async def change_password(office: Office, session: Session, old: str, new: str) -> SignedIn | Text:
@@ -159,7 +158,7 @@ async def change_password(office: Office, session: Session, old: str, new: str) 
     if old == new:
         return Text("新密码应与原密码不同。", "A new password differs from the old one.")
     hashed = await office.passwords.hashed(new)
-    changed = {"password_hash": hashed, "must_change_password": False, "password_ends_at": None, **_NOTHING_FAILED}
+    changed = {"password_hash": hashed, "must_change_password": False, "password_ends_at": None, **NOTHING_FAILED}
     async with office.database.writing() as connection:
         same = (staff_account.c.id == session.key.id, staff_account.c.password_hash == kept)
         if (await connection.execute(update(staff_account).where(*same).values(changed))).rowcount != 1:

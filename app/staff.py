@@ -18,14 +18,14 @@ from app.identifiers import new_id, now
 from app.jurisdictions import lies_in, principals_within
 from app.keys import Key
 from app.office import Office
-from app.paged import PageAsked, cursor_of
+from app.paged import PageAsked, page_of
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
 from app.repeats import Repeat, once
 from app.rights import outside
 from app.roles import KEPT_APART, KeyRole
 from app.schemas_staff import StaffChange, StaffIn
-from app.sign_ins import Kind, record
+from app.sign_ins import NOTHING_FAILED, Kind, record
 from app.tables import api_key, sign_in_event, staff_account
 from app.wire import to_json
 
@@ -38,7 +38,6 @@ _OF_PRINCIPAL = ("role", "agency_code", "division_code")
 _EDITED = ("display_name", "role", "agency_code", "division_code", "oidc_name", "disabled_at")
 _CHECKED = frozenset({"role", "agency_code", "division_code", "oidc_name"})
 _ENDS_SESSIONS = frozenset(_EDITED) - {"display_name"}
-_UNLOCKED = {"failed_tries": 0, "locked_until": None, "known_failed_tries": 0, "known_locked_until": None}
 _AGENCY = Text("角色 agency 须写明单位,其他角色不写。", "The role `agency` names its agency, and no other role does.")
 _AGENCIES = Text("代码见 GET /v1/agencies。", "GET /v1/agencies lists the codes.")
 _DIVISION_OF_AGENCY = Text(
@@ -53,12 +52,8 @@ _NO_PROVIDER = Text(
 
 async def listed(office: Office, page: PageAsked, *, place: str | None = None) -> dict[str, Any]:
     """Disabled ones too; newest first."""
-    query = _accounts(place).order_by(staff_account.c.id.desc()).limit(page.limit + 1)
-    if (after := page.after_id()) is not None:
-        query = query.where(staff_account.c.id < after)
-    async with office.database.reading() as connection:
-        items = [_view(row) for row in (await connection.execute(query)).mappings()]
-    return _page(items, page, "staff_id")
+    rows, next_cursor = await page_of(office.database, _accounts(place), staff_account.c.id, page)
+    return {"items": [_view(row) for row in rows], "next_cursor": next_cursor}
 
 
 async def one(office: Office, staff_id: UUID, *, place: str | None = None) -> tuple[dict[str, Any], str]:
@@ -88,7 +83,7 @@ async def add(office: Office, actor: str, asked: StaffIn, repeat: Repeat | None,
         await connection.execute(api_key.insert(), principal)
         row: dict[str, Any] = {"id": staff_id, **names, "display_name": asked.display_name}
         row |= {"password_hash": hashed, "password_ends_at": ends_at}
-        row |= {"must_change_password": password is not None, **_UNLOCKED}
+        row |= {"must_change_password": password is not None, **NOTHING_FAILED}
         await connection.execute(staff_account.insert(), {**row, "created_at": at, "created_by": actor})
         await record(connection, staff_id, Kind.CREATED, at, by=actor)
         return {**_view(await _row(connection, staff_id)), "password": password, "password_ends_at": ends_at}
@@ -143,7 +138,7 @@ async def reset(office: Office, key: Key | None, actor: str, staff_id: UUID, rep
         if not row["has_password"]:
             raise Problem("not_by_password")
         ends_at = at + FIRST_PASSWORD_LASTS
-        changed = {"password_hash": hashed, "must_change_password": True, "password_ends_at": ends_at, **_UNLOCKED}
+        changed = {"password_hash": hashed, "must_change_password": True, "password_ends_at": ends_at, **NOTHING_FAILED}
         await connection.execute(update(staff_account).where(staff_account.c.id == staff_id).values(changed))
         await sessions.end(connection, staff_id)
         await record(connection, staff_id, Kind.PASSWORD_RESET, at, by=actor)
@@ -156,7 +151,7 @@ async def unlock(office: Office, actor: str, staff_id: UUID, *, place: str | Non
     """A `StaffView`. Unlocking what is not locked is no error. Raises `not_found`."""
     async with office.database.writing() as connection:
         await _row(connection, staff_id, place, locked=True)
-        await connection.execute(update(staff_account).where(staff_account.c.id == staff_id).values(_UNLOCKED))
+        await connection.execute(update(staff_account).where(staff_account.c.id == staff_id).values(NOTHING_FAILED))
         await record(connection, staff_id, Kind.UNLOCKED, now(), by=actor)
         return _view(await _row(connection, staff_id))
 
@@ -170,21 +165,16 @@ async def sign_ins(
         .join_from(sign_in_event, staff_account, isouter=True)
         .join(api_key, api_key.c.id == staff_account.c.id, isouter=True)
         .where(*principals_within(place))
-        .order_by(sign_in_event.c.id.desc())
-        .limit(page.limit + 1)
     )
     if staff_id is not None:
         query = query.where(sign_in_event.c.account_id == staff_id)
-    if (after := page.after_id()) is not None:
-        query = query.where(sign_in_event.c.id < after)
-    async with office.database.reading() as connection:
-        rows = (await connection.execute(query)).mappings()
-        items = [
-            {"event_id": row["id"], "staff_id": row["account_id"], "login_name": row["login_name"]}
-            | {name: row[name] for name in ("kind", "at", "way", "by")}
-            for row in rows
-        ]
-    return _page(items, page, "event_id")
+    rows, next_cursor = await page_of(office.database, query, sign_in_event.c.id, page)
+    items = [
+        {"event_id": row["id"], "staff_id": row["account_id"], "login_name": row["login_name"]}
+        | {name: row[name] for name in ("kind", "at", "way", "by")}
+        for row in rows
+    ]
+    return {"items": items, "next_cursor": next_cursor}
 
 
 async def named(office: Office, login_name: str) -> UUID:
@@ -310,9 +300,3 @@ def _view(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _tag(row: Mapping[Any, Any]) -> str:
     return etags.of_content(to_json([row[name] for name in _EDITED]))
-
-
-def _page(items: list[dict[str, Any]], page: PageAsked, name: str) -> dict[str, Any]:
-    more = len(items) > page.limit
-    items = items[: page.limit]
-    return {"items": items, "next_cursor": cursor_of(items[-1][name]) if more else None}

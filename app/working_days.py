@@ -21,7 +21,6 @@ from app.tables import calendar_change, working_day
 from app.year_notice import YearNotice, changed, check, is_fixed, past, sheet_of
 
 _MOST_DAYS = 400
-_ONE_DAY = timedelta(days=1)
 log = structlog.get_logger()
 
 

@@ -265,7 +265,7 @@ def test_a_key_that_replaced_another_sees_what_that_one_took_in(service: Running
         database = Database(serving.settings_for(service.url))
         async with database.writing() as connection:
             ends_at = datetime.now(UTC) + timedelta(hours=hours)
-            key = await keys.replace(connection, name, new_name, ends_at)
+            _, key = await keys.replace(connection, name, new_name, ends_at)
         await database.close()
         return key
 

@@ -16,7 +16,7 @@ from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of
 from app.api.documents import ETAG, answers
 from app.api.paging import Many, Paged, page_answer
 from app.keys import Key, KeyRole
-from app.schemas import Moment
+from app.schemas import ANY_DIVISION, Moment
 from app.schemas_agencies import AGENCY_CODE, AgencyChange, AgencyIn, SecretIn
 
 router = APIRouter(prefix="/v1/agencies", tags=["agencies"])
@@ -40,7 +40,7 @@ async def list_agencies(
     department: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = None,
     division: Annotated[
         str | None,
-        Query(pattern=r"^[0-9]{2}([0-9]{2}([0-9]{2}([0-9]{3})?)?)?$", description="It, and every place in it."),
+        Query(pattern=ANY_DIVISION, description="It, and every place in it."),
     ] = None,
     active: Annotated[bool | None, Query()] = None,
 ) -> Response:

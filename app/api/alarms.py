@@ -16,8 +16,7 @@ from app.api.paging import Paged, page_answer
 from app.keys import Key, KeyRole
 
 router = APIRouter(prefix="/v1/alarms", tags=["alarms"])
-WATCHES = tuple(role for role in KeyRole if role in ("auditor", "security"))
-Watches = Annotated[Key, Depends(Allow(*WATCHES))]
+Watches = Annotated[Key, Depends(Allow(KeyRole.SECURITY, KeyRole.AUDITOR))]
 
 
 @router.get("", summary="The alarms, newest first", responses=answers(AlarmPage, "validation_failed"))

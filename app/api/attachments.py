@@ -16,7 +16,7 @@ from app.api.bodies import IDEMPOTENCY_KEY, answer, repeat_of
 from app.api.documents import answers
 from app.api.forms import received
 from app.api.purposes import StatedPurpose
-from app.api.rates import Within
+from app.api.rates import Within, looked_up
 from app.keys import Key, KeyRole
 from app.rates import Budget
 from app.schemas_attachments import FORM
@@ -26,13 +26,8 @@ _ACT = (KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.AGENCY, KeyRole.COORDINATOR)
 Adds = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
 Lists = Annotated[Key, Depends(Allow(*_ACT, KeyRole.AUDITOR))]
 Opens = Annotated[Key, Depends(Allow(*_ACT))]
-_PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 # Whatever it is, no browser runs anything of it, nor shows it as a page of ours.
-_AS_FILE = {
-    **_PRIVATE,
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_AS_FILE = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 _TAKES_FORM: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}},
     "parameters": [IDEMPOTENCY_KEY],
@@ -71,7 +66,7 @@ async def add(request: Request, key: Adds, request_id: UUID) -> Response:
 )
 async def list_attachments(request: Request, key: Lists, request_id: UUID) -> Response:
     """An agency sees those whose `group` a rule of its own handoffs discloses, and none before or after it has them."""
-    return answer(await papers.listed(office_of(request), key, request_id), headers=_PRIVATE)
+    return answer(await papers.listed(office_of(request), key, request_id))
 
 
 @router.get(
@@ -83,7 +78,7 @@ async def make_link(request: Request, key: Opens, attachment_id: UUID, purpose: 
     """For five minutes and one opening, which stands in the timeline under your key. Hand it to a browser, nobody else."""
     office = office_of(request)
     address = (office.settings.public_url or str(request.base_url)).rstrip("/")
-    return answer(await papers.link(office, key, attachment_id, address, purpose), headers=_PRIVATE)
+    return answer(await papers.link(office, key, attachment_id, address, purpose))
 
 
 @router.get(
@@ -109,7 +104,8 @@ async def open_file(
     purpose: StatedPurpose = None,
 ) -> Response:
     """No key: the link is enough, once. It is never logged."""
-    paper = await papers.opened(office_of(request), token, purpose)
+    async with looked_up(request):
+        paper = await papers.opened(office_of(request), token, purpose)
     headers = {
         **_AS_FILE,
         "Content-Length": str(paper.size),

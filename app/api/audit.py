@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.answers_audit import AuditKeys, AuditRoot, AuditRootPage, Inclusion
 from app.api.access import office_of
-from app.api.bodies import answer
+from app.api.bodies import Day, answer
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
-from app.api.rates import Within
+from app.api.rates import Within, looked_up
 from app.audit import inclusion, publishing
 from app.rates import Budget
 from app.receipts import TOKEN_PATTERN
@@ -36,7 +35,7 @@ async def list_roots(request: Request, page: Paged) -> Response:
     summary="The signed root of a day",
     responses=answers(AuditRoot, "not_found", "validation_failed", key=False),
 )
-async def root_of_day(request: Request, day: date) -> Response:
+async def root_of_day(request: Request, day: Day) -> Response:
     """Not every day need have one: a root covers everything since the one before."""
     return answer(await publishing.root_of_day(office_of(request), day), headers=_FOR_ALL)
 
@@ -54,5 +53,5 @@ async def audit_key(request: Request) -> Response:
 )
 async def inclusion_of(request: Request, token: Annotated[str, Path(pattern=TOKEN_PATTERN)]) -> Response:
     """A proof that anybody can check without this service (docs/auditing.md). The token is never logged."""
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return answer(await inclusion.of_token(office_of(request), token), headers=headers)
+    async with looked_up(request):
+        return answer(await inclusion.of_token(office_of(request), token))

@@ -6,10 +6,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from datetime import date
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.keys import Key
@@ -168,6 +169,9 @@ def iso_day(written: Any) -> Any:
     if isinstance(written, str) and not _DAY_SHAPE.fullmatch(written):
         raise PydanticCustomError("date_parsing", "no date")
     return written
+
+
+Day = Annotated[date, BeforeValidator(iso_day)]
 
 
 def parameter_errors(faults: list[Any]) -> Problem:

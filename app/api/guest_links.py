@@ -20,7 +20,6 @@ from app.schemas_coordination import GuestLinkIn
 router = APIRouter(prefix="/v1", tags=["guest links"])
 Coordinates = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR))]
 Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.AUDITOR))]
-_ONCE = {"Cache-Control": "no-store"}
 
 
 @router.get(
@@ -55,7 +54,7 @@ async def make_link(request: Request, key: Coordinates, handoff_id: UUID) -> Res
     hours = parse(GuestLinkIn, body).expires_in_hours
     address = (office.settings.public_url or str(request.base_url)).rstrip("/")
     made = await guests.make_link(office, key, handoff_id, hours, address, repeat_of(request, key, body))
-    return answer(made, 201, headers=_ONCE)
+    return answer(made, 201)
 
 
 @router.delete(
@@ -82,4 +81,4 @@ async def read_out_code(request: Request, key: Coordinates, guest_link_id: UUID)
     code, guest = await guests.code_to_read_out(office, key, guest_link_id)
     agency = (await office.registry.current()).directory.agencies[guest.agency_code]
     told = {"code": code, "ends_at": now() + guests.CODE_LASTS, "agency": agency.code, "phone": agency.phone}
-    return answer(told, headers=_ONCE)
+    return answer(told)

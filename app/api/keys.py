@@ -18,7 +18,6 @@ from app.schemas_keys import KeyIn, KeyReplaceIn
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 Keeps = Annotated[Key, Depends(Allow(KeyRole.SECURITY))]
-_ONCE = {"Cache-Control": "no-store"}
 
 
 @router.get("", summary="List keys, newest first", responses=answers(KeyPage, "validation_failed"))
@@ -41,7 +40,7 @@ async def issue_key(request: Request, key: Keeps) -> Response:
     body = await read_bytes(request)
     asked = parse(KeyIn, body)
     made = await issuing.issue(office_of(request), key, asked, repeat_of(request, key, body))
-    return answer(made, 201, headers=_ONCE)
+    return answer(made, 201)
 
 
 @router.get("/{key_id}", summary="One key", responses=answers(KeyView, "not_found", "validation_failed"))
@@ -71,7 +70,7 @@ async def replace_key(request: Request, key: Keeps, key_id: UUID) -> Response:
     body = await read_bytes(request)
     asked = parse(KeyReplaceIn, body)
     made = await issuing.replace(office_of(request), key, key_id, asked, repeat_of(request, key, body))
-    return answer(made, 201, headers=_ONCE)
+    return answer(made, 201)
 
 
 @router.post(

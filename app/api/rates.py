@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from ipaddress import IPv6Address
 
 from fastapi import Request
@@ -9,8 +11,10 @@ from starlette.requests import HTTPConnection
 
 from app.api.clients import address_of
 from app.office import Office
+from app.problems import Problem
 from app.rates import Budget
 
+_A_MISS = 9  # as many more look-ups
 _ONE_HOUSE = 64  # bits: whoever has one IPv6 address has a network of them
 
 
@@ -28,6 +32,16 @@ async def spend_by_address(connection: HTTPConnection, budget: Budget, calls: in
     """Raises `too_many_requests`, `unavailable`."""
     office: Office = connection.app.state.office
     await office.rates.spend(budget, _caller(connection), calls)
+
+
+@asynccontextmanager
+async def looked_up(connection: HTTPConnection) -> AsyncIterator[None]:
+    """Around what finds something by a secret in the address: who looks for what is not there is guessing."""
+    try:
+        yield
+    except Problem:
+        await spend_by_address(connection, Budget.LOOK_UPS, _A_MISS)
+        raise
 
 
 def _caller(connection: HTTPConnection) -> str:

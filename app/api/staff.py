@@ -19,7 +19,6 @@ from app.schemas_staff import StaffChange, StaffIn
 router = APIRouter(prefix="/v1", tags=["staff"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.SECURITY, KeyRole.AUDITOR))]
 Keeps = Annotated[Key, Depends(Allow(KeyRole.SECURITY))]
-_TOLD_ONCE = {"Cache-Control": "no-store"}
 
 
 @router.get("/staff", summary="List accounts, newest first", responses=answers(StaffPage, "validation_failed"))
@@ -42,9 +41,7 @@ async def make_account(request: Request, key: Keeps) -> Response:
     body = await read_bytes(request)
     asked = parse(StaffIn, body)
     repeat = repeat_of(request, key, body)
-    return answer(
-        await staff.add(office_of(request), key.actor, asked, repeat, place=key.division_code), 201, _TOLD_ONCE
-    )
+    return answer(await staff.add(office_of(request), key.actor, asked, repeat, place=key.division_code), 201)
 
 
 @router.get(
@@ -117,7 +114,7 @@ async def change_account(
 async def reset_password(request: Request, key: Keeps, staff_id: UUID) -> Response:
     """The old one and every session end at once; the account is unlocked. Tell it to the person yourself."""
     repeat = repeat_of(request, key, b"")
-    return answer(await staff.reset(office_of(request), key, key.actor, staff_id, repeat), headers=_TOLD_ONCE)
+    return answer(await staff.reset(office_of(request), key, key.actor, staff_id, repeat))
 
 
 @router.post(

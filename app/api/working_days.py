@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BeforeValidator
 
 from app import rights, working_days
 from app.answers_calendar import CalendarChanged, WorkingDays, YearImported
 from app.api.access import Allow, office_of
 from app.api.bodies import (
     IDEMPOTENCY_KEY,
+    Day,
     answer,
     is_json,
-    iso_day,
     parse,
     read_bytes,
     read_file,
@@ -31,7 +29,6 @@ from app.year_notice import of_body, of_sheet
 router = APIRouter(prefix="/v1/working-days", tags=["calendar"])
 Looks = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.ADMIN, KeyRole.AUDITOR))]
 Edits = Annotated[Key, Depends(Allow(KeyRole.COORDINATOR, KeyRole.ADMIN))]
-Day = Annotated[date, BeforeValidator(iso_day)]
 _SHEET = "text/csv; charset=utf-8"
 
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from app import callbacks, guests, reading
 from app.api.access import office_of
 from app.api.bodies import parse
-from app.api.rates import spend_by_address
+from app.api.rates import looked_up, spend_by_address
 from app.delivery.codes import send_code
 from app.guests import CodeRefusal, Guest
 from app.identifiers import now
@@ -51,11 +51,16 @@ _SAID_WRONG = {
 }
 
 
+async def _found(request: Request, token: str) -> Guest:
+    async with looked_up(request):
+        return await guests.find(office_of(request), token)
+
+
 @router.get("/{token}")
 @_told_on_a_page
 async def look(request: Request, token: str) -> Response:
     office = office_of(request)
-    guest = await guests.find(office, token)
+    guest = await _found(request, token)
     session = _session(request, guest)
     said = _SAID.get(request.query_params.get("said", ""))
     if session is None:
@@ -69,7 +74,7 @@ async def ask_for_code(request: Request, token: str) -> Response:
     """A new code goes to the agency's own number in the phone book."""
     office = office_of(request)
     await spend_by_address(request, Budget.SIGN_INS)
-    guest = await guests.find(office, token)
+    guest = await _found(request, token)
     agency = (await office.registry.current()).directory.agencies[guest.agency_code]
     if agency.phone is None or office.settings.code_gateway_url is None:
         return await _door(office, token, guest, 409, wrong=_SAID_WRONG["not_sent"])
@@ -87,7 +92,7 @@ async def ask_for_code(request: Request, token: str) -> Response:
 async def sign_in(request: Request, token: str) -> Response:
     office = office_of(request)
     await spend_by_address(request, Budget.SIGN_INS)
-    guest = await guests.find(office, token)
+    guest = await _found(request, token)
     code = re.sub(r"\s", "", (await read_form(request)).get("code", ""))
     session = await guests.sign_in(office, guest, code) if _CODE.fullmatch(code) else None
     if session is None:
@@ -109,7 +114,7 @@ async def sign_in(request: Request, token: str) -> Response:
 @_told_on_a_page
 async def leave(request: Request, token: str) -> Response:
     office = office_of(request)
-    guest = await guests.find(office, token)
+    guest = await _found(request, token)
     if _session(request, guest) is not None:
         await guests.sign_out(office, guest)
     answered = go_to(f"{_base(office, token)}?said=out")
@@ -122,7 +127,7 @@ async def leave(request: Request, token: str) -> Response:
 async def answer_by_form(request: Request, token: str, act: str) -> Response:
     """The same verb as a callback, under the same rules; a form sent twice is applied once."""
     office = office_of(request)
-    guest = await guests.find(office, token)
+    guest = await _found(request, token)
     session = _session(request, guest)
     if session is None:
         return await _door(office, token, guest, 403, wrong=_SAID_WRONG["signed_out"])

@@ -226,7 +226,7 @@ async def _account(
     request: Request, office: Office, session: Session, status: int = 200, wrong: Text | None = None
 ) -> Response:
     snapshot = await office.registry.current()
-    division = snapshot.divisions.get(session.division_code or "")
+    division = snapshot.divisions.get(session.key.division_code or "")
     agency = snapshot.directory.agencies.get(session.key.agency_code or "")
     return _page(
         request,
@@ -236,7 +236,7 @@ async def _account(
         here=f"{_base(office)}/account",
         form=sessions.csrf_token(office, session.token),
         session=session,
-        role=ROLES.get(session.key.role, Text(session.key.role, session.key.role)),
+        role=ROLES[session.key.role],
         division=division,
         agency=agency,
         sessions=await sessions.mine(office, session),

@@ -29,7 +29,6 @@ staff_account = Table(
     Column("id", Id, ForeignKey("api_key.id")),
     Column("login_name", String(40), nullable=False),
     Column("display_name", String(80), nullable=False),
-    # Where they work; none: the whole county.
     # Argon2id; none: by the county's single sign-on only.
     Column("password_hash", String(160)),
     # One that was made for them must be changed, and ends.
