@@ -29,7 +29,9 @@ class ConsentSeen(Outbound):
     text_version: int | None = Field(description="Null only where there was no text yet.")
     evidence: EvidenceSeen | None
     by_guardian: bool
-    guardian: GuardianSeen | None = Field(description="Null, too, for those who do not see people.")
+    guardian: GuardianSeen | None = Field(
+        description="Null, too, for those who do not see people, and in answers to what was given or withdrawn."
+    )
     recorded_at: datetime
     recorded_by: str | None = Field(description="Null: with the request, by who took it in.")
     withdrawn_at: datetime | None

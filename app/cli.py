@@ -159,7 +159,8 @@ def seed(
         ),
     ] = None,
 ) -> None:
-    """Fill what is empty: divisions, departments, need catalogue, routing tables, working days, aid rules, agencies.
+    """Fill what is empty: divisions, departments, need catalogue, routing tables, working days, aid rules, texts of
+    consent, periods of retention, agencies.
 
     What is there already stays as it is. The agencies' telephone numbers are placeholders, and so are the names of
     those outside 青原区: replace them.

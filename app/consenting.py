@@ -15,7 +15,7 @@ from app.delivery.notices import finish
 from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, tell
 from app.identifiers import utc_text
 from app.intake import name_texts
-from app.keys import Key, KeyRole
+from app.keys import Key
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
@@ -42,10 +42,11 @@ async def given(office: Office, key: Key, request_id: UUID, purpose: Purpose | N
     Raises `not_found`, `purpose_needed`.
     """
     desk, case = await desk_of(office, key), await reading.case_of(office, request_id)
-    _must_reach(key, case)
-    if rights.sees_people(key) and any("guardian" in each for each in case.person.get("consents", ())):
+    must_reach(key, case)
+    with_guardians = rights.sees_people(key)
+    if with_guardians and any("guardian" in each for each in case.person.get("consents", ())):
         await looking.record(office, key, case, Way.REQUEST, ("household",), purpose)
-    return to_json(_listed(case, key, desk))
+    return to_json(_listed(case, key, desk, with_guardians=with_guardians))
 
 
 @again_if_outdated
@@ -58,7 +59,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
     desk = await desk_of(office, key)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
-        _must_reach(key, case)
+        must_reach(key, case)
         if repeat and (first := await first_answer(connection, repeat)):
             return case.box.unseal_bytes(first.answer) or to_json(_listed(case, key, desk))
         if case.has_ended:
@@ -89,7 +90,7 @@ async def withdraw(office: Office, key: Key, request_id: UUID, consent_id: int, 
     desk = await desk_of(office, key)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
-        _must_reach(key, case)
+        must_reach(key, case)
         consents = case.person.get("consents", [])
         if not 1 <= consent_id <= len(consents):
             raise Problem("not_found")
@@ -104,14 +105,6 @@ async def withdraw(office: Office, key: Key, request_id: UUID, consent_id: int, 
         answer = to_json(_listed(case, key, desk))
     office.database.bell.after_commit()
     return answer
-
-
-def _must_reach(key: Key, case: Case) -> None:
-    """An agency that was sent a part collects consents too; who may look at requests may look at these."""
-    if key.role is KeyRole.AGENCY:
-        must_reach(key, case)
-    else:
-        rights.must_reach(key, case.request)
 
 
 def _faults(case: Case, asked: ConsentsIn, desk: Desk) -> list[FieldError]:
@@ -225,17 +218,22 @@ def _tell(case: Case, handoff: Handoff, opened: tuple[str, ...], desk: Desk) -> 
     tell(case, handoff, "consent.withdrawn", desk, purposes=purposes, discloses=list(opened), withheld=withheld)
 
 
-def _listed(case: Case, key: Key, desk: Desk) -> dict[str, Any]:
+def _listed(case: Case, key: Key, desk: Desk, *, with_guardians: bool = False) -> dict[str, Any]:
+    """Guardians by name only where the reading of them is recorded."""
     consents = enumerate(case.person.get("consents", ()), start=1)
     lacking = [] if case.has_ended else gates.missing(case, desk.snapshot, desk.at)
+    with_people = rights.sees_people(key)
+    seen = (_seen(number, each, case, with_people, with_guardians) for number, each in consents)
     return {
         "request_id": case.id,
-        "consents": [_seen(number, each, case, rights.sees_people(key)) for number, each in consents],
+        "consents": list(seen),
         "missing": presenting.missing_consents(lacking),
     }
 
 
-def _seen(number: int, consent: Mapping[str, Any], case: Case, with_people: bool) -> dict[str, Any]:
+def _seen(
+    number: int, consent: Mapping[str, Any], case: Case, with_people: bool, with_guardians: bool
+) -> dict[str, Any]:
     evidence = consent.get("evidence")
     return {
         "consent_id": number,
@@ -243,7 +241,7 @@ def _seen(number: int, consent: Mapping[str, Any], case: Case, with_people: bool
         "evidence": evidence
         and {"kind": evidence["kind"], "reference": evidence.get("reference") if with_people else None},
         "by_guardian": "guardian" in consent,
-        "guardian": consent.get("guardian") if with_people else None,
+        "guardian": consent.get("guardian") if with_guardians else None,
         "recorded_at": consent.get("recorded_at", case.request["registered_at"]),
         "recorded_by": consent.get("recorded_by"),
         "withdrawn_at": consent.get("withdrawn_at"),

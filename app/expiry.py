@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import forgetting, holds, metrics, retention
 from app.db import Database, is_unavailable
 from app.handoffs import SYSTEM
-from app.identifiers import least_id, now
+from app.identifiers import first_id, now
 from app.keeping import EMERGENCY, KINDS, REQUEST, WITHDRAWN, last_night, parse_period
 from app.logs import describe
 from app.registry import Registry
@@ -233,7 +233,7 @@ AGED: Mapping[str, Aged] = {
 
 
 class Step(NamedTuple):
-    """What one transaction did; `done_to`: how far a kind was gone through."""
+    """What one transaction did; `done_to`: how far a kind was gone through. None: the next night looks at what stayed."""
 
     rows: int
     done_to: UUID | None
@@ -263,15 +263,16 @@ async def _step(connection: AsyncConnection, kind: str, done_to: UUID | None, be
     found = select(aged.table.c.id).where(_aged(aged, done_to, before)).order_by(aged.table.c.id).limit(ROWS_TOGETHER)
     ids = list((await connection.execute(found)).scalars())
     if not ids:
-        return Step(0, done_to, more=False)
+        return Step(0, done_to if aged.empties else None, more=False)
     these = (aged.table.c.id.in_(ids), aged.goes(at))
     change: Any = update(aged.table).where(*these).values(sealed=forgetting.EMPTY)
     count = (await connection.execute(change if aged.empties else delete(aged.table).where(*these))).rowcount
-    return Step(count, ids[-1], more=len(ids) == ROWS_TOGETHER)
+    more = len(ids) == ROWS_TOGETHER
+    return Step(count, ids[-1] if more or aged.empties else None, more=more)
 
 
 def _aged(aged: Aged, done_to: UUID | None, before: datetime) -> ColumnElement[bool]:
-    return (aged.table.c.id > (done_to or _NONE)) & (aged.table.c.id < least_id(before))
+    return (aged.table.c.id > (done_to or _NONE)) & (aged.table.c.id < first_id(before))
 
 
 async def _drop_keys(connection: AsyncConnection, before: datetime) -> Step:
@@ -284,7 +285,7 @@ async def _drop_keys(connection: AsyncConnection, before: datetime) -> Step:
 
 
 async def _next_chain(connection: AsyncConnection, after: UUID | None, before: datetime) -> UUID | None:
-    began = select(reading.c.chain).where(reading.c.chain > (after or _NONE), reading.c.chain < least_id(before))
+    began = select(reading.c.chain).where(reading.c.chain > (after or _NONE), reading.c.chain < first_id(before))
     chain: UUID | None = await connection.scalar(began.order_by(reading.c.chain).limit(1))
     return chain
 

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from app.config import Settings
+from app.config import PREFIX, Settings, WrongSettingError
 
 if TYPE_CHECKING:  # the library has it for type checkers alone
     from obstore.store import ClientConfig
@@ -41,7 +41,7 @@ class FileStore(Protocol):
 
 
 def store_of(settings: Settings) -> FileStore | None:
-    """None where nobody has said yet where files are to be kept."""
+    """None where nobody has said yet where files are to be kept. Raises WrongSettingError."""
     if settings.s3_url:
         return Bucket(settings)
     if settings.attachments:
@@ -108,7 +108,10 @@ class Bucket:
             "timeout": _WHOLE,
         }
         if settings.s3_ca:
-            options["root_certificate"] = settings.s3_ca.read_bytes()
+            try:
+                options["root_certificate"] = settings.s3_ca.read_bytes()
+            except OSError as error:
+                raise WrongSettingError(f"{PREFIX}S3_CA: the file can't be read: {error.strerror}.") from None
         self._store = S3Store(
             settings.s3_bucket,
             endpoint=settings.s3_url,

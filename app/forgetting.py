@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import attachments
 from app.delivery.notices import finish
+from app.delivery.schedule import GIVE_UP_AFTER
 from app.hashchain import erased
-from app.identifiers import least_id
+from app.identifiers import first_id
 from app.ledger import write_units
 from app.registry import Snapshot
 from app.sealing import SHUT_BOX
@@ -42,8 +43,9 @@ from app.timeline import Case, from_row
 
 ERASED = "request.erased"
 EMPTY = b""
-# The ids of what belongs to a request were made while it was open, or a little later: by other machines' clocks too.
-_SLACK = timedelta(days=1)
+# The ids of what belongs to a request were made while it was open, or until the last message about it was given up: by
+# other machines' clocks too.
+_SLACK = GIVE_UP_AFTER + timedelta(days=1)
 _REPLACE_NOTE = (
     update(event)
     .where(event.c.request_id == bindparam("b_id"), event.c.sequence == bindparam("b_sequence"))
@@ -73,7 +75,7 @@ async def forget(
     gone = {"sealed": EMPTY, "data_key": None, "erased_at": at, **dict.fromkeys(PERSON_MARKS)}
     await connection.execute(update(help_request).where(help_request.c.id == case.id).values(gone))
     await _empty_notes(connection, case)
-    await _empty_messages(connection, case, snapshot)
+    await _empty_messages(connection, case, snapshot, at)
     await _drop_bodies(connection, case)
     await attachments.forget_all(connection, case.id, at)
     for table in (dispute, debt, legal_hold):
@@ -103,14 +105,18 @@ async def _empty_notes(connection: AsyncConnection, case: Case) -> None:
         await connection.execute(_REPLACE_NOTE, rows)
 
 
-async def _empty_messages(connection: AsyncConnection, case: Case, snapshot: Snapshot) -> None:
+async def _empty_messages(connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime) -> None:
+    """One that a backup brought back under way is given up: empty it would say nothing to anybody."""
     its = list((await connection.execute(select(delivery.c.id).where(_messages(case, snapshot)))).scalars())
     for column, table in ((delivery.c.id, delivery), (delivery_attempt.c.delivery_id, delivery_attempt)):
         await connection.execute(update(table).where(column.in_(its)).values(sealed=EMPTY))
+    given_up = {"status": "exhausted", "ended_at": at, "claimed_by": None}
+    under_way = (delivery.c.id.in_(its), delivery.c.status == "pending")
+    await connection.execute(update(delivery).where(*under_way).values(given_up))
 
 
 def _messages(case: Case, snapshot: Snapshot) -> ColumnElement[bool]:
-    """By the receivers' own index; nobody is told of a request after its end but what its end itself brings."""
+    """By the receivers' own index; after its end nobody is told but what that brings, and what could not be delivered."""
     told = {*(each.agency_code for each in case.handoffs), *snapshot.subscriptions}
     return delivery.c.receiver.in_(told) & _made_meanwhile(delivery.c.id, case) & (delivery.c.request_id == case.id)
 
@@ -133,8 +139,8 @@ async def _drop_bodies(connection: AsyncConnection, case: Case) -> None:
 
 
 def _made_meanwhile(column: ColumnElement[Any], case: Case) -> ColumnElement[bool]:
-    first = least_id(case.request["registered_at"] - _SLACK)
-    return (column >= first) & (column < least_id(case.request["closed_at"] + _SLACK))
+    first = first_id(case.request["registered_at"] - _SLACK)
+    return (column >= first) & (column < first_id(case.request["closed_at"] + _SLACK))
 
 
 def _handoffs(case: Case) -> list[UUID]:

@@ -14,11 +14,6 @@ def new_id() -> UUID:
     return uuid7()
 
 
-def least_id(at: datetime) -> UUID:
-    """The least UUIDv7 of a millisecond (RFC 9562, 5.7)."""
-    return UUID(int=round(at.timestamp() * 1000) << 80)
-
-
 def now() -> datetime:
     """The present, timezone-aware UTC, in whole milliseconds so that every database keeps it exactly."""
     moment = datetime.now(UTC)
@@ -31,6 +26,6 @@ def utc_text(at: datetime) -> str:
 
 
 def first_id(since: datetime) -> UUID:
-    """The least key that is made at a moment (aware) or later."""
+    """The least key that is made at a moment (aware) or later (RFC 9562, 5.7)."""
     milliseconds = max(round(since.timestamp() * 1000), 0)
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))

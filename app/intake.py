@@ -39,6 +39,7 @@ _RECEIPT_TRIES = 5
 log = structlog.get_logger()
 
 
+@again_if_outdated
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
     """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued.
 

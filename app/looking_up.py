@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import select
@@ -22,6 +23,7 @@ _BY = {"id_number": ("id_mark", "identity"), "phone": ("phone_mark", "contact")}
 async def search(office: Office, key: Key, asked: LookUpIn, purpose: Purpose | None) -> dict[str, Any]:
     """The newest of those that a key reaches (`RequestsFound`). That somebody asked for help is told by this alone: each
     that is found is recorded as looked at. Raises `purpose_needed`, `unavailable`."""
+    looking.must_say(office, key, purpose)
     await office.registry.current()  # whose loading opens the vault
     given = plain(asked)
     (mark, group) = _BY["id_number" if asked.id_number is not None else "phone"]
@@ -34,6 +36,5 @@ async def search(office: Office, key: Key, asked: LookUpIn, purpose: Purpose | N
             (await connection.execute(reached.order_by(help_request.c.id.desc()).limit(_MOST_SHOWN))).mappings().all()
         )
         cases = [stored_case(connection, row) for row in rows]
-    for case in cases:
-        await looking.record(office, key, case, Way.SEARCH, (group,), purpose)
+    await asyncio.gather(*(looking.record(office, key, case, Way.SEARCH, (group,), purpose) for case in cases))
     return {"items": [presenting.request_summary(case.request) for case in cases]}

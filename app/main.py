@@ -53,7 +53,7 @@ from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
 from app.pages import answering, signing_in
-from app.process import start_when_possible
+from app.process import start_when_possible, worker_of
 from app.schemas import CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
@@ -67,7 +67,6 @@ from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.wire import from_json
-from app.worker import Worker
 
 log = structlog.get_logger()
 # Full collections walk every cached rule, agency and compiled statement; fewer of them halve the p99 under load.
@@ -168,7 +167,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     office.ledger.start()
     stopping = asyncio.Event()
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")
-    worker = Worker(settings, office.database, office.ledger, office.registry) if settings.embedded_worker else None
+    worker = worker_of(office) if settings.embedded_worker else None
     starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
     noting = asyncio.create_task(office.keys.keep_noting(stopping), name="keys-used")
     ringing = asyncio.create_task(inbox.keep_ringing(office, stopping), name="inboxes")

@@ -29,7 +29,7 @@ async def run_worker(settings: Settings) -> None:
     office.ledger.start()
     stopping = asyncio.Event()
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping))
-    worker = Worker(settings, office.database, office.ledger, office.registry)
+    worker = worker_of(office)
     starting = asyncio.create_task(start_when_possible(worker, stopping))
     await told_to_stop.wait()
     stopping.set()
@@ -38,6 +38,10 @@ async def run_worker(settings: Settings) -> None:
     await fresh
     await office.ledger.stop()
     await office.database.close()
+
+
+def worker_of(office: Office) -> Worker:
+    return Worker(office.settings, office.database, office.ledger, office.registry, office.files)
 
 
 async def start_when_possible(worker: Worker, stopping: asyncio.Event) -> None:

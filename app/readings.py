@@ -24,7 +24,7 @@ from app.bulk import insert_rows
 from app.db import Database, is_unavailable
 from app.deadlines import CHINA
 from app.hashchain import GENESIS, reading_hash
-from app.identifiers import least_id, new_id, now
+from app.identifiers import first_id, new_id, now
 from app.logs import describe
 from app.problems import unavailable
 from app.tables import alarm, reading
@@ -193,7 +193,7 @@ async def _page_after(connection: AsyncConnection, chain: UUID, number: int) -> 
 async def heads(connection: AsyncConnection, since: datetime, until: datetime) -> dict[UUID, tuple[int, bytes]]:
     """Of each chain that was written to in that time, its last number and hash then."""
     written = select(reading.c.chain, func.max(reading.c.number).label("number"))
-    written = written.where(reading.c.id >= least_id(since), reading.c.id < least_id(until)).group_by(reading.c.chain)
+    written = written.where(reading.c.id >= first_id(since), reading.c.id < first_id(until)).group_by(reading.c.chain)
     last_of = written.subquery()
     query = select(reading.c.chain, reading.c.number, reading.c.hash).join_from(
         reading, last_of, (reading.c.chain == last_of.c.chain) & (reading.c.number == last_of.c.number)

@@ -21,7 +21,7 @@ from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
 from app.escalation import sweep
 from app.expiry import keep_expiring
-from app.file_store import store_of
+from app.file_store import FileStore
 from app.file_sweep import keep_sweeping
 from app.identifiers import new_id, now
 from app.ledger import Ledger
@@ -38,12 +38,15 @@ log = structlog.get_logger()
 
 
 class Worker:
-    def __init__(self, settings: Settings, database: Database, ledger: Ledger, registry: Registry) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, ledger: Ledger, registry: Registry, files: FileStore | None
+    ) -> None:
         self.id = new_id()
         self._started_at = now()
         self._settings = settings
         self._database = database
         self._registry = registry
+        self._files = files
         self._courier = Courier(self.id, settings, database, ledger, registry)
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
@@ -64,7 +67,7 @@ class Worker:
             asyncio.create_task(following, name="chain"),
             asyncio.create_task(expiring, name="expiry"),
             asyncio.create_task(rooting, name="audit"),
-            asyncio.create_task(keep_sweeping(self._database, store_of(self._settings), self._stopping), name="files"),
+            asyncio.create_task(keep_sweeping(self._database, self._files, self._stopping), name="files"),
         ]
         if not self._database.is_sqlite:
             ring = self._database.bell.after_commit

@@ -555,7 +555,8 @@ def test_guardians_names_are_shown_to_nobody_unrecorded(county: County) -> None:
     county.coordinator.get(consents_of(county, receipt)).raise_for_status()
     seen = select(reading.c.way, reading.c.shown, reading.c.role)
     assert fetch(county.running.url, seen) == [], "there is none"
-    give(county, receipt, CHILD)
+    given = give(county, receipt, CHILD)
+    assert [each["guardian"] for each in given["consents"]] == [None] * len(given["consents"]), "nor where it was given"
     county.running.client("auditor").get(consents_of(county, receipt)).raise_for_status()
     assert fetch(county.running.url, seen) == [], "auditors see no names"
     county.coordinator.get(consents_of(county, receipt)).raise_for_status()

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from app import expiry, readings
 from app.db import Database
 from app.hashchain import GENESIS, event_hash, is_erased
-from app.identifiers import least_id, new_id, now
+from app.identifiers import first_id, new_id, now
 from app.keeping import KINDS, Period, last_night, parse_period
 from app.registry import Registry
 from app.sealing import NO_BOX
@@ -206,13 +206,17 @@ def rows_of_kind(url: str, kind: str) -> int:
     return len(fetch(url, select(table.c.id).where(table.c.sealed != b"")))
 
 
+def _refused_and_linked(county: County, handoff_: Seen) -> None:
+    link = f"/v1/handoffs/{handoff_['handoff_id']}/guest-links"
+    county.coordinator.post(link, json={"expires_in_hours": 1}, headers={"idempotency-key": "l"}).raise_for_status()
+    assert county.report(handoff_, "resumed").status_code == 409
+
+
 def some_of_everything(county: County) -> Seen:
     receipt, url = closed(county), county.running.url
     other = county.ask("education_aid")
     school = county.handoff(other, EDUCATION)
-    link = f"/v1/handoffs/{school['handoff_id']}/guest-links"
-    county.coordinator.post(link, json={"expires_in_hours": 1}, headers={"idempotency-key": "l"}).raise_for_status()
-    assert county.report(school, "resumed").status_code == 409
+    _refused_and_linked(county, school)
     (message,) = fetch(url, select(delivery.c.id).where(delivery.c.handoff_id == UUID(school["handoff_id"])))
     attempt = {"id": new_id(), "delivery_id": message["id"], "number": 1, "started_at": now(), "milliseconds": 1}
     raised = {"id": new_id(), "kind": "readings_per_hour", "actor": "key:x", "since": now(), "count": 61}
@@ -309,7 +313,7 @@ def test_a_sweep_that_was_killed_is_gone_on_with(county: County, tmp_path: Path)
     copies = [
         {
             **template,
-            "id": least_id(begun + timedelta(seconds=number)),
+            "id": first_id(begun + timedelta(seconds=number)),
             "receipt_number": f"{number:012}",
             "tracking_hash": number.to_bytes(32),
             "registered_at": begun,
@@ -382,6 +386,21 @@ def test_what_is_on_hold_is_never_erased_nor_are_its_messages(county: County) ->
     assert [row["sealed"] for row in fetch(url, select(legal_hold))] == [None]
     answer = county.coordinator.post(f"{path(held)}/hold", json={"reason": "x"})
     assert (answer.status_code, answer.json()["code"]) == (409, "already_erased")
+
+
+def test_what_a_hold_had_kept_goes_the_first_night_after_it(county: County) -> None:
+    url, kept = county.running.url, (callback_refused, guest_link)
+    receipt = county.ask("education_aid")
+    _refused_and_linked(county, county.handoff(receipt, EDUCATION))
+    before = count(url, *kept)
+    assert min(before.values()) > 0
+    county.coordinator.post(f"{path(receipt)}/hold", json={"reason": NOTE}).raise_for_status()
+    for _ in range(2):
+        sweep_at(url, now() + FAR)
+    assert count(url, *kept) == before
+    county.coordinator.post(f"{path(receipt)}/release", json={"reason": NOTE}).raise_for_status()
+    sweep_at(url, now() + FAR)
+    assert set(count(url, *kept).values()) == {0}
 
 
 def test_a_hold_ends_with_its_last_day_and_a_new_one_stands_in_its_place(county: County) -> None:
@@ -618,10 +637,18 @@ def test_a_restored_backup_is_erased_again(county: County, erased: tuple[Seen, d
     (old,) = before["help_request"]
     (key, sealed) = old["data_key"], old["sealed"]
     back = update(help_request).where(help_request.c.id == old["id"])
-    change(url, back.values(data_key=key, sealed=sealed, erased_at=None))  # as the backup had it
+    (message, *_) = before["delivery"]
+    under_way = {"sealed": message["sealed"], "status": "pending", "ended_at": None}
+    change(
+        url,  # as the backup had it
+        back.values(data_key=key, sealed=sealed, erased_at=None),
+        update(delivery).where(delivery.c.id == message["id"]).values(under_way),
+    )
     assert county.window.get(path(receipt)).json()["person"]["applicant"]["name"] == PERSONAL["name"]
     assert said("retention", "reapply", str(file), database=url) == "erased: 1, already: 0, open: 0, unknown: 0"
     assert row_of(url, receipt)["data_key"] is None
+    (given_up,) = fetch(url, select(delivery).where(delivery.c.id == message["id"]))
+    assert (given_up["status"], given_up["sealed"]) == ("exhausted", b""), "nobody is sent an empty message"
     assert "already: 1" in said("retention", "reapply", str(file), database=url)
     change(url, back.values(data_key=key, sealed=sealed, erased_at=None, status="in_progress", closed_at=None))
     done = one_window_here("retention", "reapply", str(file), database=url)
@@ -694,7 +721,7 @@ def test_the_sweep_reads_no_request_whose_time_has_not_come(county: County, back
     url = county.running.url
     template = row_of(url, ENDED[kind](county))
     rows = [
-        {**template, "id": least_id(now() + timedelta(seconds=n)), "receipt_number": f"{n:012}"}
+        {**template, "id": first_id(now() + timedelta(seconds=n)), "receipt_number": f"{n:012}"}
         | {"tracking_hash": n.to_bytes(32), "closed_at": now() + timedelta(hours=n)}
         for n in range(1, 2001)
     ]

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from app import signing
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
+from app.file_store import store_of
 
 LONG_ENOUGH = "a secret of tests, thirty-two and more"
 
@@ -296,6 +297,13 @@ def test_a_folder_that_does_not_exist_is_refused_with_a_sentence(tmp_path: Path)
     settings = load_settings(database_url=f"sqlite:///{tmp_path}/nowhere/rows.sqlite3")
     with pytest.raises(WrongSettingError, match=f"{PREFIX}DATABASE_URL"):
         settings.secret_bytes()
+
+
+def test_authorities_of_the_storage_that_cant_be_read_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    told = {"s3_url": "https://s3.example", "s3_bucket": "papers", "s3_key": "a", "s3_secret": "b"}
+    settings = load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3", **told, s3_ca=str(tmp_path / "none"))
+    with pytest.raises(WrongSettingError, match=f"{PREFIX}S3_CA"):
+        store_of(settings)
 
 
 def test_the_secret_is_not_shown_where_settings_are_printed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -248,13 +249,23 @@ def test_the_other_sessions_are_ended_by_a_button(service: Running) -> None:
     assert not is_signed_in(elsewhere.browser)
 
 
-def test_neither_passwords_nor_tokens_are_logged(service: Running, capfd: pytest.CaptureFixture[str]) -> None:
-    person = Person.made(service, "intake").signed_in()
-    person.password = "a wrong password of a person"
-    person.sign_in()
-    told = capfd.readouterr().err
-    for secret in (PASSWORD, person.password, person.login_name, *dict(person.browser.cookies).values()):
-        assert secret not in told
+def test_neither_passwords_nor_tokens_are_logged(database_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    process = serving.Service(database_url, "--no-worker", log=log, log_level="debug")
+    try:
+        process.wait_until("/health/live")
+        person = Person.made(Running(database_url, process.address), "intake").signed_in()
+        secrets = {PASSWORD, person.login_name, *dict(person.browser.cookies).values()}
+        person.password = "a wrong password of a person"
+        assert person.sign_in().status_code == 403
+        secrets |= {person.password, *dict(person.browser.cookies).values()}
+        person.browser.close()
+    finally:
+        process.stop()
+    written = log.read_text()
+    assert written.count('"answered"') > 3, "there is something to look through"
+    for secret in secrets:
+        assert secret not in written
 
 
 def test_whoever_the_provider_proves_is_signed_in(sso: Running, provider: Provider) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
-from app.identifiers import least_id
+from app.identifiers import first_id
 from app.problems import Problem
 from app.sealing import Box, vault_of
 from app.service_key import service_box
@@ -69,7 +69,7 @@ async def read(database: Database, handoff_id: UUID) -> Records:
         # By the agency's own index: an index by handoff would be paid for with every message.
         sent = select(delivery).where(
             delivery.c.receiver == own.agency_code,
-            delivery.c.id >= least_id(own.opened_at - _EARLIEST),
+            delivery.c.id >= first_id(own.opened_at - _EARLIEST),
             delivery.c.handoff_id == handoff_id,
         )
         deliveries = await _rows(connection, sent.order_by(delivery.c.id))

@@ -157,9 +157,10 @@ def kept(url: str) -> bytes:
 def test_no_dump_shows_anybody(database_url: str, county: County, tmp_path: Path) -> None:
     answers = live(county)
     until(lambda: fetch(database_url, select(delivery_attempt.c.id).where(delivery_attempt.c.status_code == 500)))
-    metrics = county.nobody.get("/metrics").text
+    metrics = county.coordinator.get("/metrics").raise_for_status().text
     log = (tmp_path / "log").read_bytes()
     assert found_in(kept(database_url)) == set()
+    assert b'"answered"' in log
     assert found_in(log) == set()
     assert found_in(metrics.encode()) == set()
     assert found_in("\n".join(answers).encode()) <= {"material"}, "what is needed of the person is said to the person"
