@@ -51,7 +51,7 @@ CHINESE = re.compile("[一-鿿]")
 LAYERS = (
     "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs "
     "master_keys metrics problem_kinds problems refusals roles sealed_files sealing storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle masks merkle "
     "province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_subscriptions tables",
@@ -75,7 +75,7 @@ LAYERS = (
     "sign_ins tabling working_days",
     "catalogue debts docket drafting forgetting holds looking_up papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
-    "audit conference endpoint_rows",
+    "audit conference endpoint_rows forms",
     "endpoints issuing staff subscriptions",
     "process worker",
     "api",
