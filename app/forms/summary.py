@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.forms.finding import counts, place_name
@@ -143,7 +143,8 @@ def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
 def _part_of(place: str | None) -> ColumnElement[str]:
     """The divisions of the next level in a place, or the place itself."""
     digits = next((each for each in _DEPTHS if each > len(place or "")), _DEPTHS[-1])
-    return func.substr(help_request.c.division_code, 1, digits)
+    # Written out: PostgreSQL takes two parameters of the same value for two different things to group by.
+    return func.substr(help_request.c.division_code, literal_column("1"), literal_column(str(digits)))
 
 
 def _is_there(place: str, key: Key, snapshot: Snapshot) -> bool:
