@@ -95,6 +95,10 @@ ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/
 # Where a person signs in, and what a session alone opens.
 SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
+# Papers for whoever signed in: the pages ask for the session themselves.
+FORMS = {"/forms", "/forms/summary", "/forms/requests/{request_id}"}
+FORMS |= {f"/forms/requests/{{request_id}}/{each}" for each in ("register", "notice", "receipt")}
+FORMS |= {f"/forms/handoffs/{{handoff_id}}/{each}" for each in ("letter", "reply")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
@@ -103,6 +107,7 @@ OPEN = {
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
     *SIGNING_IN,
+    *FORMS,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 

@@ -25,6 +25,7 @@ from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.receipts import spoken, token_hash, tracking_token
+from app.routing.rules import Role
 from app.tables import event
 from app.timeline import Case, load
 
@@ -49,14 +50,15 @@ async def receipt(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
             case.record(PRINTED, desk.at, key.actor, data={"with_code": token is not None})
             await write_units(connection, [finish(case, desk.snapshot)])
     number = case.request["receipt_number"]
-    parts = [each for each in case.handoffs if each.status not in _OVER]
+    leads = [each for each in case.handoffs if each.role is Role.LEAD and each.status not in _OVER]
     return {
         **heading(case, desk.snapshot),
         "spoken": spoken(number),
         "token": token,
         "status": case.status,
+        # Of each need whoever answers for its result; who helps with it stands in the notice.
         "handoffs": [
-            {**part_of(each, desk.snapshot), "need": presenting.named(desk.snapshot.needs[each.need])} for each in parts
+            {**part_of(each, desk.snapshot), "need": presenting.named(desk.snapshot.needs[each.need])} for each in leads
         ],
         # Whoever hurts somebody may find the paper at home.
         "is_delicate": case.request["emergency"] == Kind.VIOLENCE,

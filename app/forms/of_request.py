@@ -53,7 +53,8 @@ async def notice(office: Office, key: Key, request_id: UUID, purpose: Purpose | 
     case, snapshot, papers = await _opened(office, key, request_id)
     applicant, helper = case.person["applicant"], case.person.get("helper") or {}
     number = applicant.get("id_number")
-    await looking.record(office, key, case, Way.REQUEST, ("identity",), purpose)
+    groups = ("identity", "contact") if helper.get("name") else ("identity",)
+    await looking.record(office, key, case, Way.REQUEST, groups, purpose)
     return {
         **heading(case, snapshot),
         "taken_in_by": await _taken_in_by(office, case),
