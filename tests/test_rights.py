@@ -20,7 +20,7 @@ from app.tables import api_key
 from tests import serving
 from tests.examples import a_request
 from tests.running import Running
-from tests.test_house import ANSWERING, SIGNING_IN
+from tests.test_house import ANSWERING, FORMS, SIGNING_IN
 from tests.watching import fetch, until
 
 ANYONE = frozenset(KeyRole) | {None}
@@ -191,7 +191,7 @@ def test_every_route_is_in_the_table(service: Running) -> None:
     assert documented == ALLOWED.keys()
     routes = create_app(serving.settings_for(service.url)).routes
     hidden = {route.path for route in routes if not getattr(route, "include_in_schema", False)}  # type: ignore[attr-defined]
-    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN, (
+    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN | FORMS, (
         "a route outside the document is walked by nobody"
     )
 

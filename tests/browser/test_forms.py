@@ -10,10 +10,10 @@ import pikepdf
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.browsing import DESK, PHONE, Looking
-from tests.county import EDUCATION, County, Seen, signed
+from tests.browser.browsing import DESK, Looking
+from tests.county import EDUCATION, County, Seen
 from tests.examples import a_consent, a_request_in_full
-from tests.people import PASSWORD, Person
+from tests.people import Person
 
 MILLIMETRE = 72 / 25.4
 A4, A4_WIDE, ROLL = (210, 297), (297, 210), (80, 297)
