@@ -24,7 +24,7 @@ from app.lifecycle import RequestStatus
 from app.marks import marks_of
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
-from app.receipts import first_tracking_token, new_receipt_number, spoken, token_hash, tracking_token
+from app.receipts import new_receipt_number, spoken, token_hash, token_that_opens, tracking_token
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.reserved_numbers import Taken
@@ -245,10 +245,8 @@ async def _first_receipt(office: Office, repeat: Repeat) -> bytes | None:
             return None
         of_request = select(help_request.c.receipt_number, help_request.c.tracking_hash)
         kept = (await connection.execute(of_request.where(help_request.c.id == row.request_id))).one()
-    token = tracking_token(office.secret, kept.receipt_number)
-    if token_hash(token) != kept.tracking_hash:
-        token = first_tracking_token(office.secret, row.request_id.bytes)
-    return with_token(row.answer, token)
+    token = token_that_opens(office.secret, kept.receipt_number, row.request_id.bytes, kept.tracking_hash)
+    return with_token(row.answer, token or tracking_token(office.secret, kept.receipt_number))
 
 
 def with_token(answer: bytes, token: str) -> bytes:

@@ -53,8 +53,8 @@ LAYERS = (
     "app cleaning config config_sign_in db door_settings envelopes file_store identifiers inboxes key_settings listening "
     "logs master_keys metrics problem_kinds problem_kinds_kiosks problems qr refusals roles sealed_files sealing "
     "storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
-    "province purposes receipts receivers routing signing turns",
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle masks "
+    "merkle province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_kiosks schemas_subscriptions "
     "tables",
@@ -79,7 +79,7 @@ LAYERS = (
     "sign_ins tabling working_days",
     "catalogue debts docket drafting forgetting holds kiosk_pack looking_up papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
-    "audit conference endpoint_rows",
+    "audit conference endpoint_rows forms",
     "endpoints issuing staff subscriptions",
     "process worker",
     "api",
@@ -99,6 +99,10 @@ ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/
 # Where a person signs in, and what a session alone opens.
 SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
+# Papers for whoever signed in: the pages ask for the session themselves.
+FORMS = {"/forms", "/forms/summary", "/forms/requests/{request_id}"}
+FORMS |= {f"/forms/requests/{{request_id}}/{each}" for each in ("register", "notice", "receipt")}
+FORMS |= {f"/forms/handoffs/{{handoff_id}}/{each}" for each in ("letter", "reply")}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
@@ -108,6 +112,7 @@ OPEN = {
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
     *SIGNING_IN,
+    *FORMS,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 
