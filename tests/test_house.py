@@ -103,6 +103,8 @@ SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
 FORMS = {"/forms", "/forms/summary", "/forms/requests/{request_id}"}
 FORMS |= {f"/forms/requests/{{request_id}}/{each}" for each in ("register", "notice", "receipt")}
 FORMS |= {f"/forms/handoffs/{{handoff_id}}/{each}" for each in ("letter", "reply")}
+# Of devices, for whoever signed in.
+KIOSKS = {"/kiosks", "/kiosks/{kiosk_id}/revoke"}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
@@ -113,6 +115,7 @@ OPEN = {
     *ANSWERING,
     *SIGNING_IN,
     *FORMS,
+    *KIOSKS,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 

@@ -31,6 +31,7 @@ _CATALOGUE = "forms"
 _ROLL = "80mm"
 _SHEETS = {"": ("paper.css", "a4.css"), _ROLL: ("paper.css", "roll.css"), "wide": ("paper.css", "a4.css", "wide.css")}
 _ASKED = ("paper", "brief", "blank", "purpose", "month", "place", "lang")
+_NO_PICTURE = {"modules": 0, "path": ""}
 _IN_TABLES = ("household", "obligors", "consents")
 _STALE = Text("页面已过时,请重新提交。", "The page was out of date; please submit it again.")
 _NO_NUMBER = Text(
@@ -117,7 +118,7 @@ async def receipt(request: Request, request_id: str) -> Response:
         asked = visit.asked("brief")
         brief = asked == "1" or (seen["is_delicate"] and asked != "0")
         told = {
-            "picture": drawn(f"{address}/{seen['token']}") if seen["token"] else {},
+            "picture": drawn(f"{address}/{seen['token']}") if seen["token"] else _NO_PICTURE,
             "address": address,
             "brief": brief,
         }
