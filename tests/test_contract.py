@@ -52,6 +52,7 @@ def _keys_by_tag(url: str) -> str:
         "routing": (KeyRole.COORDINATOR, None),
         "calendar": (KeyRole.COORDINATOR, None),
         "keys": (KeyRole.SECURITY, None),
+        "kiosks": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),
     }
     # Nothing is learnt by waiting: the operation of its own goes before that of its tag.
@@ -64,6 +65,10 @@ headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.AGENCY, AGEN
 [[operations]]
 include-name = "POST /v1/emergencies"
 headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.INTAKE)}", Prefer = "wait=0" }}
+
+[[operations]]
+include-path-regex = "^/v1/kiosk(/|$)"
+headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.KIOSK)}" }}
 """
     return inbox + "\n".join(
         f'[[operations]]\ninclude-tag = "{tag}"\n'
