@@ -139,14 +139,14 @@ def test_what_does_not_open_is_refused_with_one_plain_word_and_nothing_of_it_is_
             answer = send(device, content, path)
             found[what] = (answer.status_code, answer.json()["code"])
             assert PERSONAL["name"] not in answer.text
-    assert found == dict.fromkeys(wrong, (400, "sealed_body_refused"))
+    assert found == dict.fromkeys(wrong, (422, "sealed_body_refused"))
     assert count(service.url, help_request)["help_request"] == 0
 
 
 def test_a_kid_that_nobody_has_is_told_apart_since_the_device_can_mend_it(service: Running) -> None:
     device = paired(service)
     answer = send(device, sealed({**sealing_key(device), "kid": "A" * 43}, b"{}"))
-    assert (answer.status_code, answer.json()["code"]) == (400, "sealing_key_unknown")
+    assert (answer.status_code, answer.json()["code"]) == (422, "sealing_key_unknown")
     other = ECKey.generate_key("P-256", private=False).as_dict(private=False)
     key = {**sealing_key(device), "x": str(other["x"]), "y": str(other["y"])}
     assert send(device, sealed(key, b"{}")).json()["code"] == "sealed_body_refused", "our kid, another's key"
@@ -222,7 +222,7 @@ def test_a_sealed_file_is_held_to_its_limits(run_service: Callable[..., Running]
         "empty": (sealed(key, b""), (422, "validation_failed")),
         "unknown field": (sealed(key, photo, file={"x": 1}), (422, "validation_failed")),
         "unknown material": (sealed(key, photo, file={"material": "nothing"}), (422, "validation_failed")),
-        "tampered": (sealed(key, photo)[:-1] + b"~", (400, "sealed_body_refused")),
+        "tampered": (sealed(key, photo)[:-1] + b"~", (422, "sealed_body_refused")),
     }
     for what, (content, expected) in wrong.items():
         answer = send(device, content, path)
