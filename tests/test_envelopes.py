@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -285,3 +287,11 @@ def test_an_envelope_is_opened_by_our_own_hand_as_by_the_library_that_made_it() 
         asyncio.run(opened(made, {"k": key}, 6))
     assert refused.value.code == "body_too_large"
     assert envelopes.kid_of(made) == "k"
+
+
+def test_the_worked_example_of_the_guide_works(service: Running) -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "kiosk.md").read_text("utf-8")
+    (example,) = re.findall(r"<!-- the worked example; a test runs it -->\n```python\n(.*?)```", guide, re.DOTALL)
+    key = paired(service).headers["authorization"].removeprefix("Bearer ")
+    exec(compile(example, "docs/kiosk.md", "exec"), {"SERVICE": service.address, "KEY": key})
+    assert count(service.url, help_request)["help_request"] == 1
