@@ -18,10 +18,11 @@ AGENCY = "360803-civil-affairs"
 
 # Every call gets its key from us: one that is generated without is answered like any other, and rightly so.
 # What JSON Schema has no word for is refused with 422: codes that do not exist, check digits, a cursor that is none.
+# What a file is is found by its content (415).
 # A change needs the entity tag that was read (412, 428), and an endpoint is not tried all the time (429).
 CHECKS = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "428", "429"]
+expected-statuses = ["2xx", "401", "403", "404", "409", "412", "415", "422", "428", "429"]
 
 # What is longer than it may be can be too large as a whole, too: 413.
 [checks.negative_data_rejection]
