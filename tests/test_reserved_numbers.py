@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,14 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from app.deadlines import china_day
-from app.identifiers import first_id, now
+from app.identifiers import first_id, new_id, now
 from app.receipts import is_device_number, new_device_number, new_receipt_number, token_hash
+from app.reserved_numbers import is_refused, unused_lately
 from app.tables import help_request, idempotency, reserved_number
 from tests import serving
 from tests.devices import new_key, numbers, paired
 from tests.examples import TOWNSHIP, a_request
+from tests.plans import plan_of
 from tests.running import Running
 from tests.watching import change, count, fetch
 
@@ -237,3 +240,20 @@ def test_a_repeat_of_what_was_answered_before_devices_had_numbers_shows_a_token_
     again = window.post("/v1/requests", json=a_request(), headers=key).json()
     assert again == {**first, "tracking_token": of_old}
     assert json.loads(service.client(None).get(f"/v1/track/{of_old}").text)["receipt_number"] == first["receipt_number"]
+
+
+@pytest.mark.parametrize("query", [is_refused(new_id(), "167871747388"), unused_lately(new_id(), now())])
+def test_whether_a_number_is_free_is_found_by_index_however_many_there_were(database_url: str, query: Any) -> None:
+    plan = plan_of(database_url, query, empty=True)
+    assert not re.search("SCAN (help_request|reserved_number)|Seq Scan|TEMP B-TREE", plan), plan
+
+
+def test_a_device_whose_key_was_replaced_keeps_its_numbers(service: Running) -> None:
+    device = paired(service)
+    (one,) = numbers(device)
+    security = service.client("security")
+    path = f"/v1/keys/{device.headers['x-kiosk-id']}/replace"
+    made = security.post(path, json={"name": "the same in another box", "overlap_hours": 0})
+    assert made.status_code == 201, made.text
+    box = service.client(None, authorization=f"Bearer {made.json()['key']}")
+    assert ask(box, one["receipt_number"])["receipt_number"] == one["receipt_number"]
