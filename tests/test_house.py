@@ -72,7 +72,7 @@ LAYERS = (
     "answers_coordination",
     "delivery",
     "explaining gates shown",
-    "checks handoffs presenting returns rights year_notice",
+    "checks handoffs mending presenting returns rights year_notice",
     "escalation versions",
     "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
     "intake kiosks looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "

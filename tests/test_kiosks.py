@@ -17,7 +17,7 @@ from app.kiosk_pack import situations
 from app.tables import api_key, kiosk_pairing, sign_in_address
 from tests.commands import one_window_here, refused, said
 from tests.devices import code_for, new_key, numbers, paired
-from tests.examples import TOWNSHIP, a_request
+from tests.examples import TOWNSHIP, a_consent, a_request
 from tests.people import Person
 from tests.running import Running
 from tests.test_attachments import a_photo
@@ -360,3 +360,63 @@ def test_every_need_of_a_situation_is_in_the_catalogue(service: Running) -> None
 def test_no_wrong_code_is_remembered_by_address(service: Running) -> None:
     pair(service, WRONG)
     assert fetch(service.url, select(sign_in_address)) == []
+
+
+# ---- what can't be right ----
+
+
+def test_what_a_device_sends_is_taken_in_though_it_can_not_be_right(service: Running) -> None:
+    device = paired(service)
+    wrong = {
+        "division_code": "999999",
+        "applicant": {
+            "name": "测试甲",
+            "id_number": "123",
+            "phone": "1",
+            "birth_date": "2150-01-01",
+            "bank_account": {"number": "x"},
+        },
+        "facts": {"disaster_date": "2150-01-01"},
+        "needs": [
+            {"code": "legal_aid", "details": "一"},
+            {"code": "legal_aid", "details": "二"},
+            {"code": "no_such_need", "details": "三"},
+            {"code": "nor_this", "details": "四"},
+        ],
+        "consents": [
+            a_consent("medical_data", "household/7"),
+            a_consent("medical_data", "applicant", text_version=999),
+            a_consent("medical_data", "applicant", given_at="2150-01-01T00:00:00Z"),
+            a_consent("sensitive", "applicant"),
+        ],
+    }
+    answer = device.post("/v1/requests", json=a_request(**wrong), headers=new_key())
+    assert answer.status_code == 201, answer.text
+    warned = {(each["pointer"], each["code"]) for each in answer.json()["warnings"]}
+    assert warned >= {
+        ("/division_code", "unknown_division"),
+        ("/applicant/id_number", "id_number_shape"),
+        ("/applicant/phone", "phone_malformed"),
+        ("/applicant/birth_date", "birth_date_in_future"),
+        ("/applicant/bank_account/number", "bank_account_malformed"),
+        ("/facts/disaster_date", "disaster_date_in_future"),
+        ("/needs/1/code", "need_listed_twice"),
+        ("/needs/2/code", "unknown_need"),
+        ("/consents/0/person", "consent_person_not_listed"),
+        ("/consents/1/text_version", "unknown_consent_text"),
+        ("/consents/2/given_at", "given_at_in_future"),
+    }
+    seen = service.client("coordinator").get(f"/v1/requests/{answer.json()['request_id']}").json()
+    assert seen["division_code"] == TOWNSHIP
+    needs = {each["code"]: each["details"] for each in seen["person"]["needs"]}
+    assert needs == {"legal_aid": "一\n二", "undetermined": "三\n四"}
+    assert [each["purpose"] for each in seen["person"]["consents"]] == ["medical_data", "sensitive"]
+    assert seen["person"]["applicant"]["id_number"] == "123"
+
+
+def test_what_has_not_the_shape_of_a_request_is_refused_and_a_window_is_told_of_each_fault(service: Running) -> None:
+    device, window = paired(service), service.client("intake")
+    assert device.post("/v1/requests", json={**a_request(), "needs": []}).status_code == 422
+    wrong = a_request(applicant={"phone": "1"})
+    assert window.post("/v1/requests", json=wrong).status_code == 422
+    assert device.post("/v1/requests", json=wrong).status_code == 201
