@@ -10,12 +10,11 @@ from uuid import UUID
 
 import httpx
 import pytest
-import segno
 from sqlalchemy import select, update
 
 from app.forms import of_receipt
-from app.forms.qr import path_of
 from app.identifiers import now
+from app.qr import drawn
 from app.tables import event, help_request, reading, staff_account
 from tests import serving
 from tests.county import EDUCATION, County, Seen
@@ -311,32 +310,14 @@ def test_the_receipt_says_number_code_next_step_and_telephone_and_nothing_of_the
         assert handoff["agency_name_en"] in page
         assert handoff["agency_phone"] in page
     address = f"{county.running.address}/track/{taken['tracking_token']}"
-    modules, path = path_of(address)
-    assert f'viewBox="0 0 {modules} {modules}"' in page
-    assert f'<path d="{path}">' in page
+    code = drawn(address)
+    assert f'viewBox="0 0 {code["modules"]} {code["modules"]}"' in page
+    assert f'<path d="{code["path"]}">' in page
     assert taken["tracking_token"] not in page, "it is in the code alone"
     brief = shown(of_request(clerk, taken, "receipt?brief=1"))
     for handoff in taken["handoffs"]:
         assert handoff["agency_name_en"] not in brief
     assert taken["receipt_number_spoken"] in brief
-
-
-def test_the_path_of_a_code_draws_its_modules() -> None:
-    text = f"https://one-window.example.gov.cn/track/{'A' * 27}"
-    modules, path = path_of(text)
-    drawn = {
-        (int(x) + more, int(y))
-        for x, y, length in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", path)
-        for more in range(int(length))
-    }
-    dark = {
-        (x, y)
-        for y, row in enumerate(segno.make(text, error="m", micro=False).matrix_iter(border=4))
-        for x, module in enumerate(row)
-        if module
-    }
-    assert drawn == dark
-    assert modules == 8 + len(segno.make(text, error="m", micro=False).matrix)
 
 
 def test_the_code_is_for_whoever_took_the_request_in(county: County, clerk: Person, taken: Seen) -> None:

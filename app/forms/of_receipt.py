@@ -5,7 +5,6 @@ That it was printed stands in the timeline, where the person sees it too.
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +23,7 @@ from app.ledger import write_units
 from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem
-from app.receipts import spoken, token_hash, tracking_token
+from app.receipts import spoken, token_that_opens
 from app.routing.rules import Role
 from app.tables import event
 from app.timeline import Case, load
@@ -70,8 +69,8 @@ def _token(office: Office, key: Key, case: Case) -> str | None:
     """None, too, where the secret was changed since: a code that leads nowhere is not printed."""
     if key.role not in rights.TAKE_IN or case.request["registered_by"] != key.holder:
         return None
-    token = tracking_token(office.secret, case.id)
-    return token if hmac.compare_digest(token_hash(token), case.request["tracking_hash"]) else None
+    request = case.request
+    return token_that_opens(office.secret, request["receipt_number"], case.id.bytes, request["tracking_hash"])
 
 
 async def _printed_since(connection: AsyncConnection, case: Case, key: Key, since: datetime) -> bool:

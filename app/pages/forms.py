@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from app.forms import finding, of_handoff, of_receipt, of_request, qr, summary
+from app.forms import finding, of_handoff, of_receipt, of_request, summary
 from app.forms.months import month_of, parse_month
 from app.identifiers import now
 from app.keys import KeyRole
@@ -22,6 +22,7 @@ from app.pages.telling import told_on_a_page
 from app.pages.visits import Visit, at_desk, said_of
 from app.problems import Problem, Text
 from app.purposes import Purpose
+from app.qr import drawn
 from app.receipts import is_receipt_number, spoken
 from app.registry import Snapshot
 
@@ -30,6 +31,7 @@ _CATALOGUE = "forms"
 _ROLL = "80mm"
 _SHEETS = {"": ("paper.css", "a4.css"), _ROLL: ("paper.css", "roll.css"), "wide": ("paper.css", "a4.css", "wide.css")}
 _ASKED = ("paper", "brief", "blank", "purpose", "month", "place", "lang")
+_NO_PICTURE = {"modules": 0, "path": ""}
 _IN_TABLES = ("household", "obligors", "consents")
 _STALE = Text("页面已过时,请重新提交。", "The page was out of date; please submit it again.")
 _NO_NUMBER = Text(
@@ -113,10 +115,13 @@ async def receipt(request: Request, request_id: str) -> Response:
     async def show(visit: Visit) -> Response:
         seen = await of_receipt.receipt(visit.office, visit.key, _id(request_id))
         address = f"{signed_in.origin(request, visit.office)}{signed_in.base(visit.office)}/track"
-        modules, path = qr.path_of(f"{address}/{seen['token']}") if seen["token"] else (0, "")
         asked = visit.asked("brief")
         brief = asked == "1" or (seen["is_delicate"] and asked != "0")
-        told = {"picture": {"modules": modules, "path": path}, "address": address, "brief": brief}
+        told = {
+            "picture": drawn(f"{address}/{seen['token']}") if seen["token"] else _NO_PICTURE,
+            "address": address,
+            "brief": brief,
+        }
         return _paper(visit, "form_receipt.html", seen | told, back=request_id, on_roll=True)
 
     return await at_desk(request, show, _refused)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from app import oidc, passwords, sessions, sign_ins
 from app.api import browsers
 from app.api.access import office_of
+from app.api.kiosks import PAIR
 from app.forms import finding
 from app.identifiers import now
 from app.logs import describe
@@ -237,6 +238,7 @@ async def _account(
         here=f"{base(office)}/account",
         form=sessions.csrf_token(office, session.token),
         session=session,
+        pairs=session.key.role in PAIR,
         prints=finding.prints_handoffs(session.key) or finding.counts(session.key),
         role=ROLES[session.key.role],
         division=division,
