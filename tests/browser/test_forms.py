@@ -130,7 +130,7 @@ def test_an_ordinary_request_from_its_number_to_each_of_its_papers(
     page = page_of(new_page, clerk, viewport=PHONE)
     asked = f"lang={language}"
     page.goto(f"{county.running.address}/account?{asked}")
-    page.locator("main a").first.click()
+    page.locator("main a[href*='/forms']").click()
     page.wait_for_url("**/forms?*")
     looking.finds_no_fault(page)
     looking.picture(page, f"forms-{language}")
