@@ -95,12 +95,15 @@ ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/
 # Where a person signs in, and what a session alone opens.
 SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
+# What a machine in a hall shows, and has for the time without a line.
+KIOSK_FILES = {"/kiosk", "/kiosk/", "/kiosk/{file}", "/kiosk/voices.json", "/kiosk/voices/{language}/{recording}"}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
     *("/v1/public/audit-roots", "/v1/public/audit-roots/{day}"),
     "/v1/attachments/file/{token}",  # by a link, which somebody with a key asked for
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
+    *KIOSK_FILES,
     *ANSWERING,
     *SIGNING_IN,
 }

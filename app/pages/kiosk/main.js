@@ -1,0 +1,179 @@
+// The machine in the hall: one screen at a time, one visit at a time, and nothing of it left behind.
+import { questionScreen } from "/kiosk/asking.js";
+import { cameraScreen } from "/kiosk/camera.js";
+import { checkScreen } from "/kiosk/checking.js";
+import { device, freshen, nextNumber, wake } from "/kiosk/device.js";
+import { element } from "/kiosk/element.js";
+import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
+import { watchIdle } from "/kiosk/idle.js";
+import { pairingScreen } from "/kiosk/pairing.js";
+import { after, asked, needs, newVisit } from "/kiosk/questions.js";
+import { counts, put, sendWaiting, sent } from "/kiosk/queue.js";
+import { receiptScreen } from "/kiosk/receipt.js";
+import { emergencyBody, requestBody } from "/kiosk/request.js";
+import { sealJson } from "/kiosk/sealing.js";
+import { findVoices, hush, say } from "/kiosk/speaking.js";
+import { startScreen } from "/kiosk/start.js";
+import { _, loadTexts } from "/kiosk/texts.js";
+import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
+
+const FRESH_EVERY = 600_000;
+const SCREENS = {
+  pairing: pairingScreen,
+  start: startScreen,
+  check: checkScreen,
+  receipt: receiptScreen,
+  emergency: emergencyScreen,
+  alarm: alarmScreen,
+  camera: cameraScreen,
+};
+const main = document.getElementById("screen");
+let leave;
+let began = 0;
+
+const desk = {
+  visit: newVisit(),
+  at: "start",
+  before: null, // the screen that the red button was pressed on
+  changing: false,
+  paper: null, // of the camera
+  receipt: null,
+  line: { waiting: 0, aside: 0 },
+  device,
+  show,
+  answer,
+  back,
+  finish,
+  raise,
+  wipe,
+  repeat: () => say(...spoken()),
+};
+
+/** Draw a screen and put the focus on its heading, from where the keyboard and a screen reader go on. */
+function show(name, { focus } = {}) {
+  leave?.();
+  hush();
+  desk.at = name;
+  const made = (SCREENS[name] ?? questionScreen)(desk, name);
+  leave = made.leave;
+  const heading = element("h1", { tabindex: "-1", id: "heading" }, made.title);
+  main.replaceChildren(...(made.above ?? []), heading, ...made.body);
+  main.className = made.name ?? name.replace(":", "-");
+  document.title = [made.title, _("一门受理")].join(" · ");
+  drawTools(desk);
+  drawFoot(desk);
+  window.scrollTo(0, 0);
+  (focus ? document.getElementById(focus) : heading)?.focus({ preventScroll: !focus });
+  made.shown?.();
+  performance.measure("step", { start: began || performance.now(), detail: name });
+  desk.spoken = [name.replace(":", "-"), [made.title, made.hint, made.say].filter(Boolean).join("。")];
+  desk.repeat();
+}
+
+const spoken = () => desk.spoken ?? ["start", ""];
+
+/** Keep the answer to a question (null: skipped), and go on. */
+function answer(id, question, value) {
+  question.set(desk.visit, value);
+  if (!desk.visit.answered.includes(id)) desk.visit.answered.push(id);
+  if (id === "number" && value === null) desk.visit.nameFromCard = false;
+  show(after(id, desk.visit, device.pack, desk.changing));
+}
+
+function back() {
+  if (desk.at === "emergency" || desk.at === "alarm") return show(desk.before ?? "start");
+  if (desk.at === "camera") return show("papers");
+  if (desk.changing && desk.at !== "check") return show("check");
+  const ids = asked(desk.visit, device.pack);
+  if (desk.at === "check") return show(ids.at(-1));
+  const at = ids.indexOf(desk.at);
+  return at > 0 ? show(ids[at - 1]) : wipe();
+}
+
+/** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
+async function finish() {
+  const { visit } = desk;
+  const number = await nextNumber();
+  const body = requestBody(visit, device.pack, number, new Date());
+  const id = crypto.randomUUID();
+  const at = Date.now();
+  const photos = visit.photos.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at, sealed }));
+  const sealed = await sealJson(body, device.pack.sealing_key);
+  await put([{ id, kind: "request", at, sealed }, ...photos]);
+  if (desk.visit !== visit) return; // wiped meanwhile: it is taken all the same
+  desk.receipt = { id, number, at: new Date(at), needs: needs(visit, device.pack), photos: photos.length, sent: false };
+  desk.visit = newVisit();
+  desk.changing = false;
+  show("receipt");
+  sendWaiting();
+}
+
+/** An emergency, sealed and sent ahead of everything else. */
+async function raise(kind, label) {
+  const number = await nextNumber();
+  const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
+  const id = crypto.randomUUID();
+  await put([{ id, kind: "emergency", at: Date.now(), sealed: await sealJson(body, device.pack.sealing_key) }]);
+  desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
+  show("alarm");
+  sendWaiting();
+}
+
+/** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
+function wipe() {
+  Object.assign(desk, { visit: newVisit(), before: null, changing: false, paper: null, receipt: null, spoken: null });
+  sessionStorage.clear();
+  history.replaceState(null, "", "/kiosk/");
+  modesAsAtFirst();
+  show(device.pack ? "start" : "pairing");
+}
+
+async function moved() {
+  desk.line = await counts();
+  drawFoot(desk);
+}
+
+function taken({ detail }) {
+  if (desk.receipt?.id !== detail.id) return;
+  const another = detail.told.warnings?.some((each) => each.code === "receipt_number_replaced");
+  desk.receipt.sent = true;
+  if (another || !desk.receipt.number) {
+    desk.receipt.number = { receipt_number_spoken: detail.told.receipt_number_spoken, qr: null };
+    desk.receipt.replaced = another;
+  }
+  if (["receipt", "alarm"].includes(desk.at)) show(desk.at, { focus: document.activeElement?.id });
+}
+
+async function lineBack() {
+  drawFoot(desk);
+  if (!navigator.onLine) return;
+  await Promise.all([sendWaiting(), freshen()]);
+  drawFoot(desk);
+}
+
+async function open() {
+  for (const kind of ["click", "submit"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
+  history.replaceState(null, "", "/kiosk/");
+  await Promise.all([loadTexts(), wake()]);
+  show(device.pack ? "start" : "pairing");
+  desk.line = await counts();
+  drawFoot(desk);
+  sent.addEventListener("moved", moved);
+  sent.addEventListener("taken", taken);
+  for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
+  watchIdle({ isOver: () => ["start", "pairing"].includes(desk.at) && !main.querySelector("input"), wipe });
+  setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
+  await Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
+}
+
+/** Files for the time without a line; new ones are taken when nobody is in the middle of something. */
+async function keepFiles() {
+  const workers = navigator.serviceWorker;
+  if (!workers) return;
+  const first = !workers.controller;
+  workers.addEventListener("controllerchange", () => !first && desk.at === "start" && location.reload());
+  const registered = await workers.register("/kiosk/sw.js", { scope: "/kiosk/" }).catch(() => null);
+  setInterval(() => registered?.update().catch(() => null), FRESH_EVERY);
+}
+
+open();
