@@ -4,7 +4,7 @@ import { papersAsked } from "/kiosk/camera.js";
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
 import { asked, question } from "/kiosk/questions.js";
-import { _ } from "/kiosk/texts.js";
+import { _, inARow } from "/kiosk/texts.js";
 import { dated, typed } from "/kiosk/typing.js";
 
 const KINDS = { choice: chosen, choices: several, card: cardAsked, papers: papersAsked, date: dated };
@@ -19,8 +19,8 @@ export function questionScreen(desk, id) {
     ...made,
     title: asking.title,
     hint: asking.hint,
-    say: asking.choices?.map((each) => each.label).join("，"),
-    name: `question ${asking.kind}`,
+    say: asking.choices && inARow(asking.choices.map((each) => each.label)),
+    name: `question asks-${asking.kind}`,
     above: [element("p", { class: "progress" }, progress), ...(made.above ?? [])],
     body: [
       asking.hint && element("p", { class: "hint" }, asking.hint),

@@ -29,10 +29,10 @@ export function emergencyScreen(desk) {
     name: "emergency",
     body: [
       wrong,
-      numbers(pack),
       element("p", { class: "hint" }, pack ? hint : _("这台机器还没有启用，请打电话。")),
       pack && choices,
       element("div", { class: "ways" }, button({ id: "back", onclick: desk.back }, picture("back"), _("返回"))),
+      numbers(pack),
     ],
   };
 }
@@ -52,7 +52,7 @@ export function alarmScreen(desk) {
       element("p", { class: away ? "summary" : "hint" }, hint),
       numbers(pack),
       element("ul", { class: "advice" }, ...advice.map((each) => element("li", {}, inLanguage(each)))),
-      element("p", { class: "sent", role: "status" }, state(receipt)),
+      element("p", { class: "sent", role: "status" }, element("span", {}, state(receipt))),
       ...numbered(receipt),
       ...whom(pack),
       element("p", {}, _("按错了，也请打这个电话说一声。")),

@@ -9,7 +9,7 @@ import { watchIdle } from "/kiosk/idle.js";
 import { pairingScreen } from "/kiosk/pairing.js";
 import { after, asked, needs, newVisit } from "/kiosk/questions.js";
 import { counts, put, sendWaiting, sent } from "/kiosk/queue.js";
-import { receiptScreen } from "/kiosk/receipt.js";
+import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
 import { sealJson } from "/kiosk/sealing.js";
 import { findVoices, hush, say } from "/kiosk/speaking.js";
@@ -29,7 +29,7 @@ const SCREENS = {
 };
 const main = document.getElementById("screen");
 let leave;
-let began = 0;
+let began = null;
 
 const desk = {
   visit: newVisit(),
@@ -38,6 +38,7 @@ const desk = {
   changing: false,
   paper: null, // of the camera
   receipt: null,
+  spoken: [],
   line: { waiting: 0, aside: 0 },
   device,
   show,
@@ -46,7 +47,7 @@ const desk = {
   finish,
   raise,
   wipe,
-  repeat: () => say(...spoken()),
+  repeat: () => say(...desk.spoken),
 };
 
 /** Draw a screen and put the focus on its heading, from where the keyboard and a screen reader go on. */
@@ -57,20 +58,19 @@ function show(name, { focus } = {}) {
   const made = (SCREENS[name] ?? questionScreen)(desk, name);
   leave = made.leave;
   const heading = element("h1", { tabindex: "-1", id: "heading" }, made.title);
-  main.replaceChildren(...(made.above ?? []), heading, ...made.body);
-  main.className = made.name ?? name.replace(":", "-");
+  main.replaceChildren(...(made.above ?? []), heading, ...made.body.filter(Boolean));
+  main.className = made.name ?? name;
   document.title = [made.title, _("一门受理")].join(" · ");
   drawTools(desk);
   drawFoot(desk);
   window.scrollTo(0, 0);
   (focus ? document.getElementById(focus) : heading)?.focus({ preventScroll: !focus });
   made.shown?.();
-  performance.measure("step", { start: began || performance.now(), detail: name });
+  performance.measure("step", { start: began ?? performance.now(), detail: name });
+  began = null;
   desk.spoken = [name.replace(":", "-"), [made.title, made.hint, made.say].filter(Boolean).join("。")];
   desk.repeat();
 }
-
-const spoken = () => desk.spoken ?? ["start", ""];
 
 /** Keep the answer to a question (null: skipped), and go on. */
 function answer(id, question, value) {
@@ -87,7 +87,9 @@ function back() {
   const ids = asked(desk.visit, device.pack);
   if (desk.at === "check") return show(ids.at(-1));
   const at = ids.indexOf(desk.at);
-  return at > 0 ? show(ids[at - 1]) : wipe();
+  if (at > 0) return show(ids[at - 1]);
+  desk.visit = newVisit();
+  return show("start");
 }
 
 /** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
@@ -121,7 +123,7 @@ async function raise(kind, label) {
 
 /** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
 function wipe() {
-  Object.assign(desk, { visit: newVisit(), before: null, changing: false, paper: null, receipt: null, spoken: null });
+  Object.assign(desk, { visit: newVisit(), before: null, changing: false, paper: null, receipt: null });
   sessionStorage.clear();
   history.replaceState(null, "", "/kiosk/");
   modesAsAtFirst();
@@ -141,7 +143,8 @@ function taken({ detail }) {
     desk.receipt.number = { receipt_number_spoken: detail.told.receipt_number_spoken, qr: null };
     desk.receipt.replaced = another;
   }
-  if (["receipt", "alarm"].includes(desk.at)) show(desk.at, { focus: document.activeElement?.id });
+  if (desk.at === "alarm" || (desk.at === "receipt" && desk.receipt.number.qr === null)) show(desk.at);
+  else main.querySelector(".sent span")?.replaceChildren(state(desk.receipt));
 }
 
 async function lineBack() {
@@ -152,7 +155,7 @@ async function lineBack() {
 }
 
 async function open() {
-  for (const kind of ["click", "submit"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
+  for (const kind of ["click", "submit", "keydown"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
   history.replaceState(null, "", "/kiosk/");
   await Promise.all([loadTexts(), wake()]);
   show(device.pack ? "start" : "pairing");

@@ -1,6 +1,6 @@
 // What is asked, in which order, and what an answer has to look like; pure but for the language that is on.
 import { normalised, numberFault } from "/kiosk/identity.js";
-import { _, inLanguage } from "/kiosk/texts.js";
+import { _, inARow, inLanguage } from "/kiosk/texts.js";
 import { relations, situations, whoElse } from "/kiosk/words.js";
 
 export const MOST_QUESTIONS = 12;
@@ -173,6 +173,7 @@ export function shown(id, visit, pack) {
   if (kind === "papers") return given.length ? _("已拍 {number} 张", { number: given.length }) : _("以后再交");
   if (given === null || given === undefined || given.length === 0) return _("没有写");
   if (kind === "choice") return choices.find((each) => each.value === given)?.label ?? _("没有写");
-  if (kind === "choices") return choices.filter((each) => given.includes(each.value)).map((each) => each.label).join("，");
+  if (kind === "choices") return inARow(choices.filter((each) => given.includes(each.value)).map((each) => each.label));
+  if (kind === "card") return given.replace(/^(.{6})(.{8})/, "$1 $2 ");
   return kind === "money" ? _("{sum} 元", { sum: given }) : String(given);
 }

@@ -2,7 +2,7 @@
 import { button, drawing, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
 import { remember, remembered } from "/kiosk/store.js";
-import { _, inLanguage } from "/kiosk/texts.js";
+import { _, inARow, inLanguage } from "/kiosk/texts.js";
 
 let printing = false;
 remembered("printing").then((kept) => (printing = Boolean(kept)), () => null);
@@ -19,7 +19,7 @@ export function receiptScreen(desk) {
   const { pack } = desk.device;
   const hint = receipt.number ? _("请拍下或打印这张凭条。凭编号可以查办到哪里了。") : _("已经记下了。");
   const body = [
-    element("p", { class: "sent", role: "status" }, picture("done"), state(receipt)),
+    element("p", { class: "sent", role: "status" }, picture("done"), element("span", {}, state(receipt))),
     ...numbered(receipt),
     element("p", { class: "hint" }, hint),
     element("h2", {}, _("接下来")),
@@ -84,8 +84,8 @@ function next(receipt, pack) {
       "li",
       {},
       element("strong", {}, name),
-      element("p", {}, _("办理：{needs}", { needs: needs.join("，") })),
-      element("p", {}, _("期限：{due}", { due: [...dues].join("，") })),
+      element("p", {}, _("办理：{needs}", { needs: inARow(needs) })),
+      element("p", {}, _("期限：{due}", { due: inARow([...dues]) })),
       phone && element("p", {}, _("电话：{phone}", { phone })),
     ));
   return [element("p", {}, _("您不用再跑别处。下面的单位会来找您：")), element("ul", { class: "offices" }, ...items)];

@@ -19,7 +19,6 @@ const dialects = () => Object.keys(recorded).filter((name) => !["zh", "en"].incl
 export function turnVoice() {
   const all = ["own", ...dialects(), "off"];
   voice = all[(all.indexOf(voice) + 1) % all.length];
-  return voiceName();
 }
 
 export function voiceName() {
@@ -27,16 +26,17 @@ export function voiceName() {
   return voice === "own" ? _("普通话") : recorded[voice].name;
 }
 
-export const isSilent = () => voice === "off";
-
 export function voiceAsAtFirst() {
   voice = "own";
 }
 
+/** Whether there was something to silence. */
 export function hush() {
+  const spoke = Boolean((playing && !playing.paused) || window.speechSynthesis?.speaking);
   playing?.pause();
   playing = null;
   window.speechSynthesis?.cancel();
+  return spoke;
 }
 
 /** `screen` names the recording; `text` is what is said where there is none. */

@@ -1,16 +1,22 @@
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
 import { sendAgain } from "/kiosk/queue.js";
+import { turnVoice, voiceName } from "/kiosk/speaking.js";
 import { _ } from "/kiosk/texts.js";
 import { printsByItself, setPrinting } from "/kiosk/receipt.js";
 
 export function startScreen(desk) {
   const begin = button({ id: "begin", class: "go begin", onclick: () => desk.show("who") }, picture("helper"), _("开始求助"));
   const hint = _("有什么难处，都可以在这里说。按一下“开始求助”。");
+  const voiced = () => {
+    turnVoice();
+    desk.show("start", { focus: "voice" });
+  };
   const body = [
     element("p", { class: "hint" }, hint),
     begin,
     element("p", {}, _("会问几个问题，一次一个，不着急。不清楚的可以不答。")),
+    button({ id: "voice", onclick: voiced }, picture("sound"), _("声音：{voice}", { voice: voiceName() })),
     forClerks(desk),
   ];
   return { title: _("遇到难处，来这里说"), hint, body };

@@ -19,6 +19,11 @@ export function inLanguage(told, name) {
   return told[key(chosen)] || told[key(other)] || "";
 }
 
+/** Several things, one after the other. */
+export function inARow(texts) {
+  return texts.join(language === "en" ? ", " : "，");
+}
+
 export function languageOn() {
   return language;
 }

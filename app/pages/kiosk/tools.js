@@ -1,7 +1,7 @@
 // Around every screen: how it speaks and looks, the state of the line, and the red button.
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
-import { turnVoice, voiceAsAtFirst, voiceName } from "/kiosk/speaking.js";
+import { hush, voiceAsAtFirst } from "/kiosk/speaking.js";
 import { _, languageOn, turnTo } from "/kiosk/texts.js";
 
 const root = document.documentElement;
@@ -25,17 +25,12 @@ export function drawTools(desk) {
     turnTo(other[1]);
     draw();
   };
-  const spoken = () => {
-    turnVoice();
-    draw();
-  };
   const on = (mode) => String(root.classList.contains(mode));
   document.getElementById("tools").replaceChildren(
     button({ id: "language", lang: other[2], onclick: language }, other[0]),
     button({ id: "size", "aria-pressed": on("large"), onclick: turned("large") }, picture("size"), word(_("大字"))),
     button({ id: "contrast", "aria-pressed": on("contrast"), onclick: turned("contrast") }, picture("contrast"), word(_("高对比"))),
-    button({ id: "again", onclick: () => desk.repeat() }, picture("sound"), word(_("再听一遍"))),
-    button({ id: "voice", onclick: spoken }, word(_("声音：{voice}", { voice: voiceName() }))),
+    button({ id: "again", onclick: () => hush() || desk.repeat() }, picture("sound"), word(_("再听一遍"))),
   );
   if (kept) document.getElementById(kept)?.focus();
 }
