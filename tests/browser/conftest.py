@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from tests.browser import browsing
 from tests.browser.browsing import ARGUMENTS, PHONE, Looking
+from tests.browser.kiosk import Hall, a_hall
+from tests.conftest import BACKENDS
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +92,10 @@ def looking(tmp_path_factory: pytest.TempPathFactory) -> Looking:
         return browsing.axe_source(tmp_path_factory.mktemp("axe"))
 
     return Looking(axe, Path(folder) if folder else tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def hall(request: pytest.FixtureRequest, templates: Callable[[str], str]) -> Iterator[Hall]:
+    """The service as a process, for all tests of the kiosk: each pairs a device of its own."""
+    with a_hall(request.param, templates, lambda: request.getfixturevalue("postgres_server")) as hall:
+        yield hall
