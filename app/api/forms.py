@@ -12,6 +12,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.api.bodies import parse
+from app.api.sealed import MOST_BYTES_SEALED, is_sealed, open_sealed
+from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
 from app.schemas_attachments import AttachmentIn
 from app.sealed_files import Spool
@@ -41,6 +43,28 @@ async def received(request: Request) -> AsyncIterator[Upload]:
         yield form.upload()
     finally:
         form.spool.close()
+
+
+@asynccontextmanager
+async def received_or_unsealed(request: Request, office: Office) -> AsyncIterator[Upload]:
+    """The same of a form, or of a photograph that a device sealed, at most 3 MB: its bytes, and in the header parameter
+    `file` what a form's other fields say. Raises what `sealed.open_sealed` does, too."""
+    if not is_sealed(request):
+        async with received(request) as upload:
+            yield upload
+        return
+    unsealed = await open_sealed(request, office, MOST_BYTES_SEALED)
+    told = dict(unsealed.file)
+    name = told.pop("name", None)
+    fields = parse(AttachmentIn, to_json(told))
+    spool = Spool()
+    try:
+        await asyncio.to_thread(spool.write, unsealed.content)
+        spool.end()
+        plain = _plain_name(name.encode()) if isinstance(name, str) else None
+        yield Upload(spool, plain, fields.title or None, fields.material or None)
+    finally:
+        spool.close()
 
 
 def _boundary(request: Request) -> bytes:
