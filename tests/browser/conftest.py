@@ -33,6 +33,7 @@ def playwright(chromium: str) -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    asyncio._set_running_loop(playwright._loop)  # the first test that asks for a browser may not be the first of all
     browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
     yield browser
     asyncio._set_running_loop(playwright._loop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,10 +20,19 @@ from sqlalchemy.engine import make_url
 from tests import serving
 from tests.running import Running
 
+expect.set_options(timeout=20_000)  # a busy machine is no failure
 TOWN = "360803101"
 CARD = "11010519491231002X"  # the example of GB 11643
 PHONE_NUMBER = "13800000000"
 DIGITS = re.compile(r"\d{4} \d{4} \d{4}")
+
+_COUNT = """(store) => new Promise(done => {
+  const asked = indexedDB.open("one-window-kiosk");
+  asked.onsuccess = () => {
+    const found = asked.result.transaction(store).objectStore(store).count();
+    found.onsuccess = () => { asked.result.close(); done(found.result); };
+  };
+})"""
 
 
 @dataclass
@@ -31,6 +41,15 @@ class Hall:
 
     running: Running
     process: serving.Service
+    settings: dict[str, Any]
+
+    def cut(self) -> None:
+        """The service is away, and with it every line."""
+        self.process.stop()
+
+    def mend(self) -> None:
+        self.process = serving.Service(self.running.url, port=self.process.port, **self.settings)
+        self.process.wait_until("/health/live", within=60)
 
     @property
     def address(self) -> str:
@@ -75,16 +94,16 @@ def a_hall(backend: str, templates: Callable[[str], str], postgres: Callable[[],
         (voices / "gan").mkdir(parents=True)
         (voices / "gan" / "start.mp3").write_bytes(b"ID3 a recording")
         (voices / "gan" / "name.txt").write_text("赣语", "utf-8")
-        settings = {"attachments": papers, "kiosk_voices": voices, "coordinator_phone": "0796-1234567"}
-        service = serving.Service(url, refresh_seconds=0.2, **settings)
+        settings = {"attachments": papers, "kiosk_voices": voices, "refresh_seconds": 0.2}
+        service = serving.Service(url, **settings)
+        hall = Hall(Running(url, service.address), service, settings)
         try:
-            service.wait_until(within=60)
-            running = Running(url, service.address)
-            yield Hall(running, service)
-            for client in running._clients:
+            service.wait_until("/health/live", within=60)
+            yield hall
+            for client in hall.running._clients:
                 client.close()
         finally:
-            service.stop()
+            hall.process.stop()
             if backend == "postgresql":
                 beside.submit(serving.drop_postgres_database, postgres(), url).result()
 
@@ -100,11 +119,7 @@ def pair(page: Page, hall: Hall) -> None:
     page.get_by_role("button", name="配对", exact=True).click()
     expect(page.get_by_role("button", name="开始求助")).to_be_visible()
     page.wait_for_function("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function(
-        "new Promise(done => { const asked = indexedDB.open('one-window-kiosk');"
-        " asked.onsuccess = () => { const count = asked.result.transaction('numbers').objectStore('numbers').count();"
-        " count.onsuccess = () => done(count.result >= 10); }; })"
-    )
+    until(page, lambda: holds(page, "numbers") >= 10)
 
 
 ANSWERS: dict[str, Any] = {
@@ -188,8 +203,18 @@ def everything_kept(page: Page) -> str:
     return str(page.evaluate(EVERYTHING_KEPT))
 
 
-def queued(page: Page) -> list[dict[str, Any]]:
-    (rows,) = [
-        rows for store, rows in page.evaluate(f"async () => JSON.parse(await ({EVERYTHING_KEPT})()).rows") if store == "queue"
-    ]
-    return list(rows)
+def holds(page: Page, store: str) -> int:
+    """How many rows stand in a store of the device."""
+    return int(page.evaluate(f"store => ({_COUNT})(store)", store))
+
+
+def empties(page: Page) -> None:
+    """Until nothing waits on the device."""
+    until(page, lambda: holds(page, "queue") == 0)
+
+
+def until(page: Page, holds_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds_true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)

@@ -8,7 +8,7 @@ import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
 import { pairingScreen } from "/kiosk/pairing.js";
 import { after, asked, needs, newVisit } from "/kiosk/questions.js";
-import { counts, put, sendWaiting, sent } from "/kiosk/queue.js";
+import { counts, put, sendNow, sendWaiting, sent } from "/kiosk/queue.js";
 import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
 import { sealJson } from "/kiosk/sealing.js";
@@ -150,7 +150,7 @@ function taken({ detail }) {
 async function lineBack() {
   drawFoot(desk);
   if (!navigator.onLine) return;
-  await Promise.all([sendWaiting(), freshen()]);
+  await Promise.all([sendNow(), freshen()]);
   drawFoot(desk);
 }
 

@@ -2,6 +2,7 @@ import { pair } from "/kiosk/device.js";
 import { button, element } from "/kiosk/element.js";
 import { keypad } from "/kiosk/keypad.js";
 import { written } from "/kiosk/typing.js";
+import { sendNow } from "/kiosk/queue.js";
 import { _ } from "/kiosk/texts.js";
 
 const CODE = /^[0-9]{8}$/;
@@ -22,7 +23,9 @@ export function pairingScreen(desk) {
     go.disabled = true;
     const why = await pair(code);
     go.disabled = false;
-    return why ? given.refuse(wrong[why]()) : desk.wipe();
+    if (why) return given.refuse(wrong[why]());
+    desk.wipe();
+    return sendNow();
   };
   const form = element("form", { novalidate: true, onsubmit: submit }, given.row, keypad(given.field, { longest: 8 }), go);
   const leaving = desk.device.pack ? [button({ onclick: () => desk.wipe() }, _("返回"))] : [];

@@ -8,6 +8,8 @@ const LONGEST = 180_000;
 // The service may take them later; of all other refusals a person has to judge.
 const LATER = [401, 403, 408, 425, 429];
 let failures = 0;
+let sending = false;
+let again = false;
 let timer;
 export const sent = new EventTarget();
 
@@ -24,21 +26,36 @@ export async function put(entries) {
   tell();
 }
 
-/** Everything that may go, in one tab at a time. It comes back by itself while something waits. */
+/** Everything that may go, in one tab at a time. It comes back by itself while something waits; called while it is under
+ * way, it looks once more when it is done. */
 export async function sendWaiting() {
   clearTimeout(timer);
-  const left = await navigator.locks.request("one-window-queue", { ifAvailable: true }, (lock) => (lock ? sendAll() : 1));
-  if (left) timer = setTimeout(sendWaiting, wait());
+  again = sending;
+  if (sending) return;
+  sending = true;
+  let left = 1;
+  try {
+    left = await navigator.locks.request("one-window-queue", { ifAvailable: true }, (lock) => (lock ? sendAll() : 1));
+  } finally {
+    sending = false;
+    if (again) sendWaiting();
+    else if (left) timer = setTimeout(sendWaiting, wait());
+  }
+}
+
+/** The line is back: nothing is put off any more. */
+export function sendNow() {
+  failures = 0;
+  return sendWaiting();
 }
 
 export async function sendAgain() {
   await keep((await waiting()).filter((each) => each.aside).map((each) => ({ ...each, aside: false })));
-  failures = 0;
-  await sendWaiting();
+  await sendNow();
 }
 
 function wait() {
-  return WAITS[Math.min(failures, WAITS.length - 1)] * (0.8 + 0.4 * Math.random());
+  return WAITS[Math.min(Math.max(failures - 1, 0), WAITS.length - 1)] * (0.8 + 0.4 * Math.random());
 }
 
 const ready = (entry) => !entry.aside && (entry.kind !== "photo" || entry.request_id);
