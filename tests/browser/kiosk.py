@@ -118,7 +118,7 @@ def pair(page: Page, hall: Hall) -> None:
     page.get_by_label("配对码").fill(hall.code())
     page.get_by_role("button", name="配对", exact=True).click()
     expect(page.get_by_role("button", name="开始求助")).to_be_visible()
-    page.wait_for_function("navigator.serviceWorker.ready.then(() => true)")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     until(page, lambda: holds(page, "numbers") >= 10)
 
 

@@ -8,7 +8,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.browsing import KIOSK, PHONE
-from tests.browser.kiosk import ANSWERS, CARD, DIGITS, PHONE_NUMBER, TOWN, arrived, empties, fill_in, heading, pair, send
+from tests.browser.kiosk import (
+    ANSWERS,
+    CARD,
+    DIGITS,
+    PHONE_NUMBER,
+    TOWN,
+    arrived,
+    empties,
+    fill_in,
+    heading,
+    pair,
+    send,
+)
 
 
 @pytest.fixture
@@ -187,7 +199,12 @@ def test_a_helper_and_a_guardian_say_who_they_are_and_whose_telephone_it_is(page
         assert "在这里没有替您同意任何事" in page.locator("main").inner_text()
         arrived(page)
         person = hall.taken(number)["person"]
-        assert person["helper"] == {"id_type": "resident_id", "name": "李四", "relation": relation, "phone": PHONE_NUMBER}
+        assert person["helper"] == {
+            "id_type": "resident_id",
+            "name": "李四",
+            "relation": relation,
+            "phone": PHONE_NUMBER,
+        }
         assert person.get("consents") in (None, [])
         page.get_by_role("button", name="办完了，清空").click()
 

@@ -170,7 +170,9 @@ def test_what_the_service_refuses_stays_is_shown_and_is_sent_when_a_clerk_says_s
 
 
 @pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
-def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_paired_again(page: Page, hall: Hall) -> None:
+def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_paired_again(
+    page: Page, hall: Hall
+) -> None:
     before = len(hall.requests())
     page.context.set_offline(CUT)
     fill_in(page)
@@ -194,9 +196,7 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
 @pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
 def test_without_numbers_and_without_a_line_nobody_is_sent_away(page: Page, hall: Hall) -> None:
     page.context.set_offline(CUT)
-    page.evaluate(
-        "import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); })"
-    )
+    page.evaluate("import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); })")
     fill_in(page)
     page.get_by_role("button", name="提交求助").click()
     expect(page.locator("main")).to_contain_text("编号以后打电话告诉您，也可以到窗口来问。")

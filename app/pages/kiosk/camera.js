@@ -42,7 +42,7 @@ export function cameraScreen(desk) {
   const video = element("video", { autoplay: true, playsinline: true, muted: true, "aria-label": _("摄像头画面") });
   const preview = element("canvas", { hidden: true, role: "img", "aria-label": _("拍好的照片") });
   const said = element("p", { role: "status" });
-  const file = element("input", { type: "file", id: "file", accept: "image/*", capture: "environment", class: "unseen" });
+  const file = element("input", { type: "file", id: "file", accept: "image/*", capture: "environment", class: "unseen", hidden: true });
   const byFile = element("label", { for: "file", class: "button", hidden: true }, _("选一张照片"));
   const shoot = button({ class: "go", hidden: true, onclick: () => look(video, video.videoWidth, video.videoHeight) }, picture("camera"), _("拍照"));
   const use = button({ class: "go", hidden: true }, _("用这张"));
@@ -60,7 +60,7 @@ export function cameraScreen(desk) {
       shoot.hidden = false;
     } catch {
       video.hidden = true;
-      byFile.hidden = false;
+      byFile.hidden = file.hidden = false;
       said.textContent = _("没有摄像头，可以选一张照片，或者以后再交。");
     }
   }
@@ -79,7 +79,7 @@ export function cameraScreen(desk) {
     preview.width = Math.max(1, Math.round(width * scale));
     preview.height = Math.max(1, Math.round(height * scale));
     preview.getContext("2d").drawImage(source, 0, 0, preview.width, preview.height);
-    video.hidden = shoot.hidden = byFile.hidden = true;
+    video.hidden = shoot.hidden = byFile.hidden = file.hidden = true;
     preview.hidden = use.hidden = again.hidden = false;
     said.textContent = _("看得清楚吗？");
     use.focus();

@@ -39,6 +39,7 @@ export function checkScreen(desk) {
   return {
     title: _("请核对"),
     hint,
+    shown: desk.reserve,
     above: [wrong],
     body: [
       element("p", { class: "hint" }, hint),

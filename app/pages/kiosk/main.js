@@ -11,9 +11,10 @@ import { after, asked, needs, newVisit } from "/kiosk/questions.js";
 import { counts, put, sendNow, sendWaiting, sent } from "/kiosk/queue.js";
 import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
-import { sealJson } from "/kiosk/sealing.js";
+import { envelope, seal, written } from "/kiosk/sealing.js";
 import { findVoices, hush, say } from "/kiosk/speaking.js";
 import { startScreen } from "/kiosk/start.js";
+import { addNumbers } from "/kiosk/store.js";
 import { _, loadTexts } from "/kiosk/texts.js";
 import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
 
@@ -37,6 +38,9 @@ const desk = {
   before: null, // the screen that the red button was pressed on
   changing: false,
   paper: null, // of the camera
+  // Promises of what this visit's receipt will have, and its request be sealed in.
+  number: null,
+  envelope: null,
   receipt: null,
   spoken: [],
   line: { waiting: 0, aside: 0 },
@@ -44,6 +48,7 @@ const desk = {
   show,
   answer,
   back,
+  reserve,
   finish,
   raise,
   wipe,
@@ -66,10 +71,16 @@ function show(name, { focus } = {}) {
   window.scrollTo(0, 0);
   (focus ? document.getElementById(focus) : heading)?.focus({ preventScroll: !focus });
   made.shown?.();
-  performance.measure("step", { start: began ?? performance.now(), detail: name });
-  began = null;
+  painted(name);
   desk.spoken = [name.replace(":", "-"), [made.title, made.hint, made.say].filter(Boolean).join("。")];
   desk.repeat();
+}
+
+/** How long a step took, from the touch until the next screen was painted; nothing is said of what was answered. */
+function painted(name) {
+  const start = began ?? performance.now();
+  began = null;
+  requestAnimationFrame(() => setTimeout(() => performance.measure("step", { start, detail: name })));
 }
 
 /** Keep the answer to a question (null: skipped), and go on. */
@@ -92,21 +103,36 @@ function back() {
   return show("start");
 }
 
+/** Take a number and an envelope while the answers are read once more, so that the receipt need not wait for them. */
+function reserve() {
+  desk.number ??= nextNumber();
+  desk.envelope ??= envelope(device.pack.sealing_key);
+  for (const promised of [desk.number, desk.envelope]) promised.catch(() => null);
+}
+
+/** One that nobody was shown is for the next visit. */
+async function giveBack() {
+  const number = await desk.number?.catch(() => null);
+  if (number) await addNumbers([number]);
+}
+
 /** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
 async function finish() {
   const { visit } = desk;
-  const number = await nextNumber();
-  const body = requestBody(visit, device.pack, number, new Date());
+  reserve();
+  const promised = [desk.number, desk.envelope];
+  Object.assign(desk, { number: null, envelope: null }); // from here on nobody gives them back
+  const [number, close] = await Promise.all(promised);
+  const at = new Date();
   const id = crypto.randomUUID();
-  const at = Date.now();
-  const photos = visit.photos.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at, sealed }));
-  const sealed = await sealJson(body, device.pack.sealing_key);
-  await put([{ id, kind: "request", at, sealed }, ...photos]);
-  if (desk.visit !== visit) return; // wiped meanwhile: it is taken all the same
-  desk.receipt = { id, number, at: new Date(at), needs: needs(visit, device.pack), photos: photos.length, sent: false };
-  desk.visit = newVisit();
-  desk.changing = false;
-  show("receipt");
+  const photos = visit.photos.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
+  const sealed = await close(written(requestBody(visit, device.pack, number, at)));
+  await put([{ id, kind: "request", at: +at, sealed }, ...photos]);
+  if (desk.visit === visit) {
+    desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, sent: false };
+    Object.assign(desk, { visit: newVisit(), changing: false });
+    show("receipt");
+  } // else wiped meanwhile: it is taken all the same
   sendWaiting();
 }
 
@@ -115,7 +141,8 @@ async function raise(kind, label) {
   const number = await nextNumber();
   const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
   const id = crypto.randomUUID();
-  await put([{ id, kind: "emergency", at: Date.now(), sealed: await sealJson(body, device.pack.sealing_key) }]);
+  const sealed = await seal(written(body), device.pack.sealing_key);
+  await put([{ id, kind: "emergency", at: Date.now(), sealed }]);
   desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
   show("alarm");
   sendWaiting();
@@ -123,8 +150,10 @@ async function raise(kind, label) {
 
 /** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
 function wipe() {
-  Object.assign(desk, { visit: newVisit(), before: null, changing: false, paper: null, receipt: null });
+  giveBack().catch(() => null);
+  Object.assign(desk, { visit: newVisit(), number: null, envelope: null, before: null, changing: false, paper: null, receipt: null });
   sessionStorage.clear();
+  performance.clearMeasures();
   history.replaceState(null, "", "/kiosk/");
   modesAsAtFirst();
   show(device.pack ? "start" : "pairing");

@@ -4,8 +4,9 @@ const CURVE = { name: "ECDH", namedCurve: "P-256" };
 const TAG_BYTES = 16;
 const CHUNK = 0x8000;
 
-/** `content` (bytes) for the holder of `jwk` alone; `more` goes into the header, which anybody can read. */
-export async function seal(content, jwk, more = {}) {
+/** An envelope for the holder of `jwk` alone, to be closed once; `more` goes into its header, which anybody can read.
+ * Answers `close(content)`, from bytes to the sealed text. */
+export async function envelope(jwk, more = {}) {
   const own = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", own.publicKey);
   const theirs = await crypto.subtle.importKey("jwk", { kty: jwk.kty, crv: jwk.crv, x: jwk.x, y: jwk.y }, CURVE, false, []);
@@ -13,16 +14,21 @@ export async function seal(content, jwk, more = {}) {
   const key = await crypto.subtle.importKey("raw", await derived(shared), "AES-GCM", false, ["encrypt"]);
   const header = { alg: "ECDH-ES", enc: "A256GCM", kid: jwk.kid, epk: { kty, crv, x, y }, ...more };
   const written = base64url(ENCODER.encode(JSON.stringify(header)));
-  const iv = crypto.getRandomValues(new Uint8Array(12));
-  const how = { name: "AES-GCM", iv, additionalData: ENCODER.encode(written), tagLength: TAG_BYTES * 8 };
-  const sealed = new Uint8Array(await crypto.subtle.encrypt(how, key, content));
-  const parts = [iv, sealed.subarray(0, -TAG_BYTES), sealed.subarray(-TAG_BYTES)].map(base64url);
-  return `${written}..${parts.join(".")}`;
+  const additionalData = ENCODER.encode(written);
+  return async (content) => {
+    const iv = crypto.getRandomValues(new Uint8Array(12));
+    const how = { name: "AES-GCM", iv, additionalData, tagLength: TAG_BYTES * 8 };
+    const sealed = new Uint8Array(await crypto.subtle.encrypt(how, key, content));
+    const parts = [iv, sealed.subarray(0, -TAG_BYTES), sealed.subarray(-TAG_BYTES)].map(base64url);
+    return `${written}..${parts.join(".")}`;
+  };
 }
 
-export function sealJson(value, jwk) {
-  return seal(ENCODER.encode(JSON.stringify(value)), jwk);
+export async function seal(content, jwk, more) {
+  return (await envelope(jwk, more))(content);
 }
+
+export const written = (value) => ENCODER.encode(JSON.stringify(value));
 
 // One round: the key is as long as the digest. Neither side has a name in it.
 function derived(shared) {
