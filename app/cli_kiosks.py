@@ -51,7 +51,7 @@ def pair(
 @kiosks_app.command("list")
 def list_all(database: DatabaseOption = None) -> None:
     """Show the paired devices, the revoked ones too; never their keys."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from app import kiosks
     from app.paged import PageAsked
@@ -59,7 +59,7 @@ def list_all(database: DatabaseOption = None) -> None:
     async def work(office: Office) -> Any:
         return await kiosks.listed(office, None, PageAsked(_MOST, None))
 
-    table = Table("id", "name", "stands in", "paired by", "paired", "last seen", "revoked")
+    table = Table(Column("id", no_wrap=True), "name", "stands in", "paired by", "paired", "last seen", "revoked")
     for each in asked_of_office(database, work)["items"]:
         place = f"{each['division_code']} {each['division_name']}"
         moments = (minute(each[name]) for name in ("paired_at", "last_seen_at", "revoked_at"))

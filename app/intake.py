@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -22,9 +22,10 @@ from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
 from app.marks import marks_of
+from app.mending import mended
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
-from app.receipts import first_tracking_token, new_receipt_number, spoken, token_hash, tracking_token
+from app.receipts import new_receipt_number, spoken, token_hash, token_that_opens, tracking_token
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.reserved_numbers import Taken
@@ -46,13 +47,17 @@ log = structlog.get_logger()
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
     """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued.
 
-    Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
+    Raises `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`, `unavailable`.
     """
     desk = await desk_of(office, key)
     asked = by_its_door(key, asked)
-    errors = reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at)
-    errors += checks.errors_of(asked, desk.snapshot, desk.at)
-    if errors:
+    odd: list[FieldError] = []
+    if key.role is KeyRole.KIOSK:
+        asked, odd = mended(asked, key.division_code or desk.snapshot.directory.place, desk.snapshot, desk.at)
+    elif errors := [
+        *reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at),
+        *checks.errors_of(asked, desk.snapshot, desk.at),
+    ]:
         raise invalid(*errors)
 
     person = of_person(asked)
@@ -60,7 +65,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
 
     async def register() -> tuple[bytes, Unit]:
-        taken = await numbered(office, key, asked, desk)
+        taken = await numbered(office, key, asked, desk, odd)
         return _register(office, key, asked, repeat, desk, person, again, taken)
 
     return await stored(office, asked.channel, repeat, register)
@@ -106,10 +111,14 @@ def of_person(asked: RequestIn | EmergencyIn) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in ("receipt_number", "taken_at")}
 
 
-async def numbered(office: Office, key: Key, asked: RequestIn | EmergencyIn, desk: Desk) -> Taken:
+async def numbered(
+    office: Office, key: Key, asked: RequestIn | EmergencyIn, desk: Desk, odd: Sequence[FieldError] = ()
+) -> Taken:
+    """Its number, with what is to be warned of besides."""
     if key.role is not KeyRole.KIOSK:
         return Taken(new_receipt_number(), None, [])
-    return await reserved_numbers.taken(office, key, asked.receipt_number, asked.taken_at, desk.at)
+    taken = await reserved_numbers.taken(office, key, asked.receipt_number, asked.taken_at, desk.at)
+    return taken._replace(warnings=[*taken.warnings, *odd])
 
 
 def table_in_force(desk: Desk) -> RoutingTable:
@@ -245,10 +254,8 @@ async def _first_receipt(office: Office, repeat: Repeat) -> bytes | None:
             return None
         of_request = select(help_request.c.receipt_number, help_request.c.tracking_hash)
         kept = (await connection.execute(of_request.where(help_request.c.id == row.request_id))).one()
-    token = tracking_token(office.secret, kept.receipt_number)
-    if token_hash(token) != kept.tracking_hash:
-        token = first_tracking_token(office.secret, row.request_id.bytes)
-    return with_token(row.answer, token)
+    token = token_that_opens(office.secret, kept.receipt_number, row.request_id.bytes, kept.tracking_hash)
+    return with_token(row.answer, token or tracking_token(office.secret, kept.receipt_number))
 
 
 def with_token(answer: bytes, token: str) -> bytes:

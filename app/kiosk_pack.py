@@ -20,7 +20,7 @@ from app.routing.asking import asks
 from app.routing.decide import decide_need
 from app.routing.directory import COUNTY_DIGITS
 from app.routing.facts import FACTS, FactType
-from app.routing.rules import COORDINATOR, Role, RoutingTable, local_day
+from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.routing.words import spoken_limit
 from app.wire import to_json
 
@@ -72,7 +72,7 @@ def _pack(key: Key, desk: Desk, table: RoutingTable, coordinator_phone: str | No
     shown = [
         {
             "code": each.code,
-            "needs": [need for need in each.needs if need in snapshot.needs],
+            "needs": [need for need in each.needs if need in snapshot.needs] or [UNDETERMINED],
             "asks": list(asks(each.needs, place, day, table, snapshot.directory)),
         }
         for each in situations()

@@ -22,7 +22,7 @@ KIOSK_KINDS: dict[str, Kind] = {
         ),
     ),
     "sealed_body_refused": Kind(
-        400,
+        422,
         Text("密封内容无法打开", "The sealed body can't be opened"),
         Text(
             "应为 compact JWE:alg 为 ECDH-ES,enc 为 A256GCM,并写 kid 与 epk;内容在途中不得改动。",
@@ -30,7 +30,7 @@ KIOSK_KINDS: dict[str, Kind] = {
         ),
     ),
     "sealing_key_unknown": Kind(
-        400,
+        422,
         Text("没有这把密封公钥", "There is no sealing key with this kid"),
         Text(
             "请用 GET /v1/kiosk 取得现行公钥后重新密封。",

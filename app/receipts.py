@@ -66,6 +66,12 @@ def first_tracking_token(secret: bytes, request_id: bytes) -> str:
     return _derived(secret, request_id)
 
 
+def token_that_opens(secret: bytes, number: str, request_id: bytes, kept: bytes) -> str | None:
+    """The token of a request, of whose token `kept` is the hash. None: the secret was another then."""
+    ways = (tracking_token(secret, number), first_tracking_token(secret, request_id))
+    return next((token for token in ways if hmac.compare_digest(token_hash(token), kept)), None)
+
+
 def _derived(secret: bytes, content: bytes) -> str:
     keyed = _keyed(secret).copy()
     keyed.update(content)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -108,18 +108,26 @@ def _ahead(at: datetime) -> Text:
 async def _may_have(office: Office, holder: UUID, number: str) -> bool:
     """Whether it is unused, and this device's or nobody's: what is in no list was given before the database was restored
     from a backup, or so long ago that it was forgotten."""
+    async with office.database.reading() as connection:
+        return not await connection.scalar(is_refused(holder, number))
+
+
+def is_refused(holder: UUID, number: str) -> Select[Any]:
     used = exists().where(help_request.c.receipt_number == number)
     of_other = exists().where(reserved_number.c.number == number, reserved_number.c.holder != holder)
-    async with office.database.reading() as connection:
-        return not await connection.scalar(select(used | of_other))
+    return select(used | of_other)
 
 
 async def _unused(connection: AsyncConnection, holder: UUID, at: datetime) -> int:
+    return await connection.scalar(unused_lately(holder, at)) or 0
+
+
+def unused_lately(holder: UUID, at: datetime) -> Select[Any]:
     lately = reserved_number.c.id >= first_id(at - timedelta(days=1))
     unused = ~exists().where(help_request.c.receipt_number == reserved_number.c.number)
     some = select(reserved_number.c.id).where(reserved_number.c.holder == holder, lately, unused)
     limited = some.limit(MOST_UNUSED_A_DAY + 1).subquery()
-    return await connection.scalar(select(func.count()).select_from(limited)) or 0
+    return select(func.count()).select_from(limited)
 
 
 async def _insert(connection: AsyncConnection, holder: UUID, count: int, at: datetime) -> list[str]:

@@ -53,8 +53,8 @@ LAYERS = (
     "app cleaning config config_sign_in db door_settings envelopes file_store identifiers inboxes key_settings listening "
     "logs master_keys metrics problem_kinds problem_kinds_kiosks problems qr refusals roles sealed_files sealing "
     "storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
-    "province purposes receipts receivers routing signing turns",
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle masks "
+    "merkle province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_kiosks schemas_subscriptions "
     "tables",
@@ -72,14 +72,14 @@ LAYERS = (
     "answers_coordination",
     "delivery",
     "explaining gates shown",
-    "checks handoffs presenting returns rights year_notice",
+    "checks handoffs mending presenting returns rights year_notice",
     "escalation versions",
     "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
     "intake kiosks looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
     "catalogue debts docket drafting forgetting holds kiosk_pack looking_up papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
-    "audit conference endpoint_rows",
+    "audit conference endpoint_rows forms",
     "endpoints issuing staff subscriptions",
     "process worker",
     "api",
@@ -101,6 +101,12 @@ SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
 # What a machine in a hall shows, and has for the time without a line.
 KIOSK_FILES = {"/kiosk", "/kiosk/", "/kiosk/{file}", "/kiosk/voices.json", "/kiosk/voices/{language}/{recording}"}
+# Papers for whoever signed in: the pages ask for the session themselves.
+FORMS = {"/forms", "/forms/summary", "/forms/requests/{request_id}"}
+FORMS |= {f"/forms/requests/{{request_id}}/{each}" for each in ("register", "notice", "receipt")}
+FORMS |= {f"/forms/handoffs/{{handoff_id}}/{each}" for each in ("letter", "reply")}
+# Of devices, for whoever signed in.
+KIOSKS = {"/kiosks", "/kiosks/{kiosk_id}/revoke"}
 OPEN = {
     *("/v1/needs", "/v1/divisions", "/v1/problems/{code}", "/v1/track/{token}"),
     *("/v1/track/{token}/inclusion", "/v1/public/audit-key"),
@@ -111,6 +117,8 @@ OPEN = {
     *KIOSK_FILES,
     *ANSWERING,
     *SIGNING_IN,
+    *FORMS,
+    *KIOSKS,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 

@@ -51,11 +51,16 @@ def is_json(request: Request) -> bool:
     return _JSON_TYPE.fullmatch(request.headers.get("content-type", "")) is not None
 
 
-async def read_whole(request: Request, most: int) -> bytes:
-    """Raises `unsupported_media_type` for a body that is compressed, `body_too_large`."""
+def must_be_unpacked(request: Request) -> None:
+    """Raises `unsupported_media_type` for a body that is compressed."""
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         text = Text("请勿压缩正文:不接受 Content-Encoding。", "Send the body as it is, without Content-Encoding.")
         raise Problem("unsupported_media_type", text)
+
+
+async def read_whole(request: Request, most: int) -> bytes:
+    """Raises `unsupported_media_type` for a body that is compressed, `body_too_large`."""
+    must_be_unpacked(request)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)

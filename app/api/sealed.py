@@ -45,16 +45,15 @@ def is_sealed(request: Request) -> bool:
 
 
 async def read_sealable(request: Request, office: Office) -> bytes:
-    """The JSON of a body, at most 256 KiB, that came plain or sealed. Raises what `read_bytes` and `open_sealed` do."""
+    """The JSON of a body, at most 256 KiB, that came plain or sealed. Raises what `read_bytes` and `unseal` do."""
     if not is_sealed(request):
         return await read_bytes(request)
-    return (await open_sealed(request, office, MOST_BYTES)).content
+    sealed = await read_whole(request, most_sealed(MOST_BYTES))
+    return (await unseal(sealed, office, MOST_BYTES)).content
 
 
-async def open_sealed(request: Request, office: Office, most: int) -> Opened:
-    """`most` bytes of content. Raises `sealed_body_refused`, `sealing_key_unknown`, `body_too_large`,
-    `unsupported_media_type` for a body that is compressed."""
-    sealed = await read_whole(request, most_sealed(most))
+async def unseal(sealed: bytes, office: Office, most: int) -> Opened:
+    """`most` bytes of content. Raises `sealed_body_refused`, `sealing_key_unknown`, `body_too_large`."""
     snapshot = await office.registry.current()
     if kid_of(sealed) not in snapshot.envelopes.by_kid:
         snapshot = await office.registry.refresh()  # a key that another process made a moment ago
