@@ -53,7 +53,7 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering, forms, signing_in
+from app.pages import answering, forms, kiosk_files, signing_in
 from app.pages import kiosks as kiosk_pages
 from app.process import start_when_possible, worker_of
 from app.schemas import CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
@@ -149,7 +149,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             proof,
             audit,
         ),
-        *(consents, guest_links, answering, tracking, staff, signing_in, forms, kiosks, kiosk_pages),
+        *(consents, guest_links, answering, tracking, staff, signing_in, forms, kiosks, kiosk_pages, kiosk_files),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -99,6 +99,8 @@ ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/
 # Where a person signs in, and what a session alone opens.
 SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
+# What a machine in a hall shows, and has for the time without a line.
+KIOSK_FILES = {"/kiosk", "/kiosk/", "/kiosk/{file}", "/kiosk/voices.json", "/kiosk/voices/{language}/{recording}"}
 # Papers for whoever signed in: the pages ask for the session themselves.
 FORMS = {"/forms", "/forms/summary", "/forms/requests/{request_id}"}
 FORMS |= {f"/forms/requests/{{request_id}}/{each}" for each in ("register", "notice", "receipt")}
@@ -112,6 +114,7 @@ OPEN = {
     "/v1/kiosks",  # by a code, which somebody with a key read out; the list of them asks who calls
     "/v1/attachments/file/{token}",  # by a link, which somebody with a key asked for
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
+    *KIOSK_FILES,
     *ANSWERING,
     *SIGNING_IN,
     *FORMS,
