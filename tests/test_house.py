@@ -51,16 +51,16 @@ CHINESE = re.compile("[一-鿿]")
 LAYERS = (
     "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs "
     "master_keys metrics problem_kinds problems refusals roles sealed_files sealing storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
+    "aid attachment_groups attachment_links bells consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
     "province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_subscriptions tables",
-    "schemas_coordination schemas_staff",
+    "schemas_coordination schemas_staff schemas_tracking",
     "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "
     "answers_deliveries answers_disclosures answers_emergencies answers_guests answers_keys answers_proof "
     "answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints file_sweep jurisdictions keys ledger migrating office oidc passwords rates readings registry "
+    "bulk constraints file_sweep jurisdictions keys ledger migrating moves office oidc passwords rates readings registry "
     "same_person service_key",
     "disputes last_events paged",
     "repeats sessions timeline",
@@ -70,12 +70,13 @@ LAYERS = (
     "explaining gates shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
+    "agencies alarms attachments board by_number callbacks calling chain consent_texts county_aid disclosures feedback following "
+    "guests inbox "
     "intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
-    "catalogue debts docket drafting forgetting holds looking_up papers retention",
+    "catalogue debts docket drafting forgetting holds looking_up own_page papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
-    "audit conference endpoint_rows",
+    "audit conference endpoint_rows reopenings",
     "endpoints issuing staff subscriptions",
     "process worker",
     "api",

@@ -50,6 +50,7 @@ from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
 from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
+from app.tables.tracking import feedback, look_up_try
 
 __all__ = [
     "agency",
@@ -82,6 +83,7 @@ __all__ = [
     "endpoint_state",
     "endpoint_trouble",
     "event",
+    "feedback",
     "file_to_remove",
     "guest_link",
     "handoff",
@@ -89,6 +91,7 @@ __all__ = [
     "idempotency",
     "legal_hold",
     "living_standard",
+    "look_up_try",
     "material",
     "metadata",
     "need",
