@@ -41,6 +41,7 @@ from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.schemas_tracking import AnsweredBack, DeclineIn, ReopenIn
 from tests import serving
 from tests.examples import a_request_in_full
 
@@ -93,6 +94,9 @@ HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.
 PURE = LAYERS[1].split()
 # A page asks for a code itself, and shows nothing before.
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
+# A person's own page: the token in its address is the right, or the number with the end of a telephone.
+OWN_PAGE = {"/track", "/track/live.js"}
+OWN_PAGE |= {f"/track/{{token}}{rest}" for rest in ("", "/events", "/papers", "/all-there", "/solved")}
 # Where a person signs in, and what a session alone opens.
 SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
@@ -104,6 +108,7 @@ OPEN = {
     *("/health/live", "/health/ready", "/openapi.json", "/docs", "/docs/assets"),
     *ANSWERING,
     *SIGNING_IN,
+    *OWN_PAGE,
 }
 SIGNED = {"/v1/callbacks", "/v1/handoffs/{handoff_id}/callbacks"}
 
@@ -359,6 +364,9 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
             }
         ]
     },
+    AnsweredBack: {"solved": "no", "closing": 7, "words": "x"},
+    DeclineIn: {"reason": "已经发放"},
+    ReopenIn: {"handoff_id": "01a20a17-7366-717f-ae57-1c9154b4ccbf", "agency": "a-1", "reason": "x"},
     RulingIn: {"agency": "a-1", "department": None, "reason": "费用由财政列支", "legal_basis": "三定方案"},
     ReassignIn: {"agency": None, "department": "school", "reason": "x"},
     UrgeIn: {"note": "请今日签收"},

@@ -511,6 +511,7 @@ def test_every_kind_of_event_is_told_but_what_the_county_does_with_its_own_deliv
     kinds = {f"handoff.{act}" for act in Act} | {"request.registered", "request.supplemented", "delivery.exhausted"}
     kinds |= {"handoff.due_soon", "handoff.urged", "handoff.supervised", "handoff.rescheduled", "handoff.disputed"}
     kinds |= {"emergency.lifted", "emergency.escalated"}
+    kinds |= {"request.answered_back", "request.reopened", "request.reopening_declined"}
     moves = {"from": "routed", "to": "closed"}
     told = {type_ for kind in kinds for type_ in notice_types(kind, {})}
     told |= {type_ for status in RequestStatus for type_ in notice_types(f"request.{status}", moves)}
