@@ -59,7 +59,7 @@ LAYERS = (
     "schemas_coordination schemas_staff schemas_tracking",
     "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "
     "answers_deliveries answers_disclosures answers_emergencies answers_guests answers_keys answers_proof "
-    "answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
+    "answers_reopenings answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
     "bulk constraints file_sweep jurisdictions keys ledger migrating moves office oidc passwords rates readings registry "
     "same_person service_key",
@@ -71,9 +71,8 @@ LAYERS = (
     "explaining gates shown",
     "checks handoffs presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms attachments board by_number callbacks calling chain consent_texts county_aid disclosures feedback following "
-    "guests inbox "
-    "intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
+    "agencies alarms attachments board by_number callbacks calling chain consent_texts county_aid disclosures feedback "
+    "following guests inbox intake looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
     "catalogue debts docket drafting forgetting holds looking_up own_page papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
