@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -25,6 +26,7 @@ from app.pages.tracking_page import own_page as shown_as
 from app.problems import Problem, Text
 from app.rates import Budget
 from app.receipts import RECEIPT_PATTERN, TOKEN_PATTERN, is_receipt_number
+from app.routing.rules import Role
 from app.schemas_tracking import AnsweredBack
 from app.wire import to_json
 
@@ -127,7 +129,7 @@ async def _page(
         here=f"/track/{token}",
         live=True,
         seen=seen,
-        steps=[each for each in seen["steps"] if each["status"] is not HandoffStatus.CANCELLED],
+        needs=_by_need(seen["steps"]),
         todo=[each for each in seen["steps"] if each["waits_for_you"]],
         asked_for=any(each["waits_for_you"] and not each["missing_consents"] for each in seen["steps"]),
         statuses=tracking_words.statuses(_),
@@ -143,6 +145,15 @@ async def _page(
         wrong=wrong or {},
         words=words,
     )
+
+
+def _by_need(steps: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """What is still somebody's part, or was to the end; whoever leads a need comes first."""
+    needs: dict[str, list[dict[str, Any]]] = {}
+    for each in steps:
+        if each["status"] is not HandoffStatus.CANCELLED:
+            needs.setdefault(each["need"]["code"], []).append(each)
+    return [sorted(parts, key=lambda each: each["role"] is not Role.LEAD) for parts in needs.values()]
 
 
 def _door(

@@ -44,7 +44,7 @@ async function renew() {
   }
   if (!fetched || fetched.dataset.sequence === main.dataset.sequence) return;
   main.dataset.sequence = fetched.dataset.sequence;
-  for (const part of fetched.querySelectorAll(":scope > [id]")) {
+  for (const part of fetched.querySelectorAll(":scope > div[id]")) {
     const old = document.getElementById(part.id);
     if (!old || inHand(old) || old.innerHTML === part.innerHTML) continue;
     const opened = [...old.querySelectorAll("details")].map((each) => each.open);
