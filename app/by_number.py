@@ -21,7 +21,7 @@ from app.identifiers import new_id, now
 from app.marks import phone_key
 from app.office import Office
 from app.problems import Problem, Text
-from app.receipts import token_hash, tracking_token
+from app.receipts import token_that_opens
 from app.tables import help_request, look_up_try
 from app.timeline import stored_case
 
@@ -61,9 +61,9 @@ async def token_of(office: Office, number: str, phone_end: str) -> str | None:
     same = [hmac.compare_digest(each[-PHONE_DIGITS:], phone_end) for each in _phones(person)]
     if not any(same):
         return None
-    token = tracking_token(office.secret, row["id"])
-    if token_hash(token) != row["tracking_hash"]:
-        return None  # it was given out under another secret
+    token = token_that_opens(office.secret, number, row["id"].bytes, row["tracking_hash"])
+    if token is None:
+        return None
     async with office.database.writing() as connection:
         await connection.execute(delete(look_up_try).where(look_up_try.c.mark == mark))
     return token

@@ -46,6 +46,7 @@ from app.tables.emergencies import (
     emergency_watch,
     living_standard,
 )
+from app.tables.kiosks import envelope_key, kiosk_pairing, reserved_number
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
@@ -82,6 +83,7 @@ __all__ = [
     "endpoint_secret",
     "endpoint_state",
     "endpoint_trouble",
+    "envelope_key",
     "event",
     "feedback",
     "file_to_remove",
@@ -89,6 +91,7 @@ __all__ = [
     "handoff",
     "help_request",
     "idempotency",
+    "kiosk_pairing",
     "legal_hold",
     "living_standard",
     "look_up_try",
@@ -96,6 +99,7 @@ __all__ = [
     "metadata",
     "need",
     "reading",
+    "reserved_number",
     "retention",
     "revision",
     "routing_table",

@@ -1,7 +1,7 @@
 """tries to find a request by its number and the end of a telephone
 
 Revision ID: 0022
-Revises: 0019
+Revises: 0020
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0019"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
