@@ -67,9 +67,13 @@ async def listed(
     with_words = rights.sees_people(key)
     words = {row["id"]: words_of(cases[row["request_id"]], row) if with_words else {} for row in rows}
     if with_words:
-        read = {row["request_id"] for row in rows if words[row["id"]].get("words")}
+        read = [row for row in rows if words[row["id"]].get("words")]
+        waits = {row["request_id"] for row in read if row["state"] == ReopeningState.OPEN}
         await asyncio.gather(
-            *(looking.record(office, key, cases[each], Way.TIMELINE, ("notes",), purpose) for each in read)
+            *(
+                looking.record(office, key, cases[each], Way.TIMELINE, ("notes",), purpose, waits=each in waits)
+                for each in {row["request_id"] for row in read}
+            )
         )
     items = [_seen(row, cases[row["request_id"]], words[row["id"]], snapshot) for row in rows]
     return {"items": items, "next_cursor": next_cursor}

@@ -314,7 +314,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"needs": ["education_aid", "education_aids"]}, "/needs/1", "unknown_need"),
     ({"areas": ["360803", "99"]}, "/areas/1", "unknown_division"),
     ({"areas": ["36080"]}, "/areas/0", "string_pattern_mismatch"),
-    ({"types": ["request.reopened"]}, "/types/0", "enum"),
+    ({"types": ["request.forgotten"]}, "/types/0", "enum"),
     ({"types": []}, "/types", "too_short"),
     ({"endpoint": "ftp://a.example/x"}, "/endpoint", "endpoint_wrong"),
     ({"endpoint": "https://user:word@a.example/x"}, "/endpoint", "endpoint_wrong"),
