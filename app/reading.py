@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,11 +28,12 @@ from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import Box
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, allowed_now, from_row, stored_case
 
+log = structlog.get_logger()
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
     handoff, help_request, handoff.c.request_id == help_request.c.id
@@ -259,8 +261,13 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
         attempts = (await connection.execute(tries)).mappings().all()
         with_answers = rights.sees_people(key)
         of = row["request_id"]
-        case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
-        box = case.box if case is not None else await service_box(connection)
+        case: Case | None = None
+        box: Box = SHUT_BOX
+        try:
+            case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
+            box = case.box if case is not None else await service_box(connection)
+        except CANT_BE_OPENED:  # why it could not be delivered is told all the same
+            log.error("request_unreadable", request_id=str(of))
     if case is not None and case.request["erased_at"] is None:
         await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
     return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}

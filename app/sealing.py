@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,11 +22,14 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.config import WrongSettingError
 from app.key_settings import CipherName
 from app.master_keys import MasterKeys
 from app.wire import from_json, to_json
 
 SERVICE = b"service"
+# What was sealed, or its data key, was damaged; or the master key is not known.
+CANT_BE_OPENED = (InvalidTag, WrongSettingError, LookupError, ValueError)
 _PLAIN = b"\x00"
 _NONCE, _TAG, _ID = 12, 16, 4
 _MARK_LENGTH = 16

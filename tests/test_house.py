@@ -231,11 +231,13 @@ def test_nothing_below_the_edge_commits_and_nothing_is_left_to_a_task_that_a_cra
 
 
 def test_nobody_goes_past_the_subscribers_from_a_case_to_its_rows() -> None:
-    """`notices.finish` is the way. What is sent again records nothing that anybody is told of, nor do guest links."""
+    """`notices.finish` is the way. What is sent again records nothing that anybody is told of, nor do guest links; and
+    where a request's key can't be opened no notice could be sealed."""
     asked = [(name, call, ast.unparse(node)) for name in modules() for call, node in calls(name)]
     assert {name for name, call, _ in asked if call.endswith(".finish")} == {
         "app.delivery.notices",
         "app.delivery.again",
+        "app.delivery.courier",
         "app.guests",
     }
     events = {name for name, call, whole in asked if re.match(r"event\.insert|(.*\.)?insert\(event\b", whole)}

@@ -20,6 +20,8 @@ from app.sealing import NO_BOX, Box
 from app.tables import delivery, delivery_attempt
 from app.wire import to_json
 
+UNREADABLE = "unreadable"  # the fault of what was damaged where it is kept: it says nothing of the endpoint
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -31,7 +33,8 @@ class Claimed:
     handoff_id: UUID | None
     type: str
     lane: Priority
-    body: bytes
+    # None: it can't be opened, so there is nothing to send.
+    body: bytes | None
     attempts: int
     created_at: datetime
     give_up_at: datetime
