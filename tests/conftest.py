@@ -59,15 +59,14 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(
-    backend: str, templates: Callable[[str], str], tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[str]:
+def database_url(backend: str, templates: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated and seeded database of this test's own, on both kinds."""
     template = templates(backend)
     if backend == "sqlite":
-        file = tmp_path / "one-window.sqlite3"
-        shutil.copy(make_url(template).database or "", file)
-        yield f"sqlite:///{file}"
+        with tempfile.TemporaryDirectory(prefix="one-window-", dir=serving.memory()) as folder:
+            file = Path(folder, "one-window.sqlite3")
+            shutil.copy(make_url(template).database or "", file)
+            yield f"sqlite:///{file}"
         return
     server = request.getfixturevalue("postgres_server")
     url = serving.make_postgres_database(server, make_url(template).database)
