@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from app.disclosure import SENSITIVE
@@ -76,6 +76,17 @@ def text_in_force(texts: Sequence[ConsentText], purpose: str, day: date) -> Cons
 def missing(rule: Rule, person: Person, day: date) -> tuple[Missing, ...]:
     """Every consent that a rule asks for and that is not recorded on a day."""
     return tuple(missing_of([rule], person, day))
+
+
+def withdrawn_at(rule: Rule, person: Person, day: date) -> datetime | None:
+    """When the first of the consents that a rule asks for, and that are missing on a day, was last withdrawn."""
+    lacking = {(each.purpose.value, each.person) for each in missing(rule, person, day)}
+    last: dict[tuple[str, str], str] = {}
+    for each in person.get("consents", ()):
+        of = (each["purpose"], each["person"])
+        if of in lacking and "withdrawn_at" in each:
+            last[of] = max(last.get(of, ""), each["withdrawn_at"])
+    return datetime.fromisoformat(min(last.values())) if last else None
 
 
 def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:

@@ -47,6 +47,7 @@ class Act(StrEnum):
     CANCELLED = "cancelled"
     REASSIGNED = "reassigned"  # to another agency, by the coordinator
     RULED = "ruled"  # to this agency, by the coordinator
+    HELD = "held"  # taken back until a consent that was withdrawn is given again
 
 
 class DisputeState(StrEnum):
@@ -64,6 +65,7 @@ class Clock(StrEnum):
 
 
 H = HandoffStatus
+_HELD = {Act.HELD: H.WAITING}
 _BY_COORDINATOR = {
     Act.DISPATCHED: H.DISPATCHED,  # it takes another agency's part over
     Act.CANCELLED: H.CANCELLED,
@@ -77,8 +79,9 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
         Act.ACCEPTED: H.IN_PROGRESS,
         Act.RETURNED: H.RETURNED,
         **_BY_COORDINATOR,
+        **_HELD,
     },
-    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
+    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR, **_HELD},
     H.IN_PROGRESS: {
         Act.INFORMATION_REQUESTED: H.SUSPENDED,
         Act.SUSPENDED: H.SUSPENDED,
@@ -86,14 +89,15 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
         Act.RETURNED: H.RETURNED,
         Act.COMPLETED: H.COMPLETED,
         **_BY_COORDINATOR,
+        **_HELD,
     },
-    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
+    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR, **_HELD},
     H.COMPLETED: {},
     # A ruling, or a reassignment back, gives the same handoff out again: an agency has one for each need.
     H.RETURNED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},
     H.CANCELLED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED},
 }
-AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR}
+AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR, *_HELD}
 ENDED = frozenset({H.COMPLETED, H.RETURNED, H.CANCELLED})
 SIGNED_FOR = frozenset({H.RECEIVED, H.IN_PROGRESS, H.SUSPENDED, H.COMPLETED})
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.problem_kinds import KINDS as KINDS
-from app.problem_kinds import Kind
-from app.problem_kinds import Text as Text
+from app.problem_kinds_http import Kind
+from app.problem_kinds_http import Text as Text
 
 MOST_ERRORS = 50
 

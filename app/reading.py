@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import disclosures, looking, presenting, rights, same_person, shown
+from app import disclosures, gates, looking, presenting, rights, same_person, shown
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -40,6 +40,7 @@ HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for n
 )
 _OF_SITUATION = ("situation", "place", "people", "position")
 _SHOWN_TO_THE_PERSON = 20
+_NOT_WITH_IT = (HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
 _MOST_STEPPED = 64
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
@@ -196,8 +197,7 @@ async def one_handoff(
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    ended = (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
-    handles = own and found.status not in ended and case.request["erased_at"] is None
+    handles = own and found.status not in _NOT_WITH_IT and case.request["erased_at"] is None
     groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
     if not handles:
         seen["person"] = None
@@ -208,7 +208,9 @@ async def one_handoff(
     if groups:
         await looking.record(office, key, case, way, groups, purpose, found)
     stands = presenting.standing(found, case.request, snapshot, desk.at)
-    return {**seen, **stands, "same_person": again, "allowed": allowed_now(found), "etag": version}
+    since = gates.withdrawn_at(case, found, snapshot, desk.at)
+    more = {"consent_withdrawn_at": since, "allowed": allowed_now(found), "etag": version}
+    return {**seen, **stands, "same_person": again, **more}
 
 
 async def callbacks(office: Office, key: Key, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:

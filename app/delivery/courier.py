@@ -196,11 +196,12 @@ class Courier:
         code = claimed.receiver
         try:
             try:
-                attempt = await self._attempt(claimed, session)
+                attempt = await self._attempt(claimed, session) if await self._may_still_go(claimed) else None
             finally:
                 self._endpoints.ended(code, urgent=claimed.is_urgent)
-            self._count(claimed, attempt)
-            await self._conclude(claimed, attempt)
+            if attempt is not None:
+                self._count(claimed, attempt)
+                await self._conclude(claimed, attempt)
         except Exception as error:
             # Not recorded: the lease ends, and it is sent again with the same id and bytes.
             expected = isinstance(error, Problem) or is_unavailable(error)
@@ -210,6 +211,13 @@ class Courier:
             if not self._stopping:
                 self._send_all_held(session, first=code)
             self._database.bell.after_commit()
+
+    async def _may_still_go(self, claimed: Claimed) -> bool:
+        """What was held for its endpoint may have been superseded meanwhile; what goes out at once is not asked about."""
+        if now() - (claimed.lease_until - self._lease) < timedelta(seconds=_YOUNG_SECONDS):
+            return True
+        async with self._database.reading() as connection:
+            return await outbox.is_held(connection, claimed.id, self._id)
 
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:
         code = claimed.receiver

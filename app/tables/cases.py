@@ -243,10 +243,12 @@ delivery = Table(
     Column("created_at", Instant, nullable=False),
     Column("give_up_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    # From then on it shows more than may be shown, and is not sent (again).
+    Column("superseded_at", Instant),
     Column("digest", Digest, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("id"),
-    one_of("status", ("pending", "delivered", "exhausted")),
+    one_of("status", ("pending", "delivered", "exhausted", "superseded")),
     Index(
         "ix_delivery_queue",
         "priority",
