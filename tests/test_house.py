@@ -49,11 +49,11 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs "
+    "app cleaning config config_sign_in db door_settings file_store identifiers inboxes key_settings listening logs names "
     "master_keys metrics problem_kinds problem_kinds_http problems refusals roles sealed_files sealing storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle merkle "
-    "province purposes receipts receivers routing signing turns",
-    "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
+    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle "
+    "merkle province purposes receipts receivers routing signing turns",
+    "columns guessing hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_subscriptions tables",
     "schemas_coordination schemas_staff",
     "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "

@@ -134,6 +134,14 @@ def test_a_service_that_stops_notes_what_was_used(database_url: str) -> None:
 KEPT_APART = [KeyRole.ADMIN, KeyRole.SECURITY, KeyRole.AUDITOR]
 
 
+@pytest.mark.parametrize("written", ["Officer  7", "officer 7", "ofﬁcer7", " officer\u200b 7 ", "OFFICER\u3000７"])
+def test_the_three_are_kept_apart_however_a_name_is_written(database_url: str, written: str) -> None:
+    make(database_url, "first", KeyRole.ADMIN, owner="officer 7")
+    with pytest.raises(WrongKeyError, match="kept apart"):
+        make(database_url, "second", KeyRole.AUDITOR, owner=written)
+    make(database_url, "of somebody else", KeyRole.AUDITOR, owner="officer 77")
+
+
 @pytest.mark.parametrize("other", KEPT_APART)
 @pytest.mark.parametrize("role", KEPT_APART)
 def test_nobody_holds_two_of_the_three_roles_that_are_kept_apart(
