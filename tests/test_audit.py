@@ -25,7 +25,6 @@ from app.db import Database
 from app.hashchain import GENESIS, erased, event_hash
 from app.identifiers import first_id, new_id, now
 from app.routing.rules import local_day
-from app.sealing import NO_BOX
 from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, handoff, help_request, metadata
 from tests import serving
 from tests.commands import one_window_here
@@ -151,7 +150,7 @@ CHANGES: list[Row] = [
     {"at": datetime(2026, 1, 1, tzinfo=UTC)},
     {"handoff_id": new_id()},
     {"data": {"to": "closed"}},
-    {"sealed": NO_BOX.seal({"note": "另一句"})},
+    {"sealed": b"\x01 another note"},
     {"hash": b"x" * 32},
 ]
 

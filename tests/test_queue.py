@@ -16,7 +16,7 @@ from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import enqueue
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
-from app.sealing import NO_BOX
+from app.sealing import SHUT_BOX
 from app.service_key import service_box
 from app.tables import delivery
 from tests.watching import on
@@ -32,7 +32,7 @@ async def put(database: Database, *messages: tuple[str, Priority, int]) -> None:
         due = now() - timedelta(seconds=seconds)
         enqueue(
             unit,
-            NO_BOX,
+            SHUT_BOX,
             type="x",
             receiver=receiver,
             request_id=new_id(),
@@ -155,7 +155,7 @@ def test_no_look_at_the_queue_reads_what_waits(database_url: str, backend: str) 
         for number in range(3000):
             enqueue(
                 unit,
-                NO_BOX,
+                SHUT_BOX,
                 type="x",
                 receiver=f"r{number % 30}",
                 request_id=new_id(),

@@ -47,7 +47,7 @@ help_request = Table(
     Column("events", Integer, nullable=False),
     Column("head", Digest, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    # Wrapped by a master key; destroyed when the request is erased. None, too, from before there were keys.
+    # Wrapped by a master key; destroyed when the request is erased.
     Column("data_key", LargeBinary),
     Column("erased_at", Instant),
     # Blind indexes of the applicant: identity number, telephone, and name with date of birth and telephone.
