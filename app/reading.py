@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from app.identifiers import now
 from app.jurisdictions import deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
 from app.last_events import last_event
-from app.lifecycle import HandoffStatus
+from app.lifecycle import HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
 from app.problems import Problem
@@ -42,27 +42,31 @@ _OF_SITUATION = ("situation", "place", "people", "position")
 _SHOWN_TO_THE_PERSON = 20
 _NOT_WITH_IT = (HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
 _MOST_STEPPED = 64
+_ENDED = (RequestStatus.CLOSED, RequestStatus.WITHDRAWN)
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
 
 async def requests(
     office: Office, key: Key, page: PageAsked, status: str | None, emergency: bool | None
 ) -> dict[str, Any]:
-    query = select(*_NO_PERSON)
+    wanted = [] if status is None else [help_request.c.status == status]
     if emergency is not None:
-        query = query.where(help_request.c.emergency.is_not(None) if emergency else help_request.c.emergency.is_(None))
-    if key.division_code is None or key.role is KeyRole.INTAKE or status is not None or emergency is not None:
+        wanted.append(help_request.c.emergency.is_not(None) if emergency else help_request.c.emergency.is_(None))
+    query = select(*_NO_PERSON).where(*wanted)
+    # What is open, disputed or an emergency is few everywhere, and has its own index; what has ended is not.
+    is_few = emergency is True or status not in (None, *_ENDED)
+    if key.division_code is None or key.role is KeyRole.INTAKE or is_few:
         query = query.where(*rights.reached(key))
     else:
-        query = query.where(help_request.c.id.in_(await _newest_ids(office, key, page)))
-    if status is not None:
-        query = query.where(help_request.c.status == status)
+        query = query.where(help_request.c.id.in_(await _newest_ids(office, key, page, wanted)))
     rows, next_cursor = await page_of(office.database, query, help_request.c.id, page)
     return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
 
 
-async def _newest_ids(office: Office, key: Key, page: PageAsked) -> Select[Any]:
-    """Enough for a page. A small jurisdiction is stepped through division by division, so that it costs the same however
+async def _newest_ids(
+    office: Office, key: Key, page: PageAsked, wanted: Sequence[ColumnElement[bool]] = ()
+) -> Select[Any]:
+    """Enough for a page of those that are wanted. A small jurisdiction is stepped through division by division, so that it costs the same however
     much the others have; a large one is a large part of all that there is."""
     divisions = (await office.registry.current()).divisions
     codes = [code for code in divisions if lies_in(code, key.division_code)]
@@ -74,7 +78,7 @@ async def _newest_ids(office: Office, key: Key, page: PageAsked) -> Select[Any]:
             each_one.append((help_request.c.registered_by == key.holder,))
     after = page.after_id()
     before = () if after is None else (help_request.c.id < after,)
-    newest = select(help_request.c.id).order_by(help_request.c.id.desc()).limit(page.limit + 1)
+    newest = select(help_request.c.id).where(*wanted).order_by(help_request.c.id.desc()).limit(page.limit + 1)
     return union_all(*(select(newest.where(*of, *before).subquery().c.id) for of in each_one)).subquery().select()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Select, select, text, update
 
 from app import keys
 from app.db import Database
-from app.identifiers import new_id
+from app.identifiers import new_id, now
 from app.jurisdictions import within
 from app.keys import KeyRing, KeyRole, WrongKeyError
 from app.office import Office
@@ -256,6 +256,8 @@ async def fill(database: Database, request_id: str) -> None:
                 "receipt_number": f"{number:012}",
                 "tracking_hash": number.to_bytes(32),
                 "division_code": "360424101",
+                "status": "closed",
+                "closed_at": now(),
             }
             for number in range(MANY)
         ]
@@ -263,7 +265,14 @@ async def fill(database: Database, request_id: str) -> None:
         await connection.execute(text("ANALYZE"))
 
 
-def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_their_own(service: Running) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [[], [help_request.c.status == "closed"], [help_request.c.emergency.is_(None)]],
+    ids=["all", "closed", "none"],
+)
+def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_their_own(
+    service: Running, wanted: list[Any]
+) -> None:
     """By the plans, and where the few of a county are the oldest of thirty thousand."""
     taken = service.client("intake").post("/v1/requests", json=a_request()).json()["request_id"]
     newest = select(help_request.c.id).order_by(help_request.c.id.desc()).limit(51)
@@ -273,7 +282,7 @@ def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_thei
         office = Office.of(serving.settings_for(service.url), b"x" * 32)
         key = keys.Key(new_id(), "x", KeyRole.COORDINATOR, None, new_id(), "360803")
         try:
-            ids = await _newest_ids(office, key, PageAsked(50, None))
+            ids = await _newest_ids(office, key, PageAsked(50, None), wanted)
         finally:
             await office.database.close()
         return newest.add_columns(help_request.c.status).where(help_request.c.id.in_(ids))
