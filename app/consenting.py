@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import gates, looking, presenting, reading, rights
+from app.attachment_groups import is_opened
 from app.checks import consent_errors, person_errors
 from app.clocks import rule_of
 from app.consents import verifies
@@ -72,7 +73,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
             raise invalid(*faults)
         before = _shown(case, desk)
         _record(case, asked, desk)
-        _let_go(case, before, desk)
+        await _let_go(connection, case, before, desk)
         case.settle(desk.at, desk.actor)
         answer = to_json(_listed(case, key, desk))
         unit = finish(case, desk.snapshot)
@@ -167,25 +168,29 @@ def _public(consent: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shown(case: Case, desk: Desk) -> dict[UUID, tuple[Any, ...]]:
+def _shown(case: Case, desk: Desk) -> dict[UUID, list[Any]]:
     """Of what each agency is shown as it stands, that which hangs on consents."""
     return {each.id: _shown_to(case, each, desk) for each in case.handoffs}
 
 
-def _shown_to(case: Case, handoff: Handoff, desk: Desk) -> tuple[Any, ...]:
+def _shown_to(case: Case, handoff: Handoff, desk: Desk) -> list[Any]:
     """The groups, and whom of the obligors: each consents for themselves."""
     obligors = gates.shown(case, handoff, desk.snapshot).get("obligors", ())
-    return (*gates.opened(case, handoff, desk.snapshot, desk.at), obligors)
+    return [*gates.opened(case, handoff, desk.snapshot, desk.at), *obligors]
 
 
 def _is_out(handoff: Handoff) -> bool:
     return handoff.is_open and handoff.status is not HandoffStatus.WAITING
 
 
-def _let_go(case: Case, before: Mapping[UUID, tuple[Any, ...]], desk: Desk) -> None:
-    """Who is shown more than before is told anew; what waited, or was cancelled for want of it, goes."""
+async def _let_go(connection: AsyncConnection, case: Case, before: Mapping[UUID, list[Any]], desk: Desk) -> None:
+    """Who is shown more than before is told anew; what waited, or was cancelled for want of it, goes. With an obligor who
+    has become known less may be open, until they have consented too."""
     for each in case.handoffs:
-        if _is_out(each) and _shown_to(case, each, desk) != before[each.id]:
+        after = _shown_to(case, each, desk)
+        if any(one not in after for one in before[each.id]):
+            await _take_back_messages(connection, case, each, desk)
+        if _is_out(each) and after != before[each.id]:
             _tell_anew(case, each, desk)
     for each in case.handoffs:
         is_free = not gates.holding_back(case, each, desk.snapshot, desk.at)
@@ -214,7 +219,7 @@ def _is_wanted_again(case: Case, handoff: Handoff) -> bool:
     )
 
 
-async def _close(connection: AsyncConnection, case: Case, before: Mapping[UUID, tuple[Any, ...]], desk: Desk) -> None:
+async def _close(connection: AsyncConnection, case: Case, before: Mapping[UUID, list[Any]], desk: Desk) -> None:
     """Who only verifies is let go; who helps goes on with less. What waits will go on waiting at its step. No message
     that shows more than is shown from now on goes out, whatever has become of its handoff."""
     for each in list(case.handoffs):
@@ -223,18 +228,30 @@ async def _close(connection: AsyncConnection, case: Case, before: Mapping[UUID, 
         stops = is_out and bool(held) and verifies(rule_of(each, desk.snapshot))
         if not stops and _shown_to(case, each, desk) == before[each.id]:
             continue
-        ended = await supersede(connection, each, desk.at)
-        if ended.ids:
-            data = {"agency": each.agency_code, "deliveries": list(map(str, ended.ids)), "nothing_sent": ended.is_first}
-            case.record(SUPERSEDED_EVENT, desk.at, desk.actor, handoff_id=each.id, data=data)
+        were_waiting = await _take_back_messages(connection, case, each, desk)
         if stops:
             _let_off(case, each, desk)
         elif is_out:
-            if ended.ids:
+            if were_waiting:
                 _tell_anew(case, each, desk)
             _tell(case, each, gates.opened(case, each, desk.snapshot, desk.at), desk)
     for need in () if case.has_ended else dict.fromkeys(each.need for each in case.handoffs):
         dispatch_ready(case, need, desk)
+
+
+async def _take_back_messages(connection: AsyncConnection, case: Case, handoff: Handoff, desk: Desk) -> bool:
+    """Whether any of a handoff's messages that show more than may be shown now had not arrived."""
+    groups = gates.opened(case, handoff, desk.snapshot, desk.at)
+
+    def tells_of_open_papers_alone(data: Mapping[str, Any]) -> bool:
+        told = data.get("supplement", {})
+        return "attachments" in told and all(is_opened(each, groups) for each in told["materials"] or [None])
+
+    ended = await supersede(connection, case, handoff, desk.at, tells_of_open_papers_alone)
+    if ended.ids:
+        data = {"agency": handoff.agency_code, "deliveries": list(map(str, ended.ids)), "nothing_sent": ended.is_first}
+        case.record(SUPERSEDED_EVENT, desk.at, desk.actor, handoff_id=handoff.id, data=data)
+    return bool(ended.ids)
 
 
 def _let_off(case: Case, handoff: Handoff, desk: Desk) -> None:

@@ -63,10 +63,7 @@ def withdrawn_at(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
     rule = rule_of(handoff, snapshot)
     if set(consents.PURPOSES).isdisjoint(rule.consent):
         return None
-    closed = opened(case, handoff, snapshot, at) != rule.discloses
-    if not closed and not holding_back(case, handoff, snapshot, at):
-        return None
-    return consents.withdrawn_at(rule, case.person, local_day(at))
+    return consents.closed_since(rule, case.person, local_day(at), is_emergency=case.is_emergency)
 
 
 def missing(case: Case, snapshot: Snapshot, at: datetime) -> list[Missing]:

@@ -6,23 +6,38 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from app.consents import ConsentText, holding_back, missing, opened_groups, shown_by, text_in_force, verifies
+from app.consents import (
+    ConsentText,
+    closed_since,
+    holding_back,
+    missing,
+    opened_groups,
+    shown_by,
+    text_in_force,
+    verifies,
+)
+from app.db import Database
+from app.delivery.outbox import enqueue
+from app.identifiers import new_id
 from app.keys import KeyRole
+from app.ledger import write_units
 from app.routing.rules import Consent, ConsentOf, Rule
 from app.seed import routing_tables
 from app.tables import delivery, event, handoff, reading
+from app.timeline import load
 from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import a_consent
 from tests.receivers import Answer, Receiver
 from tests.running import Running
-from tests.watching import bodies, change, fetch, until
+from tests.watching import bodies, change, fetch, on, until
 from tests.worlds import a_rule
 
 DAY = date(2026, 11, 26)
@@ -206,6 +221,26 @@ def test_the_text_in_force_is_the_last_that_has_begun() -> None:
     assert found is not None
     assert found.version == 2
     assert text_in_force(texts, "sensitive", DAY) is None
+
+
+def test_since_when_less_is_open_is_told_by_the_withdrawals_that_closed_something() -> None:
+    rule = asking(Consent.MEDICAL, Consent.SENSITIVE, discloses=("identity", "income", "health"))
+    first, second, third = (f"2026-11-0{day}T00:00:00.000000Z" for day in (1, 2, 3))
+
+    def since(*consents: dict[str, Any]) -> str | None:
+        person = {"applicant": {}, "consents": [{"person": "applicant", **each} for each in consents]}
+        found = closed_since(rule, person, DAY, is_emergency=False)
+        return found and found.strftime("%d")
+
+    medical, sensitive = {"purpose": "medical_data"}, {"purpose": "sensitive"}
+    assert since() is None, "what was never given was not withdrawn"
+    assert since(medical) is None
+    assert since(medical | {"withdrawn_at": first}) == "01"
+    assert since(medical | {"withdrawn_at": first}, sensitive) is None, "who agreed to more has agreed to as much"
+    assert since(medical | {"withdrawn_at": first}, sensitive | {"withdrawn_at": second}) == "02"
+    again = medical | {"recorded_at": second}
+    assert since(medical | {"withdrawn_at": first}, again) is None, "given again, as much is open as before"
+    assert since(medical | {"withdrawn_at": first}, again | {"withdrawn_at": third}) == "03"
 
 
 # ---- the gate ----
@@ -515,6 +550,62 @@ def test_a_supplement_that_had_not_arrived_is_told_as_far_as_it_is_open(county: 
     waiting = [each for each in messages_to(county, TOWNSHIP) if each["status"] == "pending"]
     assert [each["type"] for each in waiting] == ["handoff.dispatched", "consent.withdrawn"]
     assert "综合征" not in b"".join(each["body"] for each in waiting).decode()
+
+
+def test_what_was_tried_before_an_earlier_withdrawal_stays_among_the_disclosures(county: County) -> None:
+    receipt = the_ill(county)
+    change(county.running.url, delivery.update().where(delivery.c.receiver == TOWNSHIP).values(attempts=1))
+    withdraw(county, receipt, 2)
+    give(county, receipt, a_consent("medical_data", "applicant"))
+    withdraw(county, receipt, 3)
+    assert any("health" in each for each in groups_told(county, receipt)), "it may have been seen"
+
+
+def test_a_paper_that_is_still_open_is_told_of_all_the_same(county: County) -> None:
+    receipt = the_ill(county)
+    change(county.running.url, delivery.update().values(status="delivered", attempts=1))
+
+    def told_of(material: str) -> dict[str, Any]:
+        supplement = {"materials": [material], "facts": {}, "note": None, "attachments": [str(new_id())]}
+        return {"type": "handoff.supplemented", "data": {"supplement": supplement}}
+
+    async def work(database: Database) -> None:
+        async with database.writing() as connection:
+            case = await load(connection, UUID(receipt["request_id"]))
+            (part,) = [each for each in case.handoffs if each.agency_code == TOWNSHIP]
+            for material in ("household_register", "diagnosis"):
+                enqueue(
+                    case.unit,
+                    case.box,
+                    type="handoff.supplemented",
+                    receiver=TOWNSHIP,
+                    request_id=case.id,
+                    handoff_id=part.id,
+                    data=told_of(material)["data"],
+                    at=datetime.now(UTC),
+                )
+            await write_units(connection, [case.unit])
+
+    on(county.running.url, work)
+    withdraw(county, receipt, 2)
+    papers = [each for each in messages_to(county, TOWNSHIP) if each["type"] == "handoff.supplemented"]
+    assert [(each["data"]["supplement"]["materials"], each["status"]) for each in papers] == [
+        (["household_register"], "pending"),
+        (["diagnosis"], "superseded"),
+    ]
+
+
+def test_an_obligor_who_becomes_known_closes_what_had_not_arrived(county: County) -> None:
+    receipt = county.ask("extreme_poverty_support")
+    county.complete(receipt, TOWNSHIP)
+    before = [each["type"] for each in messages_to(county, VERIFICATION)]
+    assert before == ["handoff.dispatched"]
+    obligor = {"name": "义务人测试庚", "relation": "son"}
+    give(county, receipt, a_consent("sensitive", "applicant"), obligors=[obligor])
+    old, anew = messages_to(county, VERIFICATION)
+    assert (old["status"], anew["type"]) == ("superseded", "handoff.dispatched")
+    assert "income" in old["data"]["discloses"]
+    assert "income" in anew["data"]["withheld"], "until the obligor has consented, too"
 
 
 def test_after_the_end_nothing_more_than_is_open_goes_out_either(county: County) -> None:
