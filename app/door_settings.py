@@ -55,7 +55,8 @@ class DoorSettings(BaseSettings):
     sign_ins_a_minute: int = Field(
         30,
         ge=0,
-        description="Codes of guest links asked for and tried from one address within a minute; 0: no limit.",
+        description="Codes of guest links asked for and tried, and codes of kiosks tried, from one address within a minute; of "
+        "kiosks also from everybody together; 0: no limit.",
         examples=[30],
     )
     strangers_a_minute: int = Field(

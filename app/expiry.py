@@ -35,6 +35,7 @@ from app.tables import (
     help_request,
     idempotency,
     reading,
+    reserved_number,
     sign_in_event,
 )
 from app.tables import retention as periods
@@ -227,6 +228,7 @@ AGED: Mapping[str, Aged] = {
     "delivery_body": Aged(delivery, _done_with, empties=True),
     "attempt_answer": Aged(delivery_attempt, _answered, empties=True),
     "callback_refused": Aged(callback_refused, _not_held(callback_refused.c.handoff_id)),
+    "reserved_number": Aged(reserved_number, lambda _: true()),
     "guest_link": Aged(guest_link, _not_held(guest_link.c.handoff_id)),
     "sign_in": Aged(sign_in_event, lambda _: true()),
     "alarm": Aged(alarm, lambda _: alarm.c.acknowledged_at.is_not(None)),

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app import checks, gates, metrics, presenting, rights
+from app import checks, gates, metrics, presenting, reserved_numbers, rights
 from app.consents import text_in_force
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
-from app.identifiers import new_id
-from app.keys import Key
+from app.identifiers import new_id, utc_text
+from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
 from app.marks import marks_of
+from app.mending import mended
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
-from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.receipts import new_receipt_number, spoken, token_hash, token_that_opens, tracking_token
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
+from app.reserved_numbers import Taken
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
 from app.same_person import UNATTENDED, OpenRequest, marks_in, shown
 from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
-from app.tables import idempotency
+from app.schemas_emergencies import EmergencyIn
+from app.tables import help_request, idempotency
 from app.timeline import Case, load
 from app.wire import to_json
 
@@ -43,19 +47,26 @@ log = structlog.get_logger()
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
     """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued.
 
-    Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
+    Raises `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`, `unavailable`.
     """
     desk = await desk_of(office, key)
-    errors = checks.errors_of(asked, desk.snapshot, desk.at)
-    if errors:
+    asked = by_its_door(key, asked)
+    odd: list[FieldError] = []
+    if key.role is KeyRole.KIOSK:
+        asked, odd = mended(asked, key.division_code or desk.snapshot.directory.place, desk.snapshot, desk.at)
+    elif errors := [
+        *reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at),
+        *checks.errors_of(asked, desk.snapshot, desk.at),
+    ]:
         raise invalid(*errors)
 
-    person = plain(asked)
+    person = of_person(asked)
     marks = marks_of(person["applicant"], office.vault)
     again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
 
     async def register() -> tuple[bytes, Unit]:
-        return _register(office, key, asked, repeat, desk, person, again)
+        taken = await numbered(office, key, asked, desk, odd)
+        return _register(office, key, asked, repeat, desk, person, again, taken)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -86,6 +97,30 @@ async def stored(
     raise unavailable()
 
 
+_Asked = TypeVar("_Asked", RequestIn, EmergencyIn)
+
+
+def by_its_door(key: Key, asked: _Asked) -> _Asked:
+    """A kiosk is a kiosk, whatever it says of itself: what is told to somebody at a window is not told there."""
+    return asked.model_copy(update={"channel": Channel.KIOSK}) if key.role is KeyRole.KIOSK else asked
+
+
+def of_person(asked: RequestIn | EmergencyIn) -> dict[str, Any]:
+    """What was told, ready to be sealed; not what the device said of itself."""
+    told = plain(asked)
+    return {name: value for name, value in told.items() if name not in ("receipt_number", "taken_at")}
+
+
+async def numbered(
+    office: Office, key: Key, asked: RequestIn | EmergencyIn, desk: Desk, odd: Sequence[FieldError] = ()
+) -> Taken:
+    """Its number, with what is to be warned of besides."""
+    if key.role is not KeyRole.KIOSK:
+        return Taken(new_receipt_number(), None, [])
+    taken = await reserved_numbers.taken(office, key, asked.receipt_number, asked.taken_at, desk.at)
+    return taken._replace(warnings=[*taken.warnings, *odd])
+
+
 def table_in_force(desk: Desk) -> RoutingTable:
     """Raises `unavailable`."""
     table = in_force(desk.snapshot.tables.values(), desk.at)
@@ -104,15 +139,16 @@ def opened(
     division_code: str,
     person: dict[str, Any],
     decision: RoutingDecision,
+    taken: Taken,
     emergency: str | None = None,
 ) -> tuple[Case, str]:
     """A request with nothing handed off yet, and its tracking token."""
     request_id = new_id()
-    token = tracking_token(office.secret, request_id)
+    token = tracking_token(office.secret, taken.number)
     box, data_key = office.vault.new_box(request_id.bytes)
     request = {
         "id": request_id,
-        "receipt_number": new_receipt_number(),
+        "receipt_number": taken.number,
         "tracking_hash": token_hash(token),
         "channel": channel.value,
         "division_code": division_code,
@@ -132,7 +168,9 @@ def opened(
         "debts": 0,
         "unanchored": False,
     }
-    told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
+    told: dict[str, Any] = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
+    if taken.taken_at is not None:
+        told["taken_at"] = utc_text(taken.taken_at)
     case = Case(request=request, handoffs=[], is_new=True, box=box, _person=person)
     case.record("request.registered", desk.at, key.actor, data=told | ({"emergency": emergency} if emergency else {}))
     return case, token
@@ -146,19 +184,28 @@ def _register(
     desk: Desk,
     person: dict[str, Any],
     again: list[OpenRequest],
+    taken: Taken,
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
     name_texts(person["consents"], desk.snapshot, desk.at)
     facts = facts_of(asked.division_code, person, local_day(desk.at))
     decision = decide(facts, table, desk.snapshot.directory, desk.at)
     case, token = opened(
-        office, key, desk, channel=asked.channel, division_code=asked.division_code, person=person, decision=decision
+        office,
+        key,
+        desk,
+        channel=asked.channel,
+        division_code=asked.division_code,
+        person=person,
+        decision=decision,
+        taken=taken,
     )
     if again:
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
     open_from(case, decision, desk)
     case.settle(desk.at, desk.actor)
-    warnings = checks.warnings_of(asked, local_day(desk.at)) + rights.taken_in_elsewhere(key, asked.division_code)
+    warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
+    warnings += rights.taken_in_elsewhere(key, asked.division_code)
     answer = to_json(_receipt(case, asked, decision, table, desk, again, warnings))
     unit = finish(case, desk.snapshot)
     if repeat:
@@ -203,9 +250,12 @@ async def _first_receipt(office: Office, repeat: Repeat) -> bytes | None:
     """The answer that this key got the first time; the token is derived anew, it is not stored."""
     async with office.database.reading() as connection:
         row = await first_answer(connection, repeat)
-    if row is None:
-        return None
-    return with_token(row.answer, tracking_token(office.secret, row.request_id))
+        if row is None:
+            return None
+        of_request = select(help_request.c.receipt_number, help_request.c.tracking_hash)
+        kept = (await connection.execute(of_request.where(help_request.c.id == row.request_id))).one()
+    token = token_that_opens(office.secret, kept.receipt_number, row.request_id.bytes, kept.tracking_hash)
+    return with_token(row.answer, token or tracking_token(office.secret, kept.receipt_number))
 
 
 def with_token(answer: bytes, token: str) -> bytes:

@@ -27,6 +27,7 @@ from app.problems import FieldError, Text
 from app.refusals import RefusedError
 from app.roles import KEPT_APART, SCOPES
 from app.roles import KeyRole as KeyRole
+from app.routing.directory import COUNTY_DIGITS
 from app.tables import agency, api_key, division, staff_account
 
 _MOST_REMEMBERED = 10_000
@@ -137,6 +138,8 @@ async def faults_of(connection: AsyncConnection, row: Mapping[str, Any]) -> list
         faults.append(_unknown("/agency", "agency", row["agency_code"]))
     if row["division_code"] is None and role is KeyRole.TOWNSHIP:
         faults.append(FieldError("/division_code", "division_needed", _DIVISION_NEEDED))
+    if role is KeyRole.KIOSK and len(row["division_code"] or "") < COUNTY_DIGITS:
+        faults.append(FieldError("/division_code", "division_needed", _PLACE_NEEDED))
     if row["division_code"] is not None and role is KeyRole.AGENCY:
         faults.append(FieldError("/division_code", "division_of_agency", _DIVISION_OF_AGENCY))
     elif row["division_code"] and await _missing(connection, division.c.code, row["division_code"]):
@@ -200,6 +203,10 @@ _AGENCY_OF_ROLE = Text(
 )
 _DIVISION_NEEDED = Text(
     "角色 township 的密钥须写明乡镇区划代码。", "A key with the role township names its division (--division)."
+)
+_PLACE_NEEDED = Text(
+    "角色 kiosk 的密钥须写明终端所在的县(6 位)或乡镇(9 位)区划代码。",
+    "A key with the role kiosk names where it stands, a county (6 digits) or a township (9): --division.",
 )
 _DIVISION_OF_AGENCY = Text(
     "承办单位的密钥不写区划代码,其范围即本单位。", "A key of an agency names no division: it reaches its agency's."

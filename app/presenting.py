@@ -214,6 +214,7 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     ),
     "handoff.waits_for_consent": ("等待授权,收齐后转办", "Waits for consent, and is handed off when all is there"),
     "attachment.added": ("附件已收到", "A paper that you sent was received"),
+    "receipt.printed": ("受理回执已再次打印", "Your receipt was printed again"),
     "handoff.dispatched": ("已转办", "Handed off"),
     "handoff.received": ("已签收", "Signed for"),
     "handoff.accepted": ("已受理", "Accepted"),

@@ -182,7 +182,7 @@ def make_key(url: str, role: KeyRole, agency: str | None = None, place: str | No
     async def run() -> str:
         database = Database(settings_for(url))
         name = f"{role} {uuid.uuid4().hex[:8]}"
-        where = place or ("36" if role is KeyRole.TOWNSHIP else None)
+        where = place or {KeyRole.TOWNSHIP: "36", KeyRole.KIOSK: f"{COUNTY}101"}.get(role)
         async with database.writing() as connection:
             _, key = await keys.create(
                 connection, name, role, agency, **{"division_code": where, "owner": name, **more}

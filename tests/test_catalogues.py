@@ -16,7 +16,10 @@ from app.pages.catalogues import english, teller
 
 PAGES = Path(__file__).parent.parent / "app" / "pages"
 # Of each catalogue: where its messages stand, below `app/pages`.
-SAID_IN: dict[str, tuple[str, ...]] = {}
+SAID_IN: dict[str, tuple[str, ...]] = {
+    "forms": ("templates/form*.html",),
+    "kiosks": ("templates/kiosk*.html",),
+}
 
 
 def messages_in(file: Path) -> Iterator[str]:

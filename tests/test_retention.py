@@ -37,6 +37,7 @@ from app.tables import (
     legal_hold,
     metadata,
     reading,
+    reserved_number,
     retention,
     sign_in_event,
 )
@@ -190,6 +191,7 @@ OTHERS = (
     "callback_refused",
     "idempotency",
     "guest_link",
+    "reserved_number",
     "reading",
     "sign_in",
     "alarm",
@@ -198,7 +200,7 @@ OTHERS = (
 
 def rows_of_kind(url: str, kind: str) -> int:
     tables = {"callback_refused": callback_refused, "idempotency": idempotency, "guest_link": guest_link}
-    tables |= {"reading": reading, "alarm": alarm, "sign_in": sign_in_event}
+    tables |= {"reading": reading, "alarm": alarm, "sign_in": sign_in_event, "reserved_number": reserved_number}
     if kind in tables:
         return count(url, tables[kind])[tables[kind].name]
     table = delivery if kind == "delivery_body" else delivery_attempt
@@ -219,6 +221,7 @@ def some_of_everything(county: County) -> Seen:
     (message,) = fetch(url, select(delivery.c.id).where(delivery.c.handoff_id == UUID(school["handoff_id"])))
     attempt = {"id": new_id(), "delivery_id": message["id"], "number": 1, "started_at": now(), "milliseconds": 1}
     raised = {"id": new_id(), "kind": "readings_per_hour", "actor": "key:x", "since": now(), "count": 61}
+    county.running.client("kiosk").post("/v1/kiosk/numbers", json={"count": 3}).raise_for_status()
     change(
         url,
         insert(delivery_attempt).values({**attempt, "status_code": 500, "fault": None, "sealed": b"\0" + b"answer"}),

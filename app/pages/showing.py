@@ -18,6 +18,11 @@ from app.schemas import undirected
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 
+def local_day(at: datetime) -> str:
+    """The day that it is in China."""
+    return at.astimezone(_ZONE).strftime("%Y-%m-%d")
+
+
 def local(at: datetime) -> str:
     """As the clock on the wall says it."""
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")
@@ -36,6 +41,7 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
+    name: str
     title: Text
     groups: list[list[Row]]
 
@@ -56,11 +62,12 @@ def sections_of(person: Mapping[str, Any], snapshot: Snapshot) -> list[Section]:
         "supplements": person.get("supplements", []),
         "consents": person.get("consents", []),
     }
-    shown = {name: [rows for each in groups if (rows := _rows(each, snapshot))] for name, groups in parts.items()}
-    return [Section(SECTIONS[name], groups) for name, groups in shown.items() if groups]
+    shown = {name: [rows for each in groups if (rows := rows_of(each, snapshot))] for name, groups in parts.items()}
+    return [Section(name, SECTIONS[name], groups) for name, groups in shown.items() if groups]
 
 
-def _rows(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
+def rows_of(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
+    """What is known of somebody or something, field by field."""
     return [
         Row(_label(name), _value(name, value, snapshot))
         for name, value in fields.items()
@@ -90,9 +97,18 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         return _same(f"{snapshot.divisions[written].name} {written}")
     if name in ("at", "given_at", "withdrawn_at"):
         return _same(local(datetime.fromisoformat(written)))
+    if name == "person" and "/" in written:
+        role, _, position = written.partition("/")
+        return Text(f"{SECTIONS[role].zh} {int(position) + 1}", f"{SECTIONS[role].en}, {int(position) + 1}")
     if name in ("id_type", "relation", "purpose", "person", "evidence"):
         return VALUES.get(written, _same(written))
     return _same(written)
+
+
+def in_table(groups: list[list[Row]]) -> tuple[list[Text], list[list[Text | None]]]:
+    """The same fields of several people, side by side: headings, and a line for each."""
+    headings = list(dict.fromkeys(row.label for rows in groups for row in rows))
+    return headings, [[{row.label: row.value for row in rows}.get(each) for each in headings] for rows in groups]
 
 
 def _same(written: str) -> Text:

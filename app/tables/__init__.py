@@ -46,6 +46,7 @@ from app.tables.emergencies import (
     emergency_watch,
     living_standard,
 )
+from app.tables.kiosks import envelope_key, kiosk_pairing, reserved_number
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
@@ -82,18 +83,21 @@ __all__ = [
     "endpoint_secret",
     "endpoint_state",
     "endpoint_trouble",
+    "envelope_key",
     "event",
     "file_to_remove",
     "guest_link",
     "handoff",
     "help_request",
     "idempotency",
+    "kiosk_pairing",
     "legal_hold",
     "living_standard",
     "material",
     "metadata",
     "need",
     "reading",
+    "reserved_number",
     "retention",
     "revision",
     "routing_table",
