@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from app import checks, gates, metrics, presenting, reserved_numbers, rights
 from app.attachments import Giver
 from app.consents import text_in_force
-from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, TRACKING_HASH, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
@@ -90,7 +90,7 @@ async def stored(
             broken = constraint_of(error)
             if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_receipt(office, repeat)):
                 return first
-            if broken != RECEIPT_NUMBER:
+            if broken not in (RECEIPT_NUMBER, TRACKING_HASH):
                 raise
         else:
             metrics.REQUESTS_TAKEN_IN.labels(channel.value).inc()
