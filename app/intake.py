@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,7 +55,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
 
     async def register() -> tuple[bytes, Unit]:
-        return _register(office, key, asked, repeat, desk, person, again)
+        return _register(office, key, asked, repeat, desk, person, marks, again)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -103,6 +103,7 @@ def opened(
     channel: Channel,
     division_code: str,
     person: dict[str, Any],
+    marks: Mapping[str, bytes | None],
     decision: RoutingDecision,
     emergency: str | None = None,
 ) -> tuple[Case, str]:
@@ -127,7 +128,7 @@ def opened(
         "sealed": box.seal(person),
         "data_key": data_key,
         "erased_at": None,
-        **marks_of(person["applicant"], office.vault),
+        **marks,
         "emergency": emergency,
         "debts": 0,
         "unanchored": False,
@@ -145,6 +146,7 @@ def _register(
     repeat: Repeat | None,
     desk: Desk,
     person: dict[str, Any],
+    marks: Mapping[str, bytes | None],
     again: list[OpenRequest],
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
@@ -152,7 +154,14 @@ def _register(
     facts = facts_of(asked.division_code, person, local_day(desk.at))
     decision = decide(facts, table, desk.snapshot.directory, desk.at)
     case, token = opened(
-        office, key, desk, channel=asked.channel, division_code=asked.division_code, person=person, decision=decision
+        office,
+        key,
+        desk,
+        channel=asked.channel,
+        division_code=asked.division_code,
+        person=person,
+        marks=marks,
+        decision=decision,
     )
     if again:
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
