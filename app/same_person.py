@@ -69,8 +69,12 @@ class SamePerson:
         if not marks:
             return []
         try:
+            found = self._glance(marks) if self._database.is_sqlite else None
+            if found == set():
+                return []
             async with asyncio.timeout(_LONGEST_SECONDS):
-                found = self._glance(marks) if self._database.is_sqlite else await self._find(marks)
+                if found is None:
+                    found = await self._find(marks)
                 if not found:
                     return []
                 async with self._database.reading() as connection:
