@@ -23,6 +23,7 @@ from app.cli_conference import conference_app
 from app.cli_conformance import conformance, samples
 from app.cli_deliveries import deliveries_app
 from app.cli_emergencies import emergencies_app
+from app.cli_kiosks import kiosks_app
 from app.cli_proof import proof
 from app.cli_readings import readings_app
 from app.cli_retention import retention_app
@@ -57,6 +58,7 @@ app.add_typer(conference_app, name="conference")
 app.command()(proof)
 app.add_typer(audit_app, name="audit")
 app.add_typer(emergencies_app, name="emergencies")
+app.add_typer(kiosks_app, name="kiosks")
 app.add_typer(readings_app, name="readings")
 app.add_typer(retention_app, name="retention")
 app.add_typer(subscriptions_app, name="subscriptions")

@@ -56,6 +56,12 @@ def start(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
     handoff.promised_due = handoff.complete_due
 
 
+def clear(handoff: Handoff) -> None:
+    """It is not its agency's any more: no clock runs, until it is dispatched anew."""
+    handoff.extended_until = handoff.stood = handoff.sign_in_by = handoff.promised_due = handoff.first_due = None
+    handoff.set_clocks(Clocks(None, None, None, False))
+
+
 def current(handoff: Handoff, snapshot: Snapshot) -> Clocks:
     """When a dispatched handoff is due by its rule, by what it was granted, by how long its completion clock stood, and by
     the calendar as it is known now."""

@@ -55,6 +55,24 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 Digest = LargeBinary(32)
 
 
+class before_slash(FunctionElement[str]):  # noqa: N801
+    """What stands before the first slash; all of it where there is none."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(before_slash, "sqlite")
+def _before_slash_on_sqlite(element: before_slash, compiler: Any, **more: Any) -> str:
+    whole = compiler.process(element.clauses, **more)
+    return f"substr({whole}, 1, instr({whole} || '/', '/') - 1)"
+
+
+@compiles(before_slash, "postgresql")
+def _before_slash_on_postgresql(element: before_slash, compiler: Any, **more: Any) -> str:
+    return f"split_part({compiler.process(element.clauses, **more)}, '/', 1)"
+
+
 class digits_of(FunctionElement[str]):  # noqa: N801
     """An id as its 32 hex digits."""
 

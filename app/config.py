@@ -68,7 +68,8 @@ class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
-        description="The address that agencies reach this service by; then messages hold a full callback_url.",
+        description="The address that agencies and people reach this service by; then messages hold a full callback_url, and "
+        "the QR codes of receipts this address.",
         examples=["https://one-window.example.gov.cn"],
     )
     code_gateway_url: str | None = Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from app.disclosure import SENSITIVE
@@ -76,6 +76,35 @@ def text_in_force(texts: Sequence[ConsentText], purpose: str, day: date) -> Cons
 def missing(rule: Rule, person: Person, day: date) -> tuple[Missing, ...]:
     """Every consent that a rule asks for and that is not recorded on a day."""
     return tuple(missing_of([rule], person, day))
+
+
+def closed_since(rule: Rule, person: Person, day: date, *, is_emergency: bool) -> datetime | None:
+    """Since when a rule opens less than it did, or holds its handoff back, because a consent was withdrawn; None: it does
+    not, or what is missing was never given."""
+    given = person.get("consents", ())
+    moments = {each[name] for each in given for name in ("recorded_at", "withdrawn_at") if name in each}
+    open_before, open_then = _open_at("", rule, person, day, is_emergency), frozenset[str]()
+    since = None
+    for moment in sorted(moments):
+        open_now = _open_at(moment, rule, person, day, is_emergency)
+        if since is not None and open_now >= open_then:
+            since = None
+        if since is None and open_now < open_before:
+            since, open_then = moment, open_before
+        open_before = open_now
+    return None if since is None else datetime.fromisoformat(since)
+
+
+def _open_at(moment: str, rule: Rule, person: Person, day: date, is_emergency: bool) -> frozenset[str]:
+    """What a rule opened with the consents that stood at a moment (ISO 8601, UTC), and whether its handoff could go."""
+    stood = [
+        {name: value for name, value in each.items() if name != "withdrawn_at"}
+        for each in person.get("consents", ())
+        if each.get("recorded_at", "") <= moment and not each.get("withdrawn_at", "~") <= moment
+    ]
+    as_then = {**person, "consents": stood}
+    goes = () if holding_back(rule, as_then, day, is_emergency=is_emergency) else ("goes",)
+    return frozenset((*opened_groups(rule, as_then, day, is_emergency=is_emergency), *goes))
 
 
 def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:

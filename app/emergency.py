@@ -16,32 +16,33 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, presenting, rights
+from app import checks, presenting, reserved_numbers, rights
+from app.bells import signing_bell
 from app.calling import call, call_coordinator, tell_of_danger
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
 from app.delivery.notices import finish
 from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from
 from app.identity import normalise_resident_id
-from app.intake import opened, stored, table_in_force, with_token
+from app.intake import by_its_door, numbered, of_person, opened, stored, table_in_force, with_token
 from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus
 from app.logs import describe
 from app.marks import marks_of
 from app.office import Office, again_if_outdated
-from app.problems import FieldError, Problem, Text
+from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import spoken
 from app.registry import Snapshot
 from app.repeats import Repeat
+from app.reserved_numbers import Taken
 from app.routing.decide import RoutingDecision, decide
 from app.routing.directory import COUNTY_DIGITS, upward
 from app.routing.facts import facts_of
 from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
-from app.schemas import plain
 from app.schemas_emergencies import EmergencyIn, LiftIn
 from app.tables import aid_mark, event, handoff, help_request, idempotency
-from app.timeline import SIGNINGS, Case, load, signing_bell
+from app.timeline import SIGNINGS, Case, load
 from app.wire import from_json, to_json
 
 log = structlog.get_logger()
@@ -66,15 +67,18 @@ async def accept(office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | 
 
 async def _stored(office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | None) -> bytes:
     desk = await desk_of(office, key)
+    asked = by_its_door(key, asked)
+    if errors := reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at):
+        raise invalid(*errors)
 
     async def register() -> tuple[bytes, Unit]:
-        return await _register(office, key, asked, repeat, desk)
+        return await _register(office, key, asked, repeat, desk, await numbered(office, key, asked, desk))
 
     return await stored(office, asked.channel, repeat, register, urgent=True)
 
 
 async def _register(
-    office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | None, desk: Desk
+    office: Office, key: Key, asked: EmergencyIn, repeat: Repeat | None, desk: Desk, taken: Taken
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
     seen = _read(asked, desk, table, key.division_code)
@@ -88,6 +92,7 @@ async def _register(
         person=seen.person,
         marks=marks_of(seen.person["applicant"], office.vault),
         decision=decision,
+        taken=taken,
         emergency=seen.kind.value,
     )
     needs = [each.need for each in decision.needs]
@@ -97,10 +102,10 @@ async def _register(
     _owe(case, needs, table, desk)
     marks = _marks(office, case, needs, desk)
     _remember(case, marks)
-    warnings = [*seen.warnings]
+    warnings = [*taken.warnings, *seen.warnings]
     if _is_county(seen.place):
         warnings += rights.taken_in_elsewhere(key, seen.place)
-    if marks:
+    if marks and key.role is not KeyRole.KIOSK:  # whoever stands there is told nothing of anybody's past
         async with office.database.reading() as connection:
             warnings += await _helped_before(connection, key, case, marks)
     case.settle(desk.at, desk.actor)
@@ -240,7 +245,7 @@ def _read(asked: EmergencyIn, desk: Desk, table: RoutingTable, own: str | None) 
     people = [("/applicant", asked.applicant), ("/helper", asked.helper)]
     today = local_day(desk.at)
     warnings += [fault for pointer, one in people if one for fault in checks.person_errors(pointer, one, today)]
-    told = plain(asked)
+    told = of_person(asked)
     helper = told.get("helper")
     if asked.caller_phone and not (helper or {}).get("phone"):
         helper = {"relation": "caller", **(helper or {}), "phone": asked.caller_phone}

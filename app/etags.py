@@ -23,3 +23,8 @@ def etag(sequence: int) -> str:
 def matches(if_match: str, current: str) -> bool:
     """Whether an `If-Match` of that PATTERN names the current tag. A weak tag never does."""
     return if_match == "*" or current in re.findall(_TAG, if_match)
+
+
+def is_seen(if_none_match: str, current: str) -> bool:
+    """Whether an `If-None-Match` names the current tag, which a weak one does too: proxies weaken them."""
+    return current in (tag.removeprefix("W/") for tag in re.findall(_TAG, if_none_match[:2000]))

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app import checks, gates, metrics, presenting, rights
+from app import checks, gates, metrics, presenting, reserved_numbers, rights
+from app.attachments import Giver
 from app.consents import text_in_force
-from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, TRACKING_HASH, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
-from app.identifiers import new_id
-from app.keys import Key
+from app.identifiers import new_id, now, utc_text
+from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
 from app.marks import marks_of
+from app.mending import mended
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
-from app.receipts import new_receipt_number, spoken, token_hash, tracking_token
+from app.receipts import new_receipt_number, spoken, token_hash, token_that_opens, tracking_token
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
+from app.reserved_numbers import Taken
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
 from app.same_person import UNATTENDED, OpenRequest, marks_in, shown
 from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
-from app.tables import idempotency
+from app.schemas_emergencies import EmergencyIn
+from app.tables import help_request, idempotency
 from app.timeline import Case, load
 from app.wire import to_json
 
@@ -43,19 +48,26 @@ log = structlog.get_logger()
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
     """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued.
 
-    Raises `validation_failed` with every field's fault, `idempotency_conflict`, `unavailable`.
+    Raises `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`, `unavailable`.
     """
     desk = await desk_of(office, key)
-    errors = checks.errors_of(asked, desk.snapshot, desk.at)
-    if errors:
+    asked = by_its_door(key, asked)
+    odd: list[FieldError] = []
+    if key.role is KeyRole.KIOSK:
+        asked, odd = mended(asked, key.division_code or desk.snapshot.directory.place, desk.snapshot, desk.at)
+    elif errors := [
+        *reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at),
+        *checks.errors_of(asked, desk.snapshot, desk.at),
+    ]:
         raise invalid(*errors)
 
-    person = plain(asked)
+    person = of_person(asked)
     marks = marks_of(person["applicant"], office.vault)
     again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
 
     async def register() -> tuple[bytes, Unit]:
-        return _register(office, key, asked, repeat, desk, person, marks, again)
+        taken = await numbered(office, key, asked, desk, odd)
+        return _register(office, key, asked, repeat, desk, person, marks, again, taken)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -78,12 +90,36 @@ async def stored(
             broken = constraint_of(error)
             if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_receipt(office, repeat)):
                 return first
-            if broken != RECEIPT_NUMBER:
+            if broken not in (RECEIPT_NUMBER, TRACKING_HASH):
                 raise
         else:
             metrics.REQUESTS_TAKEN_IN.labels(channel.value).inc()
             return answer
     raise unavailable()
+
+
+_Asked = TypeVar("_Asked", RequestIn, EmergencyIn)
+
+
+def by_its_door(key: Key, asked: _Asked) -> _Asked:
+    """A kiosk is a kiosk, whatever it says of itself: what is told to somebody at a window is not told there."""
+    return asked.model_copy(update={"channel": Channel.KIOSK}) if key.role is KeyRole.KIOSK else asked
+
+
+def of_person(asked: RequestIn | EmergencyIn) -> dict[str, Any]:
+    """What was told, ready to be sealed; not what the device said of itself."""
+    told = plain(asked)
+    return {name: value for name, value in told.items() if name not in ("receipt_number", "taken_at")}
+
+
+async def numbered(
+    office: Office, key: Key, asked: RequestIn | EmergencyIn, desk: Desk, odd: Sequence[FieldError] = ()
+) -> Taken:
+    """Its number, with what is to be warned of besides."""
+    if key.role is not KeyRole.KIOSK:
+        return Taken(new_receipt_number(), None, [])
+    taken = await reserved_numbers.taken(office, key, asked.receipt_number, asked.taken_at, desk.at)
+    return taken._replace(warnings=[*taken.warnings, *odd])
 
 
 def table_in_force(desk: Desk) -> RoutingTable:
@@ -105,15 +141,16 @@ def opened(
     person: dict[str, Any],
     marks: Mapping[str, bytes | None],
     decision: RoutingDecision,
+    taken: Taken,
     emergency: str | None = None,
 ) -> tuple[Case, str]:
     """A request with nothing handed off yet, and its tracking token."""
     request_id = new_id()
-    token = tracking_token(office.secret, request_id)
+    token = tracking_token(office.secret, taken.number)
     box, data_key = office.vault.new_box(request_id.bytes)
     request = {
         "id": request_id,
-        "receipt_number": new_receipt_number(),
+        "receipt_number": taken.number,
         "tracking_hash": token_hash(token),
         "channel": channel.value,
         "division_code": division_code,
@@ -133,7 +170,9 @@ def opened(
         "debts": 0,
         "unanchored": False,
     }
-    told = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
+    told: dict[str, Any] = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
+    if taken.taken_at is not None:
+        told["taken_at"] = utc_text(taken.taken_at)
     case = Case(request=request, handoffs=[], is_new=True, box=box, _person=person)
     case.record("request.registered", desk.at, key.actor, data=told | ({"emergency": emergency} if emergency else {}))
     return case, token
@@ -148,6 +187,7 @@ def _register(
     person: dict[str, Any],
     marks: Mapping[str, bytes | None],
     again: list[OpenRequest],
+    taken: Taken,
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
     name_texts(person["consents"], desk.snapshot, desk.at)
@@ -162,12 +202,14 @@ def _register(
         person=person,
         marks=marks,
         decision=decision,
+        taken=taken,
     )
     if again:
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
     open_from(case, decision, desk)
     case.settle(desk.at, desk.actor)
-    warnings = checks.warnings_of(asked, local_day(desk.at)) + rights.taken_in_elsewhere(key, asked.division_code)
+    warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
+    warnings += rights.taken_in_elsewhere(key, asked.division_code)
     answer = to_json(_receipt(case, asked, decision, table, desk, again, warnings))
     unit = finish(case, desk.snapshot)
     if repeat:
@@ -212,9 +254,12 @@ async def _first_receipt(office: Office, repeat: Repeat) -> bytes | None:
     """The answer that this key got the first time; the token is derived anew, it is not stored."""
     async with office.database.reading() as connection:
         row = await first_answer(connection, repeat)
-    if row is None:
-        return None
-    return with_token(row.answer, tracking_token(office.secret, row.request_id))
+        if row is None:
+            return None
+        of_request = select(help_request.c.receipt_number, help_request.c.tracking_hash)
+        kept = (await connection.execute(of_request.where(help_request.c.id == row.request_id))).one()
+    token = token_that_opens(office.secret, kept.receipt_number, row.request_id.bytes, kept.tracking_hash)
+    return with_token(row.answer, token or tracking_token(office.secret, kept.receipt_number))
 
 
 def with_token(answer: bytes, token: str) -> bytes:
@@ -245,17 +290,20 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
 
 
 @again_if_outdated
-async def supplement(office: Office, key: Key, request_id: UUID, asked: SupplementIn, repeat: Repeat | None) -> bytes:
+async def supplement(
+    office: Office, giver: Giver, request_id: UUID, asked: SupplementIn, repeat: Repeat | None
+) -> bytes:
     """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
 
     Answers with a `RequestView`, JSON. Raises `validation_failed`, `not_found`, `already_closed`,
     `not_waiting_for_applicant`, `idempotency_conflict`.
     """
-    desk = await desk_of(office, key)
+    desk = Desk(await office.registry.current(), now(), giver.actor, office.settings.public_url)
     _check_materials(asked, desk)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
-        rights.must_reach(key, case.request)
+        if not giver.reaches(case.request):
+            raise Problem("not_found")
         if repeat and (first := await first_answer(connection, repeat)):
             answer: bytes = first.answer
             return answer
@@ -266,10 +314,10 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
             raise Problem("not_waiting_for_applicant")
         content = plain(asked)
         case.add_supplement(content, desk.at)
-        case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
+        case.record("request.supplemented", desk.at, giver.actor, data={"materials": asked.materials}, note=content)
         for each in waiting:
             take_supplement(case, each, content, desk)
-        case.settle(desk.at, key.actor)
+        case.settle(desk.at, giver.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
         unit = finish(case, desk.snapshot)
         if repeat:

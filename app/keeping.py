@@ -120,6 +120,13 @@ KINDS: Mapping[str, Kept] = {
         "建议 proposed",
     ),
     "guest_link": Kept("答复链接,自生成起", "guest links, from when they were made", "P1Y", "P1M", "建议 proposed"),
+    "reserved_number": Kept(
+        "预留给自助终端的受理编号,自预留起",
+        "receipt numbers given to kiosks in advance, from when they were given",
+        "P2Y",
+        "P1Y",
+        "建议 proposed;最短:编号第二位是年份末位,满一年后十年内不会再次发出",
+    ),
     "reading": Kept(
         "查阅记录,自同一链最后一条起",
         "the record of readings, from the last one of its chain",

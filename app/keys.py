@@ -22,10 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database, is_unavailable
 from app.identifiers import new_id, now
 from app.logs import describe
+from app.names import folded
 from app.problems import FieldError, Text
 from app.refusals import RefusedError
 from app.roles import KEPT_APART, SCOPES
 from app.roles import KeyRole as KeyRole
+from app.routing.directory import COUNTY_DIGITS
 from app.tables import agency, api_key, division, staff_account
 
 _MOST_REMEMBERED = 10_000
@@ -136,6 +138,8 @@ async def faults_of(connection: AsyncConnection, row: Mapping[str, Any]) -> list
         faults.append(_unknown("/agency", "agency", row["agency_code"]))
     if row["division_code"] is None and role is KeyRole.TOWNSHIP:
         faults.append(FieldError("/division_code", "division_needed", _DIVISION_NEEDED))
+    if role is KeyRole.KIOSK and len(row["division_code"] or "") < COUNTY_DIGITS:
+        faults.append(FieldError("/division_code", "division_needed", _PLACE_NEEDED))
     if row["division_code"] is not None and role is KeyRole.AGENCY:
         faults.append(FieldError("/division_code", "division_of_agency", _DIVISION_OF_AGENCY))
     elif row["division_code"] and await _missing(connection, division.c.code, row["division_code"]):
@@ -165,14 +169,15 @@ async def _apart_faults(connection: AsyncConnection, role: KeyRole, row: Mapping
 
 
 async def holds_another(connection: AsyncConnection, owner: str, role: KeyRole, but: UUID | None = None) -> bool:
-    """Of the three, by a key or an account in force; `but` this one."""
+    """Of the three, by a key or an account in force, however the name was written; `but` this one."""
     in_force = api_key.c.revoked_at.is_(None) & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now())
     is_disabled = exists().where(staff_account.c.id == api_key.c.id, staff_account.c.disabled_at.is_not(None))
     others = api_key.c.role.in_(KEPT_APART - {role})
-    of_owner = select(api_key.c.id).where(api_key.c.owner == owner, others, in_force, ~is_disabled)
+    held = select(api_key.c.owner).where(api_key.c.owner.is_not(None), others, in_force, ~is_disabled)
     if but is not None:
-        of_owner = of_owner.where(api_key.c.id != but)
-    return (await connection.execute(of_owner.limit(1))).first() is not None
+        held = held.where(api_key.c.id != but)
+    # They are few; and a name folded where it is kept would say what was written no more.
+    return folded(owner) in {folded(each) for each in (await connection.execute(held)).scalars()}
 
 
 def _network(written: str) -> str:
@@ -198,6 +203,10 @@ _AGENCY_OF_ROLE = Text(
 )
 _DIVISION_NEEDED = Text(
     "角色 township 的密钥须写明乡镇区划代码。", "A key with the role township names its division (--division)."
+)
+_PLACE_NEEDED = Text(
+    "角色 kiosk 的密钥须写明终端所在的县(6 位)或乡镇(9 位)区划代码。",
+    "A key with the role kiosk names where it stands, a county (6 digits) or a township (9): --division.",
 )
 _DIVISION_OF_AGENCY = Text(
     "承办单位的密钥不写区划代码,其范围即本单位。", "A key of an agency names no division: it reaches its agency's."

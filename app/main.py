@@ -36,10 +36,12 @@ from app.api import (
     guest_links,
     handoffs,
     keys,
+    kiosks,
     look_ups,
     operation,
     proof,
     reference,
+    reopenings,
     requests,
     retention,
     routing,
@@ -52,7 +54,9 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering, signing_in
+from app.pages import answering, forms, kiosk_files, signing_in, tracking_live
+from app.pages import kiosks as kiosk_pages
+from app.pages import tracking as own_pages
 from app.process import start_when_possible, worker_of
 from app.schemas import CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
@@ -62,10 +66,12 @@ from app.schemas_consents import ConsentsIn, ConsentTextIn, ConsentWithdrawIn
 from app.schemas_coordination import CancelIn, ExtendIn, GuestLinkIn, OutcomesIn, ReassignIn, RulingIn, UrgeIn
 from app.schemas_emergencies import AidRulesIn, DutyListIn, EmergencyIn, LiftIn, SettleIn
 from app.schemas_keys import KeyIn, KeyReplaceIn
+from app.schemas_kiosks import NumbersIn, PairIn, PairingIn
 from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.schemas_tracking import DeclineIn, ReopenIn
 from app.wire import from_json
 
 log = structlog.get_logger()
@@ -78,6 +84,7 @@ _TAGS = [
     ("alarms", "Who looked at too many people's data."),
     ("attachments", "Papers and photographs: sent by a form, shown to whom a rule opens them."),
     ("emergencies", "Acted on first: all agencies at once, a chain of people behind them, debts that stay visible."),
+    ("kiosks", "Devices that take in: paired, listed, revoked; numbers in advance, and what works without a line."),
     ("handoffs", "What an agency has to do: its inbox, and one handoff with what is disclosed to it."),
     ("guest links", "How an agency without a system answers: a link, a code by telephone, a page with a form."),
     ("coordination", "What a coordinator does: rules, reassigns, urges, cancels, extends; disputes; the conference."),
@@ -108,6 +115,8 @@ _READ_BY_HAND = (
     *(WorkingDayIn, WorkingYearIn),
     *(RetentionIn, HoldIn, ReleaseIn, EraseIn),
     *(KeyIn, KeyReplaceIn),
+    *(ReopenIn, DeclineIn),
+    *(PairingIn, PairIn, NumbersIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
 
@@ -141,10 +150,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             callbacks,
             coordination,
             conference,
+            reopenings,
             proof,
             audit,
         ),
-        *(consents, guest_links, answering, tracking, staff, signing_in),
+        *(consents, guest_links, answering, tracking, tracking_live, own_pages),
+        *(staff, signing_in, forms, kiosks, kiosk_pages, kiosk_files),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.

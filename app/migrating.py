@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import app
-from app import service_key
+from app import envelope_keys, service_key
 from app.db import Database
 
 # Beside the package, in a checkout as in an installation.
@@ -34,6 +34,7 @@ async def migrate(database: Database) -> None:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
         await connection.run_sync(_upgrade)
         await service_key.make(connection)
+        await envelope_keys.make(connection)
 
 
 def _upgrade(connection: Connection) -> None:

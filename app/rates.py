@@ -44,11 +44,12 @@ class Budget(StrEnum):
     LOOK_UPS = "look_ups"
     SIGN_INS = "sign_ins"
     STRANGERS = "strangers"
+    PAIRINGS = "pairings"  # of everybody together: a code is short
     CATALOGUE = "catalogue"  # as many as strangers get; a wrong key closes it to nobody
 
 
 # Where what is shared is away, a guess gets no further, and whoever asks for help does.
-_CLOSED_WHEN_AWAY = (Budget.LOOK_UPS, Budget.SIGN_INS)
+_CLOSED_WHEN_AWAY = (Budget.LOOK_UPS, Budget.SIGN_INS, Budget.PAIRINGS)
 
 
 class Shared(Protocol):
@@ -150,6 +151,7 @@ class Rates:
             Budget.LOOK_UPS: settings.look_ups_a_minute,
             Budget.SIGN_INS: settings.sign_ins_a_minute,
             Budget.STRANGERS: settings.strangers_a_minute,
+            Budget.PAIRINGS: settings.sign_ins_a_minute,
             Budget.CATALOGUE: settings.strangers_a_minute,
         }
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None

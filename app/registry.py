@@ -23,6 +23,7 @@ from app.aid import AidRules, Ceiling, CeilingKind, DutyContact, Standard, Terms
 from app.consents import ConsentText
 from app.db import Database, is_unavailable
 from app.deadlines import Limit, Pace, WorkingCalendar, parse_limit
+from app.envelope_keys import EnvelopeKeys
 from app.logs import describe
 from app.receivers import DeliveryMode, Receiver, SigningSecret, Subscription, Tls
 from app.routing.decide import forget
@@ -40,6 +41,7 @@ from app.tables import (
     duty_contact,
     emergency_terms,
     endpoint_secret,
+    envelope_key,
     living_standard,
     material,
     need,
@@ -108,6 +110,7 @@ class Snapshot:
     aid: AidRules = field(default_factory=AidRules)
     duties: Mapping[str, tuple[DutyContact, ...]] = field(default_factory=dict)
     consent_texts: tuple[ConsentText, ...] = ()
+    envelopes: EnvelopeKeys = field(default_factory=lambda: EnvelopeKeys({}))
 
     def receiver(self, code: str) -> Receiver | None:
         """An agency by its code, or a subscription by its id."""
@@ -203,6 +206,7 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
         ),
         duties=_duties(await rows(duty_contact)),
         consent_texts=tuple(ConsentText(**row) for row in await rows(consent_text)),
+        envelopes=EnvelopeKeys.of_rows(await rows(envelope_key), box),
     )
 
 

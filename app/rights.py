@@ -16,13 +16,14 @@ from app.problems import FieldError, Problem, Text
 from app.tables import handoff, help_request
 
 TAKE_IN = frozenset({KeyRole.INTAKE, KeyRole.TOWNSHIP})
+_REACH_OWN = TAKE_IN | {KeyRole.KIOSK}  # a kiosk to add to it: it may call nothing that shows it
 _SEE_ALL = frozenset({KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR})
 _SEE_PEOPLE = frozenset({KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR})
 
 
 def reaches(key: Key, request: Mapping[Any, Any]) -> bool:
     """Whoever took a request in reaches it, as do the keys of its line; others what lies in their jurisdiction."""
-    if key.role in TAKE_IN and request["registered_by"] == key.holder:
+    if key.role in _REACH_OWN and request["registered_by"] == key.holder:
         return True
     return key.role in _SEE_ALL and lies_in(request["division_code"], key.division_code)
 

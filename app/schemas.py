@@ -64,6 +64,18 @@ def _plausible(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
+ReservedNumber = Annotated[
+    Annotated[str, Field(max_length=200)] | None,
+    Field(description="From a kiosk: one of its reserved numbers. One that can't be had is replaced, with a warning."),
+]
+TakenAt = Annotated[
+    Moment | None,
+    Field(
+        description="From a kiosk: when it was asked for, by the device's clock. Time limits count from registration."
+    ),
+]
+
+
 class Inbound(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
 
@@ -246,6 +258,8 @@ class RequestIn(Inbound):
     needs: list[NeedIn] = Field(min_length=1, max_length=MOST_NEEDS)
     narrative: Paragraphs | None = None
     consents: list[Consent] = Field(default_factory=list, max_length=200)
+    receipt_number: ReservedNumber = None
+    taken_at: TakenAt = None
 
 
 class WithdrawIn(Inbound):

@@ -10,7 +10,19 @@ from pydantic_core import PydanticCustomError
 
 from app.aid import CeilingKind
 from app.dangers import Danger
-from app.schemas import ANY_DIVISION, Applicant, Channel, Facts, Helper, Inbound, Line, Paragraphs, Yuan
+from app.schemas import (
+    ANY_DIVISION,
+    Applicant,
+    Channel,
+    Facts,
+    Helper,
+    Inbound,
+    Line,
+    Paragraphs,
+    ReservedNumber,
+    TakenAt,
+    Yuan,
+)
 
 AnyDivision = Annotated[str, Field(pattern=ANY_DIVISION, examples=["360803"])]
 LimitText = Annotated[
@@ -54,6 +66,8 @@ class EmergencyIn(Inbound):
     people: int | None = Field(None, ge=1, le=100_000, description="How many are in danger.")
     position: Position | None = None
     facts: Facts = Field(default_factory=Facts)
+    receipt_number: ReservedNumber = None
+    taken_at: TakenAt = None
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:

@@ -32,7 +32,7 @@ class KeyIn(Inbound):
         json_schema_extra={
             "examples": [
                 {
-                    "name": "kiosk in the hall of Zhixia",
+                    "name": "window in the hall of Zhixia",
                     "role": "intake",
                     "division_code": "360803101",
                     "scopes": ["requests:write", "emergencies:write"],

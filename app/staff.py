@@ -43,6 +43,9 @@ _AGENCIES = Text("代码见 GET /v1/agencies。", "GET /v1/agencies lists the co
 _DIVISION_OF_AGENCY = Text(
     "单位联络员不写区划代码,其范围即本单位。", "Who acts for an agency has no division: the agency's is theirs."
 )
+_OF_DEVICES = Text(
+    "角色 kiosk 属于自助终端,不属于人员;请另选角色。", "The role kiosk is a device's, not a person's: choose another."
+)
 _DIVISION_NEEDED = Text("角色 township 须写明乡镇的区划代码。", "The role `township` names its township.")
 _NO_PROVIDER = Text(
     "本系统未接统一身份认证(ONE_WINDOW_OIDC_ISSUER);请不填,改用密码。",
@@ -239,7 +242,7 @@ async def _check(
 
 
 def _place_faults(snapshot: Snapshot, role: str, given: Mapping[str, Any], place: str | None) -> list[FieldError]:
-    errors = []
+    errors = [FieldError("/role", "role_of_devices", _OF_DEVICES)] if role == KeyRole.KIOSK else []
     agency_code, division_code = given["agency_code"], given["division_code"]
     agency = snapshot.directory.agencies.get(agency_code or "")
     if (role == KeyRole.AGENCY) != (agency_code is not None):

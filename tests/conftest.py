@@ -59,15 +59,14 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(
-    backend: str, templates: Callable[[str], str], tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[str]:
+def database_url(backend: str, templates: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated and seeded database of this test's own, on both kinds."""
     template = templates(backend)
     if backend == "sqlite":
-        file = tmp_path / "one-window.sqlite3"
-        shutil.copy(make_url(template).database or "", file)
-        yield f"sqlite:///{file}"
+        with tempfile.TemporaryDirectory(prefix="one-window-", dir=serving.memory()) as folder:
+            file = Path(folder, "one-window.sqlite3")
+            shutil.copy(make_url(template).database or "", file)
+            yield f"sqlite:///{file}"
         return
     server = request.getfixturevalue("postgres_server")
     url = serving.make_postgres_database(server, make_url(template).database)
@@ -103,8 +102,7 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
         running = Running(database_url, f"http://127.0.0.1:{door.getsockname()[1]}")
 
         def stop() -> None:
-            for client in running._clients:
-                client.close()
+            running.leave()
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()

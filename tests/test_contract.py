@@ -18,10 +18,11 @@ AGENCY = "360803-civil-affairs"
 
 # Every call gets its key from us: one that is generated without is answered like any other, and rightly so.
 # What JSON Schema has no word for is refused with 422: codes that do not exist, check digits, a cursor that is none.
+# What a file is is found by its content (415).
 # A change needs the entity tag that was read (412, 428), and an endpoint is not tried all the time (429).
 CHECKS = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "428", "429"]
+expected-statuses = ["2xx", "401", "403", "404", "409", "412", "415", "422", "428", "429"]
 
 # What is longer than it may be can be too large as a whole, too: 413.
 [checks.negative_data_rejection]
@@ -52,6 +53,7 @@ def _keys_by_tag(url: str) -> str:
         "routing": (KeyRole.COORDINATOR, None),
         "calendar": (KeyRole.COORDINATOR, None),
         "keys": (KeyRole.SECURITY, None),
+        "kiosks": (KeyRole.COORDINATOR, None),
         "operation": (KeyRole.COORDINATOR, None),
     }
     # Nothing is learnt by waiting: the operation of its own goes before that of its tag.
@@ -64,6 +66,10 @@ headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.AGENCY, AGEN
 [[operations]]
 include-name = "POST /v1/emergencies"
 headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.INTAKE)}", Prefer = "wait=0" }}
+
+[[operations]]
+include-path-regex = "^/v1/kiosk(/|$)"
+headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.KIOSK)}" }}
 """
     return inbox + "\n".join(
         f'[[operations]]\ninclude-tag = "{tag}"\n'

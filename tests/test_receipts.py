@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import itertools
 import re
 from base64 import urlsafe_b64decode
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from app.receipts import (
     RECEIPT_PATTERN,
     TOKEN_PATTERN,
+    first_tracking_token,
+    is_device_number,
     is_receipt_number,
+    new_device_number,
     new_receipt_number,
     spoken,
     token_hash,
@@ -23,6 +27,7 @@ from app.receipts import (
 )
 
 SECRET = b"a secret of tests, thirty-two and more"
+NUMBER = "482109375521"
 REQUEST = UUID("01936f2e-9d3c-7a41-8c55-3f0a1b2c3d4e")
 
 
@@ -33,9 +38,10 @@ def receipt_numbers(draw: st.DrawFn) -> str:
     return f"{body}{98 - body * 100 % 97:02}"
 
 
-def test_a_new_number_has_twelve_digits_and_never_begins_with_zero() -> None:
+def test_a_new_number_has_twelve_digits_and_begins_with_two_or_more() -> None:
     for number in (new_receipt_number() for _ in range(500)):
-        assert re.fullmatch(r"[1-9][0-9]{11}", number)
+        assert re.fullmatch(r"[2-9][0-9]{11}", number)
+        assert not is_device_number(number)
         assert re.fullmatch(RECEIPT_PATTERN, number)
         assert is_receipt_number(number)
         assert int(number) % 97 == 1
@@ -45,7 +51,23 @@ def test_new_numbers_come_in_no_order_that_can_be_guessed() -> None:
     numbers = [new_receipt_number() for _ in range(1_000)]
     rising = sum(earlier < later for earlier, later in itertools.pairwise(numbers))
     assert len(set(numbers)) == 1_000
-    assert {number[0] for number in numbers} == set("123456789")
+    assert {number[0] for number in numbers} == set("23456789")
+    assert 350 < rising < 650
+
+
+@given(st.integers(2017, 2200))
+def test_a_devices_number_begins_with_one_and_the_last_digit_of_its_year(year: int) -> None:
+    number = new_device_number(year)
+    assert re.fullmatch(r"1[0-9]{11}", number)
+    assert number[1] == str(year)[-1]
+    assert is_receipt_number(number)
+    assert is_device_number(number)
+
+
+def test_devices_numbers_come_in_no_order_that_can_be_guessed() -> None:
+    numbers = [new_device_number(2026) for _ in range(1_000)]
+    rising = sum(earlier < later for earlier, later in itertools.pairwise(numbers))
+    assert len(set(numbers)) == 1_000
     assert 350 < rising < 650
 
 
@@ -90,33 +112,38 @@ def test_the_groups_hold_the_same_digits(number: str) -> None:
     assert spoken(number).replace(" ", "") == number
 
 
-@given(st.uuids(), st.binary(min_size=32, max_size=64))
-def test_a_token_has_160_bits_and_fits_an_address(request_id: UUID, secret: bytes) -> None:
-    token = tracking_token(secret, request_id)
+@given(receipt_numbers(), st.binary(min_size=32, max_size=64))
+def test_a_token_has_160_bits_and_fits_an_address(number: str, secret: bytes) -> None:
+    token = tracking_token(secret, number)
     assert re.fullmatch(TOKEN_PATTERN, token)
     assert len(urlsafe_b64decode(token + "=")) * 8 == 160
 
 
-def test_a_token_is_the_same_each_time_for_the_same_secret_and_request() -> None:
-    assert tracking_token(SECRET, REQUEST) == tracking_token(bytes(SECRET), UUID(str(REQUEST)))
+def test_a_token_is_the_same_each_time_for_the_same_secret_and_number() -> None:
+    assert tracking_token(SECRET, NUMBER) == tracking_token(bytes(SECRET), NUMBER)
 
 
-@given(st.uuids(), st.uuids(), st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
-def test_a_token_is_another_for_another_secret_or_another_request(
-    one: UUID, two: UUID, secret: bytes, other: bytes
+@given(receipt_numbers(), receipt_numbers(), st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
+def test_a_token_is_another_for_another_secret_or_another_number(
+    one: str, two: str, secret: bytes, other: bytes
 ) -> None:
-    tokens = {tracking_token(key, request_id) for key in (secret, other) for request_id in (one, two)}
+    tokens = {tracking_token(key, number) for key in (secret, other) for number in (one, two)}
     assert len(tokens) == len({secret, other}) * len({one, two})
 
 
-@given(st.uuids())
-def test_a_token_does_not_show_the_request_it_opens(request_id: UUID) -> None:
-    token = tracking_token(SECRET, request_id)
-    assert request_id.bytes not in urlsafe_b64decode(token + "=")
-    assert request_id.hex not in token
+@given(receipt_numbers())
+def test_a_token_does_not_show_the_number_it_belongs_to(number: str) -> None:
+    token = tracking_token(SECRET, number)
+    assert number not in token
+    assert number.encode() not in urlsafe_b64decode(token + "=")
+
+
+def test_a_token_of_before_is_derived_from_the_request() -> None:
+    expected = hmac.digest(SECRET, b"tracking:" + REQUEST.bytes, "sha256")[:20]
+    assert urlsafe_b64decode(first_tracking_token(SECRET, REQUEST.bytes) + "=") == expected
 
 
 def test_what_is_stored_of_a_token_is_its_sha_256() -> None:
-    token = tracking_token(SECRET, REQUEST)
+    token = tracking_token(SECRET, NUMBER)
     assert token_hash(token) == hashlib.sha256(token.encode("ascii")).digest()
     assert len(token_hash(token)) == 32

@@ -20,11 +20,12 @@ from app.tables import api_key
 from tests import serving
 from tests.examples import a_request
 from tests.running import Running
-from tests.test_house import ANSWERING, SIGNING_IN
+from tests.test_house import ANSWERING, FORMS, KIOSKS, OWN_PAGE, SIGNING_IN
 from tests.watching import fetch, until
 
 ANYONE = frozenset(KeyRole) | {None}
 TAKE_IN = {KeyRole.INTAKE, KeyRole.TOWNSHIP}
+DOORS = {*TAKE_IN, KeyRole.KIOSK}
 WATCH = {KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR}
 SEE_REQUESTS = TAKE_IN | WATCH
 CHANGE_REQUESTS = {*TAKE_IN, KeyRole.COORDINATOR}
@@ -37,9 +38,16 @@ ACT_IN_EMERGENCIES = {*CHANGE_REQUESTS, KeyRole.AGENCY}
 SEE_ALARMS = {KeyRole.AUDITOR, KeyRole.SECURITY}
 SEE_RETENTION = {KeyRole.COORDINATOR, KeyRole.ADMIN, KeyRole.AUDITOR}
 HOLD = {KeyRole.COORDINATOR, KeyRole.AUDITOR}
+PAIR_KIOSKS = CHANGE_REQUESTS
 SEE_STAFF = {KeyRole.SECURITY, KeyRole.AUDITOR}
 ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
-    ("POST", "/v1/requests"): TAKE_IN,
+    ("POST", "/v1/requests"): DOORS,
+    ("GET", "/v1/kiosk"): {KeyRole.KIOSK},
+    ("POST", "/v1/kiosk/numbers"): {KeyRole.KIOSK},
+    ("GET", "/v1/kiosks"): {*PAIR_KIOSKS, KeyRole.SECURITY, KeyRole.AUDITOR},
+    ("POST", "/v1/kiosks"): ANYONE,
+    ("POST", "/v1/kiosks/pairings"): PAIR_KIOSKS,
+    ("POST", "/v1/kiosks/{kiosk_id}/revoke"): {*PAIR_KIOSKS, KeyRole.SECURITY},
     ("GET", "/v1/requests"): SEE_REQUESTS,
     ("GET", "/v1/requests/{request_id}"): SEE_REQUESTS,
     ("POST", "/v1/look-ups"): CHANGE_REQUESTS,
@@ -50,14 +58,14 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("POST", "/v1/alarms/{alarm_id}/acknowledge"): SEE_ALARMS,
     ("POST", "/v1/requests/{request_id}/supplements"): CHANGE_REQUESTS,
     ("POST", "/v1/requests/{request_id}/withdraw"): CHANGE_REQUESTS,
-    ("POST", "/v1/emergencies"): {*TAKE_IN, KeyRole.EMERGENCY},
+    ("POST", "/v1/emergencies"): {*DOORS, KeyRole.EMERGENCY},
     ("GET", "/v1/emergencies/board"): {*WATCH, KeyRole.TOWNSHIP},
     ("GET", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES | {KeyRole.AUDITOR},
     ("POST", "/v1/requests/{request_id}/consents"): ACT_IN_EMERGENCIES,
     ("POST", "/v1/requests/{request_id}/consents/{consent_id}/withdraw"): ACT_IN_EMERGENCIES,
     ("GET", "/v1/consent-texts"): ACT_IN_EMERGENCIES | {KeyRole.ADMIN, KeyRole.AUDITOR},
     ("POST", "/v1/consent-texts"): EDIT_AGENCIES,
-    ("POST", "/v1/requests/{request_id}/attachments"): CHANGE_REQUESTS,
+    ("POST", "/v1/requests/{request_id}/attachments"): CHANGE_REQUESTS | {KeyRole.KIOSK},
     ("GET", "/v1/requests/{request_id}/attachments"): ACT_IN_EMERGENCIES | {KeyRole.AUDITOR},
     ("GET", "/v1/attachments/{attachment_id}/link"): ACT_IN_EMERGENCIES,
     ("GET", "/v1/attachments/file/{token}"): ANYONE,
@@ -83,6 +91,9 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/conference"): WATCH,
     ("POST", "/v1/conference/outcomes"): {KeyRole.COORDINATOR},
     ("POST", "/v1/disputes/{dispute_id}/draft-rule"): {KeyRole.COORDINATOR},
+    ("GET", "/v1/reopenings"): WATCH,
+    **{("POST", f"/v1/reopenings/{{reopening_id}}/{act}"): {KeyRole.COORDINATOR} for act in ("reopen", "decline")},
+    ("GET", "/v1/satisfaction"): WATCH,
     ("GET", "/v1/handoffs/{handoff_id}/guest-links"): SEE_PROOF,
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {KeyRole.COORDINATOR},
     ("DELETE", "/v1/guest-links/{guest_link_id}"): {KeyRole.COORDINATOR},
@@ -191,7 +202,7 @@ def test_every_route_is_in_the_table(service: Running) -> None:
     assert documented == ALLOWED.keys()
     routes = create_app(serving.settings_for(service.url)).routes
     hidden = {route.path for route in routes if not getattr(route, "include_in_schema", False)}  # type: ignore[attr-defined]
-    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN, (
+    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN | FORMS | KIOSKS | OWN_PAGE, (
         "a route outside the document is walked by nobody"
     )
 

@@ -14,22 +14,23 @@ from app.answers_attachments import AttachmentAdded, AttachmentLink, AttachmentL
 from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, repeat_of
 from app.api.documents import answers
-from app.api.forms import received
+from app.api.forms import received_or_unsealed
 from app.api.purposes import StatedPurpose
 from app.api.rates import Within, looked_up
+from app.api.sealed import SEALED_FILE
 from app.keys import Key, KeyRole
 from app.rates import Budget
 from app.schemas_attachments import FORM
 
 router = APIRouter(prefix="/v1", tags=["attachments"])
 _ACT = (KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.AGENCY, KeyRole.COORDINATOR)
-Adds = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR))]
+Adds = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.KIOSK, KeyRole.COORDINATOR))]
 Lists = Annotated[Key, Depends(Allow(*_ACT, KeyRole.AUDITOR))]
 Opens = Annotated[Key, Depends(Allow(*_ACT))]
 # Whatever it is, no browser runs anything of it, nor shows it as a page of ours.
 _AS_FILE = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 _TAKES_FORM: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}},
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}, **SEALED_FILE}},
     "parameters": [IDEMPOTENCY_KEY],
 }
 
@@ -42,7 +43,7 @@ _TAKES_FORM: dict[str, Any] = {
         AttachmentAdded,
         *("not_found", "already_closed", "attachments_full", "idempotency_conflict", "upload_too_slow"),
         *("malformed_form", "malformed_header", "body_too_large", "unsupported_media_type", "file_type_refused"),
-        *("file_unusable", "validation_failed", "attachments_off"),
+        *("file_unusable", "validation_failed", "attachments_off", "sealed_body_refused", "sealing_key_unknown"),
         status=201,
         what="Kept, cleaned and sealed; the agencies that are shown it were told.",
     ),
@@ -54,7 +55,7 @@ async def add(request: Request, key: Adds, request_id: UUID) -> Response:
     office, giver = office_of(request), attachments.Giver.of(key)
     repeat_of(request, key, b"")  # a key of the wrong shape is refused before 20 MB are sent
     await attachments.must_be_reached(office, giver, request_id)
-    async with received(request) as upload:
+    async with received_or_unsealed(request, office) as upload:
         repeat = repeat_of(request, key, upload.mark(office.secret))
         return answer(await attachments.keep(office, giver, request_id, upload, repeat), 201)
 

@@ -44,17 +44,23 @@ async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     """The body, at most 256 KiB unless told. Raises `unsupported_media_type`, `body_too_large`."""
     if not is_json(request) or _OTHER_CHARSET.search(request.headers["content-type"]):
         raise Problem("unsupported_media_type")
-    return await _read(request, most)
+    return await read_whole(request, most)
 
 
 def is_json(request: Request) -> bool:
     return _JSON_TYPE.fullmatch(request.headers.get("content-type", "")) is not None
 
 
-async def _read(request: Request, most: int) -> bytes:
+def must_be_unpacked(request: Request) -> None:
+    """Raises `unsupported_media_type` for a body that is compressed."""
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         text = Text("请勿压缩正文:不接受 Content-Encoding。", "Send the body as it is, without Content-Encoding.")
         raise Problem("unsupported_media_type", text)
+
+
+async def read_whole(request: Request, most: int) -> bytes:
+    """Raises `unsupported_media_type` for a body that is compressed, `body_too_large`."""
+    must_be_unpacked(request)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
@@ -73,7 +79,7 @@ async def read_file(request: Request, kinds: Iterable[str]) -> bytes:
     if given not in wanted:
         text = Text(f"请写 Content-Type: {' 或 '.join(wanted)}。", f"Send `Content-Type: {'` or `'.join(wanted)}`.")
         raise Problem("unsupported_media_type", text)
-    return await _read(request, MOST_BYTES_OF_A_FILE)
+    return await read_whole(request, MOST_BYTES_OF_A_FILE)
 
 
 def takes_file(kinds: Iterable[str], *headers: dict[str, Any]) -> dict[str, Any]:
@@ -263,6 +269,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Missing materials are no ground for a return: send handoff.information_requested and say all that is missing.",
     ),
     "agency_or_department": ("请给 agency 或 department 之一。", "Give either `agency` or `department`."),
+    "agency_of_a_handoff": ("agency 须与 handoff_id 同用。", "`agency` goes with a `handoff_id`."),
     "outcome_fields_missing": ("{decision} 需要 {field}。", "{decision} needs {field}."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
     "bool_type": ("应为 true 或 false。", "Write true or false."),

@@ -14,6 +14,7 @@ from app.api.access import Allow, Direct, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
+from app.api.sealed import read_sealable, takes_sealable
 from app.debts import DebtKind
 from app.emergency_board import board
 from app.keys import Key, KeyRole
@@ -33,7 +34,8 @@ PREFER = {
 _APPLIED = {"Preference-Applied": {"description": "`wait=N`, as applied.", "schema": {"type": "string"}}}
 alarm_router = APIRouter(prefix="/v1/emergencies", tags=["emergencies"], route_class=Direct)
 router = APIRouter(prefix="/v1", tags=["emergencies"])
-Tells = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.EMERGENCY, budget=Budget.EMERGENCIES))]
+_TELL = (KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.KIOSK, KeyRole.EMERGENCY)
+Tells = Annotated[Key, Depends(Allow(*_TELL, budget=Budget.EMERGENCIES))]
 Watches = Annotated[Key, Depends(Allow(KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR))]
 _ACT = (KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.AGENCY, KeyRole.COORDINATOR)
 Acts = Annotated[Key, Depends(Allow(*_ACT))]
@@ -47,21 +49,20 @@ Looks = Annotated[Key, Depends(Allow(*_ACT, KeyRole.SUPERVISOR, KeyRole.AUDITOR)
     summary="Act on an emergency",
     responses=answers(
         EmergencyReceipt,
-        "idempotency_conflict",
-        "malformed_header",
+        *("idempotency_conflict", "malformed_header", "sealed_body_refused", "sealing_key_unknown"),
         status=201,
         body=True,
         limited=False,
         what="Stored, and every agency's message queued before all others.",
         headers=_APPLIED,
     ),
-    openapi_extra=takes(EmergencyIn, IDEMPOTENCY_KEY, PREFER),
+    openapi_extra=takes_sealable(EmergencyIn, IDEMPOTENCY_KEY, PREFER),
 )
 async def act(request: Request, key: Tells) -> Response:
     """What happened and where is enough: `{"what": "...", "where": "..."}`. All agencies of the emergency are told at the
     same moment, nothing is verified before, and what is unknown is a warning. A 201 means that it is on disk, also
     before the answer waits."""
-    body = await read_bytes(request)
+    body = await read_sealable(request, office_of(request))
     asked = parse(EmergencyIn, body)
     repeat = repeat_of(request, key, body)
     seconds = _seconds(request)

@@ -11,9 +11,12 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.api.bodies import parse
+from app.api.bodies import must_be_unpacked, parse
+from app.api.sealed import MOST_BYTES_SEALED, is_sealed, unseal
+from app.envelopes import most_sealed
+from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
-from app.schemas_attachments import AttachmentIn
+from app.schemas_attachments import AttachmentIn, SealedFileIn
 from app.sealed_files import Spool
 from app.uploads import MOST_BYTES, Upload
 from app.wire import to_json
@@ -37,10 +40,48 @@ async def received(request: Request) -> AsyncIterator[Upload]:
     try:
         if declared.isdigit() and int(declared) > MOST_BYTES + _AROUND:
             raise _too_large()
-        await _read(request, form)
+        await _read(request, form, MOST_BYTES + _AROUND)
         yield form.upload()
     finally:
         form.spool.close()
+
+
+@asynccontextmanager
+async def received_or_unsealed(request: Request, office: Office) -> AsyncIterator[Upload]:
+    """The same of a form, or of a photograph that a device sealed, at most 3 MB: its bytes, and in the header parameter
+    `file` what a form's other fields say. Raises what `sealed.unseal` does, too."""
+    if not is_sealed(request):
+        async with received(request) as upload:
+            yield upload
+        return
+    must_be_unpacked(request)
+    arrived, spool = _Arrived(), Spool()
+    try:
+        await _read(request, arrived, most_sealed(MOST_BYTES_SEALED))
+        arrived.spool.end()
+        async with office.cleaning:  # a few at a time are whole in memory
+            unsealed = await unseal(b"".join(arrived.spool.read()), office, MOST_BYTES_SEALED)
+            await asyncio.to_thread(spool.write, unsealed.content)
+        spool.end()
+        fields = parse(SealedFileIn, to_json(unsealed.file))
+        name = _plain_name(fields.name.encode()) if fields.name else None
+        yield Upload(spool, name, fields.title, fields.material)
+    finally:
+        arrived.spool.close()
+        spool.close()
+
+
+class _Arrived:
+    """An envelope as it comes, on the disk."""
+
+    is_whole = True
+    most = MOST_BYTES_SEALED
+
+    def __init__(self) -> None:
+        self.spool = Spool()
+
+    async def take(self, part: bytes) -> None:
+        await asyncio.to_thread(self.spool.write, part)
 
 
 def _boundary(request: Request) -> bytes:
@@ -55,7 +96,7 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
-async def _read(request: Request, form: _Form) -> None:
+async def _read(request: Request, form: _Form | _Arrived, whole: int) -> None:
     parts, come = request.stream(), 0
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
@@ -65,8 +106,8 @@ async def _read(request: Request, form: _Form) -> None:
                 if part is None:
                     break
                 come += len(part)
-                if come > MOST_BYTES + _AROUND:
-                    raise _too_large()
+                if come > whole:
+                    raise _too_large(form.most)
                 await form.take(part)
     except TimeoutError:
         raise Problem("upload_too_slow", headers=_CLOSE) from None
@@ -78,6 +119,8 @@ async def _read(request: Request, form: _Form) -> None:
 
 class _Form:
     """What the parser says of the form, in order. One file; fields are short."""
+
+    most = MOST_BYTES
 
     def __init__(self, boundary: bytes) -> None:
         self.spool = Spool()
@@ -165,10 +208,10 @@ def _plain_name(given: bytes) -> str | None:
     return "".join(sign for sign in name if sign.isprintable())[-_LONGEST_NAME:] or None
 
 
-def _too_large() -> Problem:
+def _too_large(most: int = MOST_BYTES) -> Problem:
     text = Text(
-        f"文件不得超过 {MOST_BYTES // 2**20} MB;请缩小照片,或分成几个文件。",
-        f"A file may have at most {MOST_BYTES // 2**20} MB: make the photograph smaller, or several files of it.",
+        f"文件不得超过 {most // 2**20} MB;请缩小照片,或分成几个文件。",
+        f"A file may have at most {most // 2**20} MB: make the photograph smaller, or several files of it.",
     )
     return Problem("body_too_large", text, headers=_CLOSE)
 

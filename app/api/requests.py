@@ -15,6 +15,8 @@ from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.api.purposes import StatedPurpose
+from app.api.sealed import read_sealable, takes_sealable
+from app.attachments import Giver
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
 from app.rates import Budget
@@ -22,7 +24,7 @@ from app.schemas import RequestIn, SupplementIn, WithdrawIn
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
-TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, budget=Budget.INTAKE))]
+TakesIn = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.KIOSK, budget=Budget.INTAKE))]
 Looks = Annotated[
     Key,
     Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR)),
@@ -37,17 +39,16 @@ Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole
     summary="Take a request in",
     responses=answers(
         RequestReceipt,
-        "idempotency_conflict",
-        "malformed_header",
+        *("idempotency_conflict", "malformed_header", "sealed_body_refused", "sealing_key_unknown"),
         status=201,
         body=True,
         what="Stored, routed, its messages queued.",
     ),
-    openapi_extra=takes(RequestIn, IDEMPOTENCY_KEY),
+    openapi_extra=takes_sealable(RequestIn, IDEMPOTENCY_KEY),
 )
 async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
-    body = await read_bytes(request)
+    body = await read_sealable(request, office_of(request))
     await office_of(request).way.given()
     asked = parse(RequestIn, body)
     repeat = repeat_of(request, key, body)
@@ -131,7 +132,7 @@ async def supplement(request: Request, key: Changes, request_id: UUID) -> Respon
     body = await read_bytes(request)
     asked = parse(SupplementIn, body)
     repeat = repeat_of(request, key, body)
-    return answer(await intake.supplement(office_of(request), key, request_id, asked, repeat))
+    return answer(await intake.supplement(office_of(request), Giver.of(key), request_id, asked, repeat))
 
 
 @router.post(

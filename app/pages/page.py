@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,20 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.api.bodies import MOST_BYTES
-from app.pages.showing import facing_one_way, local
+from app.pages.showing import facing_one_way, local, local_day
 from app.problems import Problem
 
 _HERE = Path(__file__).parent
-_STYLE = (_HERE / "templates" / "style.css").read_text("utf-8")
-_STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS = {
-    "Content-Language": "zh, en",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "X-Robots-Tag": "noindex, nofollow",
-}
-
-
+_ORDINARY = ("style.css",)
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=True,
@@ -35,16 +27,33 @@ _templates = Environment(
     finalize=facing_one_way,
 )
 _templates.filters["local"] = local
-_templates.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file
+_templates.filters["local_day"] = local_day
 
 
-def page(template: str, status: int = 200, **shown: Any) -> Response:
-    return Response(_templates.get_template(template).render(shown), status, _HEADERS, media_type="text/html")
+@cache
+def _style(sheets: tuple[str, ...]) -> tuple[Markup, dict[str, str]]:
+    """What stands in the page, and the headers by which the browser takes that and nothing else."""
+    text = "".join((_HERE / "templates" / each).read_text("utf-8") for each in sheets)
+    digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    headers = {
+        "Content-Language": "zh, en",
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+    return Markup(text), headers  # noqa: S704 - our own files
+
+
+def page(template: str, status: int = 200, *, sheets: tuple[str, ...] = _ORDINARY, **shown: Any) -> Response:
+    """`sheets`: its style sheets, one after the other."""
+    style, headers = _style(sheets)
+    content = _templates.get_template(template).render({"style": style, **shown})
+    return Response(content, status, headers, media_type="text/html")
 
 
 def go_to(address: str) -> Response:
     """After a form: the page anew, so that loading it again sends nothing again."""
-    return Response(status_code=303, headers={**_HEADERS, "Location": address})
+    return Response(status_code=303, headers={**_style(_ORDINARY)[1], "Location": address})
 
 
 async def read_form(request: Request) -> dict[str, str]:

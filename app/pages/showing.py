@@ -12,10 +12,15 @@ from markupsafe import Markup
 from app.pages.words import LABELS, SECTIONS, VALUES
 from app.problems import Text
 from app.registry import Snapshot
-from app.routing.facts import FACTS
+from app.routing.facts import FACTS, FactKind
 from app.schemas import undirected
 
 _ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def local_day(at: datetime) -> str:
+    """The day that it is in China."""
+    return at.astimezone(_ZONE).strftime("%Y-%m-%d")
 
 
 def local(at: datetime) -> str:
@@ -36,6 +41,7 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
+    name: str
     title: Text
     groups: list[list[Row]]
 
@@ -56,15 +62,16 @@ def sections_of(person: Mapping[str, Any], snapshot: Snapshot) -> list[Section]:
         "supplements": person.get("supplements", []),
         "consents": person.get("consents", []),
     }
-    shown = {name: [rows for each in groups if (rows := _rows(each, snapshot))] for name, groups in parts.items()}
-    return [Section(SECTIONS[name], groups) for name, groups in shown.items() if groups]
+    shown = {name: [rows for each in groups if (rows := rows_of(each, snapshot))] for name, groups in parts.items()}
+    return [Section(name, SECTIONS[name], groups) for name, groups in shown.items() if groups]
 
 
-def _rows(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
+def rows_of(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
+    """What is known of somebody or something, field by field."""
     return [
         Row(_label(name), _value(name, value, snapshot))
         for name, value in fields.items()
-        if value not in (None, [], "")
+        if value not in (None, [], "") and not (name == "id_type" and "id_number" not in fields)
     ]
 
 
@@ -81,6 +88,8 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         each = [_value(name, one, snapshot) for one in value]
         return Text("、".join(one.zh for one in each), ", ".join(one.en for one in each))
     written = str(value)
+    if name in FACTS and FACTS[name].kind is FactKind.MONEY:
+        return Text(f"{written} 元", f"{written} yuan")
     if name in FACTS and written in FACTS[name].words:
         return Text(*FACTS[name].words[written])
     if name == "materials" and written in snapshot.materials:
@@ -90,9 +99,18 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         return _same(f"{snapshot.divisions[written].name} {written}")
     if name in ("at", "given_at", "withdrawn_at"):
         return _same(local(datetime.fromisoformat(written)))
+    if name == "person" and "/" in written:
+        role, _, position = written.partition("/")
+        return Text(f"{SECTIONS[role].zh} {int(position) + 1}", f"{SECTIONS[role].en}, {int(position) + 1}")
     if name in ("id_type", "relation", "purpose", "person", "evidence"):
         return VALUES.get(written, _same(written))
     return _same(written)
+
+
+def in_table(groups: list[list[Row]]) -> tuple[list[Text], list[list[Text | None]]]:
+    """The same fields of several people, side by side: headings, and a line for each."""
+    headings = list(dict.fromkeys(row.label for rows in groups for row in rows))
+    return headings, [[{row.label: row.value for row in rows}.get(each) for each in headings] for rows in groups]
 
 
 def _same(written: str) -> Text:

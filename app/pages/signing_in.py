@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from urllib.parse import urlsplit
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -13,11 +13,13 @@ from fastapi import APIRouter, Request, Response
 from app import oidc, passwords, sessions, sign_ins
 from app.api import browsers
 from app.api.access import office_of
-from app.api.edge import language_of
+from app.api.kiosks import PAIR
+from app.forms import finding
 from app.identifiers import now
 from app.logs import describe
 from app.office import Office
 from app.pages.page import go_to, page, read_form
+from app.pages.signed_in import asked_language, base, is_genuine, language, origin, session_of
 from app.pages.telling import told_on_a_page
 from app.problems import Problem, Text
 from app.sessions import Session
@@ -69,7 +71,7 @@ _WAYS = {"password": Text("密码", "Password"), "oidc": Text("统一身份认�
 @told_on_a_page
 async def look(request: Request) -> Response:
     office = office_of(request)
-    if await _session(request, office) is not None:
+    if await session_of(request, office) is not None:
         return _go(request, office, "/account")
     return await _door(request, office)
 
@@ -148,10 +150,10 @@ async def _proved(request: Request, office: Office, provider: oidc.Provider, flo
 @told_on_a_page
 async def sign_out(request: Request) -> Response:
     office = office_of(request)
-    session = await _session(request, office)
+    session = await session_of(request, office)
     if session is None:
         return _go(request, office, "/sign-in", said="out")
-    if not _is_genuine(request, office, session, await read_form(request)):
+    if not is_genuine(request, office, session, await read_form(request)):
         return await _account(request, office, session, 403, _STALE)
     await sign_ins.sign_out(office, session)
     answered = _go(request, office, "/sign-in", said="out")
@@ -163,7 +165,7 @@ async def sign_out(request: Request) -> Response:
 @told_on_a_page
 async def account(request: Request) -> Response:
     office = office_of(request)
-    session = await _session(request, office)
+    session = await session_of(request, office)
     return await _account(request, office, session) if session else _go(request, office, "/sign-in")
 
 
@@ -171,11 +173,11 @@ async def account(request: Request) -> Response:
 @told_on_a_page
 async def change_password(request: Request) -> Response:
     office = office_of(request)
-    session = await _session(request, office)
+    session = await session_of(request, office)
     if session is None:
         return _go(request, office, "/sign-in")
     form = await read_form(request)
-    if not _is_genuine(request, office, session, form):
+    if not is_genuine(request, office, session, form):
         return await _account(request, office, session, 403, _STALE)
     old, new = form.get("old", "")[: passwords.MOST], form.get("new", "")
     if not hmac.compare_digest(new.encode(), form.get("again", "").encode()):
@@ -190,10 +192,10 @@ async def change_password(request: Request) -> Response:
 @told_on_a_page
 async def end_others(request: Request) -> Response:
     office = office_of(request)
-    session = await _session(request, office)
+    session = await session_of(request, office)
     if session is None:
         return _go(request, office, "/sign-in")
-    if not _is_genuine(request, office, session, await read_form(request)):
+    if not is_genuine(request, office, session, await read_form(request)):
         return await _account(request, office, session, 403, _STALE)
     await sign_ins.end_others(office, session)
     return _go(request, office, "/account", said="ended")
@@ -204,13 +206,13 @@ async def _door(request: Request, office: Office, status: int = 200, wrong: Text
     door = kept or secrets.token_urlsafe(24)
     said = _SAID.get(request.query_params.get("said", ""))
     provider = office.provider
-    leave = f"{_origin(request, office)}{_base(office)}/sign-in"
+    leave = f"{origin(request, office)}{base(office)}/sign-in"
     answered = _page(
         request,
         office,
         "sign_in.html",
         status,
-        here=f"{_base(office)}/sign-in",
+        here=f"{base(office)}/sign-in",
         form=_door_token(office, door),
         has_provider=provider is not None,
         provider_sign_out=await provider.end_session(leave) if provider and said is _SAID["out"] else None,
@@ -233,9 +235,11 @@ async def _account(
         office,
         "account.html",
         status,
-        here=f"{_base(office)}/account",
+        here=f"{base(office)}/account",
         form=sessions.csrf_token(office, session.token),
         session=session,
+        pairs=session.key.role in PAIR,
+        prints=finding.prints_handoffs(session.key) or finding.counts(session.key),
         role=ROLES[session.key.role],
         division=division,
         agency=agency,
@@ -247,21 +251,21 @@ async def _account(
     )
 
 
-def _page(request: Request, office: Office, template: str, status: int, **shown: object) -> Response:
-    language = _language(request)
+def _page(request: Request, office: Office, template: str, status: int, **shown: Any) -> Response:
+    spoken = language(request)
     answered = page(
         template,
         status,
-        say=lambda zh, en: en if language == "en" else zh,
-        language=language,
-        asked=f"?lang={request.query_params['lang']}" if _asked_language(request) else "",
-        base=_base(office),
+        say=lambda zh, en: en if spoken == "en" else zh,
+        language=spoken,
+        asked=f"?lang={request.query_params['lang']}" if asked_language(request) else "",
+        base=base(office),
         coordinator_phone=office.settings.coordinator_phone,
         **shown,
     )
     # A form's own page is named to us with it: without a referrer, a browser names no origin.
     answered.headers["Referrer-Policy"] = "same-origin"
-    answered.headers["Content-Language"] = language
+    answered.headers["Content-Language"] = spoken
     return answered
 
 
@@ -278,44 +282,14 @@ def _come_in(request: Request, office: Office, signed_in: SignedIn, where: str, 
 def _go(request: Request, office: Office, where: str, said: str | None = None) -> Response:
     """To a page of ours: never to an address that came with the call."""
     asked = [f"said={said}"] if said else []
-    if language := _asked_language(request):
-        asked.append(f"lang={language}")
-    return go_to(f"{_base(office)}{where}{'?' if asked else ''}{'&'.join(asked)}")
-
-
-async def _session(request: Request, office: Office) -> Session | None:
-    token = browsers.cookie(request, office.settings, browsers.SESSION)
-    return await sessions.find(office, token) if token else None
-
-
-def _is_genuine(request: Request, office: Office, session: Session, form: dict[str, str]) -> bool:
-    return browsers.is_from_our_pages(request, office.settings) and sessions.is_csrf_token(
-        office, session.token, form.get("form", "")
-    )
+    if wanted := asked_language(request):
+        asked.append(f"lang={wanted}")
+    return go_to(f"{base(office)}{where}{'?' if asked else ''}{'&'.join(asked)}")
 
 
 def _door_token(office: Office, door: str) -> str:
     return hmac.new(office.secret, f"door:{door}".encode(), hashlib.sha256).hexdigest()
 
 
-def _asked_language(request: Request) -> str | None:
-    asked = request.query_params.get("lang")
-    return asked if asked in ("zh", "en") else None
-
-
-def _language(request: Request) -> str:
-    return _asked_language(request) or language_of(request.headers.get("accept-language", ""))
-
-
 def _redirect_uri(request: Request, office: Office) -> str:
-    return f"{_origin(request, office)}{_base(office)}/sign-in/callback"
-
-
-def _origin(request: Request, office: Office) -> str:
-    parts = urlsplit(office.settings.public_url or str(request.url))
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _base(office: Office) -> str:
-    """What stands before our paths, as the browser sees them."""
-    return urlsplit(office.settings.public_url or "").path.rstrip("/")
+    return f"{origin(request, office)}{base(office)}/sign-in/callback"

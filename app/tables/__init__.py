@@ -1,7 +1,7 @@
 """The tables; no behaviour."""
 
 from app.tables.attachments import attachment, file_to_remove, used_link
-from app.tables.audit import audit_key, audit_leaf, audit_piece, audit_root
+from app.tables.audit import audit_chain, audit_key, audit_leaf, audit_piece, audit_root
 from app.tables.cases import (
     callback,
     callback_body,
@@ -46,10 +46,12 @@ from app.tables.emergencies import (
     emergency_watch,
     living_standard,
 )
+from app.tables.kiosks import envelope_key, kiosk_pairing, reserved_number
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
 from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
+from app.tables.tracking import feedback, look_up_try
 
 __all__ = [
     "agency",
@@ -59,6 +61,7 @@ __all__ = [
     "alarm",
     "api_key",
     "attachment",
+    "audit_chain",
     "audit_key",
     "audit_leaf",
     "audit_piece",
@@ -81,18 +84,23 @@ __all__ = [
     "endpoint_secret",
     "endpoint_state",
     "endpoint_trouble",
+    "envelope_key",
     "event",
+    "feedback",
     "file_to_remove",
     "guest_link",
     "handoff",
     "help_request",
     "idempotency",
+    "kiosk_pairing",
     "legal_hold",
     "living_standard",
+    "look_up_try",
     "material",
     "metadata",
     "need",
     "reading",
+    "reserved_number",
     "retention",
     "revision",
     "routing_table",

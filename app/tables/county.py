@@ -198,6 +198,7 @@ api_key = Table(
     one_of("role", KeyRole),
     CheckConstraint("(role = 'agency') = (agency_code IS NOT NULL)", name="agency_of_role"),
     CheckConstraint("role <> 'township' OR division_code IS NOT NULL", name="division_of_township"),
+    CheckConstraint("role <> 'kiosk' OR division_code IS NOT NULL", name="division_of_kiosk"),
     CheckConstraint("role <> 'agency' OR division_code IS NULL", name="no_division_of_agency"),
     Index("ix_api_key_owner", "owner"),
 )

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from app.tables import delivery_attempt, metadata
 from tests import serving
 from tests.county import EDUCATION, TOWNSHIP, County, Seen
+from tests.devices import JOSE, new_key, numbers, paired, sealed, sealing_key
 from tests.examples import PERSONAL, a_consent, a_request_in_full
 from tests.receivers import Answer, Receiver
 from tests.running import Running
@@ -39,6 +40,7 @@ SAID = {
     "refused": "不合格的虚构姓名",
     "guardian": "虚构监护人戊",
     "consent's reference": "虚构录音编号九七三",
+    "sealed": "密封里的虚构话",
 }
 ALL = {**PERSONAL, **SAID}
 
@@ -82,7 +84,24 @@ def live(county: County) -> list[str]:
     _disputed(county)
     done(window.post(f"{path}/withdraw", json={"reason": SAID["withdrawal"]}))
     _emergency(county)
-    return _refused(county, receipt)
+    return _sealed(county) + _refused(county, receipt)
+
+
+def _sealed(county: County) -> list[str]:
+    """By a device, for the service alone: taken in, sent again, and refused for what is in it or was done to it."""
+    device = paired(county.running)
+    key, (one, *_) = sealing_key(device), numbers(device, 2)
+    body = {**a_request_in_full(), "narrative": SAID["sealed"], "receipt_number": one["receipt_number"]}
+    content, repeat = json.dumps(body).encode(), new_key()
+    for _ in range(2):
+        done(device.post("/v1/requests", content=sealed(key, content), headers=JOSE | repeat))
+    wrong = json.dumps({**body, "needs": [], "applicant": {"name": SAID["refused"], "phone": "1"}}).encode()
+    said = []
+    for refused in (sealed(key, wrong), sealed(key, content[:-1]), sealed(key, content)[:-4] + b"AAAA"):
+        answer = device.post("/v1/requests", content=refused, headers=JOSE)
+        done(answer, 400, 422)
+        said.append(answer.text)
+    return [*said, device.get("/v1/kiosk").text]
 
 
 def _consented(county: County, path: str) -> None:

@@ -22,7 +22,7 @@ from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.main import create_app
 from app.roles import SCOPES
-from app.tables import agency, alarm, api_key, delivery, dispute, handoff
+from app.tables import agency, alarm, api_key, delivery, dispute, feedback, handoff
 from tests import serving
 from tests.people import make_account
 from tests.running import Running
@@ -33,7 +33,7 @@ from tests.watching import change, fetch, on
 
 OURS, THEIRS = "360803", "360424"
 OUR_TOWN, THEIR_TOWN = "360803101", "360424101"
-HERE = {KeyRole.TOWNSHIP: OUR_TOWN, KeyRole.AGENCY: None}
+HERE = {KeyRole.TOWNSHIP: OUR_TOWN, KeyRole.KIOSK: OUR_TOWN, KeyRole.AGENCY: None}
 FIRE = {"what": "房屋失火", "where": "老街", "kind": "fire"}
 PAST = "2026-01-01T00:00:00Z"
 CONSENT = {
@@ -74,6 +74,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/handoffs/{handoff_id}/extend"): {"due_at": "2027-01-01T00:00:00Z", "reason": "x", "approver": "y"},
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {"expires_in_hours": 24},
     ("POST", "/v1/disputes/{dispute_id}/draft-rule"): None,
+    ("POST", "/v1/reopenings/{reopening_id}/reopen"): {"reason": "补贴未到账"},
+    ("POST", "/v1/reopenings/{reopening_id}/decline"): {"reason": "已经发放"},
     ("POST", "/v1/guest-links/{guest_link_id}/code"): None,
     ("POST", "/v1/deliveries/{delivery_id}/redeliver"): None,
     ("PATCH", "/v1/agencies/{code}"): {"name_zh": "新名"},
@@ -97,6 +99,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/v1/staff/{staff_id}"): {"display_name": "新名"},
     ("POST", "/v1/staff/{staff_id}/reset"): None,
     ("POST", "/v1/staff/{staff_id}/unlock"): None,
+    ("POST", "/v1/kiosks/{kiosk_id}/revoke"): None,
 }
 # What a list holds; `overdue` is a list of its own.
 LISTS = {
@@ -107,11 +110,13 @@ LISTS = {
     "/v1/emergencies/board": "request_id",
     "/v1/debts": "request_id",
     "/v1/disputes": "dispute_id",
+    "/v1/reopenings": "reopening_id",
     "/v1/conference": "request_id",
     "/v1/deliveries": "delivery_id",
     "/v1/agencies?limit=200": "code",
     "/v1/subscriptions": "subscription_id",
     "/v1/keys": "key_id",
+    "/v1/kiosks": "kiosk_id",
     "/v1/staff": "staff_id",
     "/v1/sign-ins": "staff_id",
     "/v1/alarms": "alarm_id",
@@ -124,8 +129,14 @@ class Side:
 
     objects: dict[str, str]
     window: httpx.Client
+    kiosk: httpx.Client
     agency: str
     links: list[str]
+
+    def of(self, role: KeyRole, gap: str) -> str:
+        """What of ours a caller may reach: a kiosk what it took in itself."""
+        own = f"kiosk_{gap}" if role is KeyRole.KIOSK else gap
+        return self.objects.get(own, self.objects.get(gap, ""))
 
     def all_ids(self) -> set[str]:
         return {*self.objects.values(), self.agency}
@@ -142,6 +153,8 @@ class World:
         """A key of our county, of our township, of our agency; the window is the one that took our request in."""
         if role is KeyRole.INTAKE and place:
             return self.ours.window
+        if role is KeyRole.KIOSK:
+            return self.ours.kiosk
         if role is KeyRole.AGENCY:
             return self.service.client(role, self.ours.agency)
         return self.service.client(role, None, HERE.get(role, place) if place else None)
@@ -186,6 +199,7 @@ def a_side(service: Running, county: str, town: str) -> Side:
     }
     change(service.url, dispute.insert().values(opened))
     objects["dispute_id"] = str(opened["id"])
+    objects["reopening_id"] = a_reopening(service.url, UUID(receipt["request_id"]))
     serving.make_key(service.url, KeyRole.INTAKE, place=county)
     newest = select(api_key.c.id).where(api_key.c.division_code == county).order_by(api_key.c.id.desc()).limit(1)
     objects["key_id"] = str(fetch(service.url, newest)[0]["id"])
@@ -195,7 +209,20 @@ def a_side(service: Running, county: str, town: str) -> Side:
     window.post(f"{path}/consents", json={"consents": [CONSENT]}).raise_for_status()
     papers = window.post(f"{path}/attachments", files={"file": PHOTO}).raise_for_status()
     objects["attachment_id"] = papers.json()["attachment_id"]
-    return Side(objects, window, part["agency"], links(service, objects["handoff_id"], 2 * len(KeyRole)))
+    kiosk = service.client("kiosk", None, town)
+    asked = {"channel": "kiosk", "division_code": town, "applicant": {}, "needs": [{"code": "undetermined"}]}
+    objects["kiosk_request_id"] = kiosk.post("/v1/requests", json=asked).raise_for_status().json()["request_id"]
+    serving.make_key(service.url, KeyRole.KIOSK, place=town)
+    newest = select(api_key.c.id).where(api_key.c.role == "kiosk").order_by(api_key.c.id.desc()).limit(1)
+    objects["kiosk_id"] = str(fetch(service.url, newest)[0]["id"])
+    return Side(objects, window, kiosk, part["agency"], links(service, objects["handoff_id"], 2 * len(KeyRole)))
+
+
+def a_reopening(url: str, request_id: UUID) -> str:
+    asked = {"id": new_id(), "request_id": request_id, "closing": 1, "solved": "no", "answered_at": now()}
+    asked |= {"state": "open", "handoff_id": None, "ruled_by": None, "ruled_at": None, "sealed": None}
+    change(url, feedback.insert().values(asked))
+    return str(asked["id"])
 
 
 def an_alarm(url: str, actor: str) -> str:
@@ -241,7 +268,7 @@ def gap_of(template: str) -> str | None:
     """The gap that names somebody's object, if the address has one."""
     gaps = {part[1:-1].split(":")[0] for part in template.split("/") if part.startswith("{")}
     known = {"request_id", "handoff_id", "dispute_id", "guest_link_id", "delivery_id", "subscription_id", "key_id"}
-    known |= {"staff_id", "alarm_id", "attachment_id"}
+    known |= {"staff_id", "alarm_id", "attachment_id", "kiosk_id", "reopening_id"}
     named = (gaps & known) | ({"code"} & gaps if template.startswith("/v1/agencies") else set())
     assert gaps - named <= OF_NOBODY.keys(), f"{template}: whose is {gaps - named}?"
     assert len(named) <= 1
@@ -294,7 +321,7 @@ def test_every_route_for_every_role_on_what_is_ours_and_on_what_is_theirs(world:
                 expect(call(client, method, template), "403" if (method, template) in FOR_ALL else may, "all", role)
                 expect(call(everywhere, method, template), may, "all, by a key for everywhere,", role)
                 continue
-            ours, theirs = world.ours.objects.get(gap, ""), world.theirs.objects.get(gap, "")
+            ours, theirs = world.ours.of(role, gap), world.theirs.of(role, gap)
             if gap == "guest_link_id":
                 ours, theirs = world.ours.links.pop(), world.theirs.links[0]
             nobodys = "360424-nobody" if gap == "code" else str(uuid4())
@@ -328,7 +355,7 @@ def test_lists_hold_what_is_ours_and_leave_out_what_is_theirs(world: World) -> N
 
 
 def test_a_list_of_a_jurisdiction_goes_on_page_by_page(world: World) -> None:
-    taken = {world.ours.objects["request_id"]}
+    taken = {world.ours.objects["request_id"], world.ours.objects["kiosk_request_id"]}
     for town in (OUR_TOWN, "360803100", THEIR_TOWN, OURS):
         asked = {
             "channel": "window",
