@@ -40,7 +40,8 @@ def problem_of(error: Exception) -> Problem | None:
 def constraint_of(error: IntegrityError) -> str | None:
     """The name of the constraint that was broken. SQLite names none for foreign keys, and for unique ones only the
     columns, which our tables know the name of."""
-    told = getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
+    by_driver = error.orig.__cause__ or error.orig if error.orig else None
+    told = getattr(by_driver, "constraint_name", None)
     if isinstance(told, str):
         return told
     if match := _SQLITE_CHECK.search(str(error.orig)):

@@ -8,8 +8,8 @@ when the person says that it is not solved (重办).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class HandoffStatus(StrEnum):
@@ -133,8 +133,7 @@ def allowed(status: HandoffStatus) -> list[str]:
     return [f"handoff.{act}" for act in MOVES[status] if act in AGENCY_ACTS]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a request's status depends on, of one handoff."""
 
     status: HandoffStatus
