@@ -208,6 +208,10 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "request.supplemented": ("补充材料已收到", "What you added was received"),
     "consent.given": ("授权或同意已记录", "A consent was recorded"),
     "consent.withdrawn": ("授权或同意已撤回", "A consent was withdrawn"),
+    "handoff.held": (
+        "授权已撤回,停止核对,等待重新授权",
+        "A consent was withdrawn: it was taken back, and waits for the consent to be given again",
+    ),
     "handoff.waits_for_consent": ("等待授权,收齐后转办", "Waits for consent, and is handed off when all is there"),
     "attachment.added": ("附件已收到", "A paper that you sent was received"),
     "receipt.printed": ("受理回执已再次打印", "Your receipt was printed again"),
@@ -231,6 +235,10 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.disputed": ("退回后有争议,由协调员裁定由谁办理", "Who handles it is disputed; a coordinator is deciding"),
     "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
     "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
+    "handoff.reopened": ("重新办理", "Handled again"),
+    "request.answered_back": ("您对结果的反馈已收到", "What you said of the result was received"),
+    "request.reopened": ("协调员同意重新办理", "A coordinator had it reopened"),
+    "request.reopening_declined": ("协调员答复:不再重新办理", "A coordinator answered: it is not reopened"),
     "request.erased": ("您的个人信息已按规定删除", "Your personal data was erased, as the rules say"),
     "emergency.lifted": ("已转为急难,优先办理", "Made an emergency: it is acted on first"),
     "emergency.escalated": ("尚未签收,已联系下一级值守", "Has not signed in; the next on duty is called"),
@@ -250,6 +258,8 @@ def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot, at:
         "status_en": en,
         "registered_at": case.request["registered_at"],
         "closed_at": case.request["closed_at"],
+        "erased_at": case.request["erased_at"],
+        "sequence": case.request["events"],
         "days_since_registration": days_open(case.request, at),
         "steps": [
             {
