@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,16 @@ class _InstantText(sqlite.DATETIME):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else value.isoformat(" ", "milliseconds")
+        return lambda value: None if value is None else _written(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else datetime.fromisoformat(value)
+
+
+# The rows of a submission name the same few moments again and again, and writing one out is slow.
+@lru_cache(1024)
+def _written(at: datetime) -> str:
+    return at.isoformat(" ", "milliseconds")
 
 
 class _UuidBytes(UserDefinedType[UUID]):
@@ -35,7 +42,8 @@ class _UuidBytes(UserDefinedType[UUID]):
         return "BLOB"
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else value.bytes
+        # The driver takes a bytearray as it is; of bytes it asks first whether somebody adapts them.
+        return lambda value: None if value is None else bytearray(value.bytes)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else UUID(bytes=value)

@@ -110,24 +110,28 @@ def _open_at(moment: str, rule: Rule, person: Person, day: date, is_emergency: b
 def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:
     """Of several rules, once each."""
     asked = dict.fromkeys(
-        (purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES
+        [(purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES]
     )
-    return list(dict.fromkeys(each for purpose, of in asked for each in lacking(purpose, of, person, day)))
+    return list(dict.fromkeys([each for purpose, of in asked for each in lacking(purpose, of, person, day)]))
 
 
-def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> Iterator[Missing]:
+def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> list[Missing]:
     """Of one purpose, of those who are asked."""
-    given = {(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose}
+    given = [(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose]
     guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
+    found = []
     for name, who in _asked(purpose, of, person):
         by_guardian = _is_younger(who, guarded_until, day)
-        forms = (True,) if by_guardian else (False,) if name.startswith("obligors/") else (False, True)
-        if not any((name, form) in given for form in forms):
-            yield Missing(purpose, name, by_guardian)
+        is_given = (name, by_guardian) in given
+        if not is_given and not by_guardian and not name.startswith("obligors/"):
+            is_given = (name, True) in given
+        if not is_given:
+            found.append(Missing(purpose, name, by_guardian))
+    return found
 
 
-def in_force(person: Person) -> Iterator[Mapping[str, Any]]:
-    return (each for each in person.get("consents", ()) if "withdrawn_at" not in each)
+def in_force(person: Person) -> list[Mapping[str, Any]]:
+    return [each for each in person.get("consents", ()) if "withdrawn_at" not in each]
 
 
 def verifies(rule: Rule) -> bool:
@@ -152,21 +156,26 @@ def opened_groups(rule: Rule, person: Person, day: date, *, is_emergency: bool =
     asked = [each for each in PURPOSES if each in rule.consent]
     if not asked or is_emergency:
         return rule.discloses
+    known: dict[Consent, bool] = {}
 
     def is_given(purpose: Consent) -> bool:
-        return not any(lacking(purpose, rule.consent_of, person, day))
+        if purpose not in known:
+            known[purpose] = not lacking(purpose, rule.consent_of, person, day)
+        return known[purpose]
 
     if Consent.SHARING in asked and not is_given(Consent.SHARING):
         return ()
 
     def is_open(group: str) -> bool:
-        by = _OPENED_BY.get(group, ())
+        by = _OPENED_BY.get(group)
+        if by is None:
+            return True
         named = [purpose for purpose in by if purpose in asked]
         # Who agreed to something narrower has agreed to as much; who agreed to sensitive data has to no verification.
         enough = by if Consent.SENSITIVE in named else named
-        return not named or any(is_given(purpose) for purpose in enough)
+        return not named or any(map(is_given, enough))
 
-    return tuple(group for group in rule.discloses if is_open(group))
+    return tuple([group for group in rule.discloses if is_open(group)])
 
 
 def shown_by(rule: Rule, person: Person) -> Person:

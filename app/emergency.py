@@ -17,6 +17,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, presenting, reserved_numbers, rights
+from app.bells import signing_bell
 from app.calling import call, call_coordinator, tell_of_danger
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
@@ -28,6 +29,7 @@ from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus
 from app.logs import describe
+from app.marks import marks_of
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import spoken
@@ -40,7 +42,7 @@ from app.routing.facts import facts_of
 from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.schemas_emergencies import EmergencyIn, LiftIn
 from app.tables import aid_mark, event, handoff, help_request, idempotency
-from app.timeline import SIGNINGS, Case, load, signing_bell
+from app.timeline import SIGNINGS, Case, load
 from app.wire import from_json, to_json
 
 log = structlog.get_logger()
@@ -88,6 +90,7 @@ async def _register(
         channel=asked.channel,
         division_code=seen.place,
         person=seen.person,
+        marks=marks_of(seen.person["applicant"], office.vault),
         decision=decision,
         taken=taken,
         emergency=seen.kind.value,

@@ -279,8 +279,8 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
         ],
         "discloses": list(opened),
         "withheld": [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened],
-        "person": shown.person_shown(case, handoff, desk.snapshot, desk.at),
-        **(shown.situation_shown(case, handoff, desk.snapshot, desk.at) if case.is_emergency else {}),
+        "person": shown.person_shown(case, handoff, desk.snapshot, opened),
+        **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
     }
 
 

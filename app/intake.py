@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,12 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import checks, gates, metrics, presenting, reserved_numbers, rights
+from app.attachments import Giver
 from app.consents import text_in_force
-from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, TRACKING_HASH, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
-from app.identifiers import new_id, utc_text
+from app.identifiers import new_id, now, utc_text
 from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
@@ -66,7 +67,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
 
     async def register() -> tuple[bytes, Unit]:
         taken = await numbered(office, key, asked, desk, odd)
-        return _register(office, key, asked, repeat, desk, person, again, taken)
+        return _register(office, key, asked, repeat, desk, person, marks, again, taken)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -89,7 +90,7 @@ async def stored(
             broken = constraint_of(error)
             if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_receipt(office, repeat)):
                 return first
-            if broken != RECEIPT_NUMBER:
+            if broken not in (RECEIPT_NUMBER, TRACKING_HASH):
                 raise
         else:
             metrics.REQUESTS_TAKEN_IN.labels(channel.value).inc()
@@ -138,6 +139,7 @@ def opened(
     channel: Channel,
     division_code: str,
     person: dict[str, Any],
+    marks: Mapping[str, bytes | None],
     decision: RoutingDecision,
     taken: Taken,
     emergency: str | None = None,
@@ -163,7 +165,7 @@ def opened(
         "sealed": box.seal(person),
         "data_key": data_key,
         "erased_at": None,
-        **marks_of(person["applicant"], office.vault),
+        **marks,
         "emergency": emergency,
         "debts": 0,
         "unanchored": False,
@@ -183,6 +185,7 @@ def _register(
     repeat: Repeat | None,
     desk: Desk,
     person: dict[str, Any],
+    marks: Mapping[str, bytes | None],
     again: list[OpenRequest],
     taken: Taken,
 ) -> tuple[bytes, Unit]:
@@ -197,6 +200,7 @@ def _register(
         channel=asked.channel,
         division_code=asked.division_code,
         person=person,
+        marks=marks,
         decision=decision,
         taken=taken,
     )
@@ -286,17 +290,20 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
 
 
 @again_if_outdated
-async def supplement(office: Office, key: Key, request_id: UUID, asked: SupplementIn, repeat: Repeat | None) -> bytes:
+async def supplement(
+    office: Office, giver: Giver, request_id: UUID, asked: SupplementIn, repeat: Repeat | None
+) -> bytes:
     """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
 
     Answers with a `RequestView`, JSON. Raises `validation_failed`, `not_found`, `already_closed`,
     `not_waiting_for_applicant`, `idempotency_conflict`.
     """
-    desk = await desk_of(office, key)
+    desk = Desk(await office.registry.current(), now(), giver.actor, office.settings.public_url)
     _check_materials(asked, desk)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
-        rights.must_reach(key, case.request)
+        if not giver.reaches(case.request):
+            raise Problem("not_found")
         if repeat and (first := await first_answer(connection, repeat)):
             answer: bytes = first.answer
             return answer
@@ -307,10 +314,10 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
             raise Problem("not_waiting_for_applicant")
         content = plain(asked)
         case.add_supplement(content, desk.at)
-        case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
+        case.record("request.supplemented", desk.at, giver.actor, data={"materials": asked.materials}, note=content)
         for each in waiting:
             take_supplement(case, each, content, desk)
-        case.settle(desk.at, key.actor)
+        case.settle(desk.at, giver.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
         unit = finish(case, desk.snapshot)
         if repeat:

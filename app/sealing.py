@@ -8,7 +8,6 @@ GB/T 32907); 12 bytes of nonce and the ciphertext with its tag follow.
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -138,7 +137,7 @@ class Vault:
         self._cipher = cipher
         self._service: Box | None = None
         self._mark_key = b""
-        self._marks_in_sm3 = False
+        self._marking: HMAC | None = None  # which every mark is a copy of
 
     def new_box(self, scope: bytes) -> tuple[Box, bytes]:
         """For a new scope: its box, and its data key as it is kept."""
@@ -161,9 +160,9 @@ class Vault:
     def open(self, wrapped: bytes) -> None:
         """Take the service's own data key; the key of the marks follows from it, and outlives every master key."""
         cipher, key = self._unwrap(SERVICE, wrapped)
-        self._marks_in_sm3 = cipher is CipherName.SM4_GCM
-        algorithm = hashes.SM3() if self._marks_in_sm3 else hashes.SHA256()
+        algorithm = hashes.SM3() if cipher is CipherName.SM4_GCM else hashes.SHA256()
         self._mark_key = HKDF(algorithm, 32, None, b"one-window marks").derive(key)
+        self._marking = HMAC(self._mark_key, algorithm)
         self._service = Box(SERVICE, cipher, key)
 
     @property
@@ -175,13 +174,11 @@ class Vault:
         """A keyed blind index: equal for equal values, and nothing else can be told from it (HMAC-SHA256, or HMAC-SM3 if
         the service's key is one for SM4). To be asked after `open`."""
         content = "\x1f".join((kind, *values)).encode()
-        if not self._mark_key:
+        if self._marking is None:
             raise RuntimeError("the vault has not been opened")
-        if self._marks_in_sm3:
-            keyed = HMAC(self._mark_key, hashes.SM3())
-            keyed.update(content)
-            return keyed.finalize()[:_MARK_LENGTH]
-        return hmac.digest(self._mark_key, content, "sha256")[:_MARK_LENGTH]
+        keyed = self._marking.copy()
+        keyed.update(content)
+        return keyed.finalize()[:_MARK_LENGTH]
 
     def _wrap(self, scope: bytes, cipher: CipherName, key: bytes) -> bytes:
         master_id, master = self.masters.current()

@@ -1,4 +1,4 @@
-"""Settings of where attachments are kept; `config.Settings` has them with the others."""
+"""Settings of where files are kept; `config.Settings` has them with the others."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ class StorageSettings(BaseSettings):
         None,
         description="A file of PEM certificates of private authorities that the storage's own may be signed by.",
         examples=["/etc/one-window/s3-ca.pem"],
+    )
+
+    kiosk_voices: Path | None = Field(
+        None,
+        description="A folder of recorded prompts for kiosks, `<language or dialect>/<screen>.mp3`; only read.",
+        examples=["/srv/one-window/voices"],
     )
 
     @model_validator(mode="after")

@@ -17,8 +17,10 @@ from app.pages.catalogues import english, teller
 PAGES = Path(__file__).parent.parent / "app" / "pages"
 # Of each catalogue: where its messages stand, below `app/pages`.
 SAID_IN: dict[str, tuple[str, ...]] = {
+    "kiosk": ("kiosk/*.js",),
     "forms": ("templates/form*.html",),
     "kiosks": ("templates/kiosk*.html",),
+    "track": ("templates/track*.html", "tracking*.py", "days.py"),
 }
 
 

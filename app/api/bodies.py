@@ -114,7 +114,7 @@ def _refuse_what_readers_differ_on(body: bytes) -> None:
     if body.count(b",") > MOST_VALUES and _STRING.sub(b"", body).count(b",") > MOST_VALUES:
         raise Problem("too_complex")
     try:
-        json.loads(body, object_pairs_hook=_each_once)
+        _READER.decode(body.decode())
     except (ValueError, RecursionError):
         return
 
@@ -133,6 +133,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> None:
     shown = json.dumps(twice[:64], ensure_ascii=True)
     text = Text(f"同一对象中 {shown} 出现两次,请只写一次。", f"{shown} stands twice in one object; write it once.")
     raise Problem("malformed_json", text)
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_each_once)
 
 
 def answer(content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -266,6 +269,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Missing materials are no ground for a return: send handoff.information_requested and say all that is missing.",
     ),
     "agency_or_department": ("请给 agency 或 department 之一。", "Give either `agency` or `department`."),
+    "agency_of_a_handoff": ("agency 须与 handoff_id 同用。", "`agency` goes with a `handoff_id`."),
     "outcome_fields_missing": ("{decision} 需要 {field}。", "{decision} needs {field}."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
     "bool_type": ("应为 true 或 false。", "Write true or false."),

@@ -1,7 +1,7 @@
 """messages that show more than may be shown now: superseded, and since when
 
 Revision ID: 0025
-Revises: 0020
+Revises: 0023
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0020"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

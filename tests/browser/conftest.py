@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from tests.browser import browsing
 from tests.browser.browsing import ARGUMENTS, PHONE, Looking
+from tests.browser.kiosk import Hall, a_hall
+from tests.conftest import BACKENDS
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,7 @@ def playwright(chromium: str) -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    asyncio._set_running_loop(playwright._loop)  # the first test that asks for a browser may not be the first of all
     browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
     yield browser
     asyncio._set_running_loop(playwright._loop)
@@ -90,3 +93,10 @@ def looking(tmp_path_factory: pytest.TempPathFactory) -> Looking:
         return browsing.axe_source(tmp_path_factory.mktemp("axe"))
 
     return Looking(axe, Path(folder) if folder else tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def hall(request: pytest.FixtureRequest, templates: Callable[[str], str]) -> Iterator[Hall]:
+    """The service as a process, for all tests of the kiosk: each pairs a device of its own."""
+    with a_hall(request.param, templates, lambda: request.getfixturevalue("postgres_server")) as hall:
+        yield hall

@@ -1,0 +1,76 @@
+// What this device is to the service: paired by a code, with a pack of all it needs to know and numbers in stock.
+import { addNumbers, remember, remembered, stock, takeNumber } from "/kiosk/store.js";
+
+const LEAST_NUMBERS = 10;
+const BLOCK = 20;
+const ANSWERED_WITHIN = 20_000;
+export const device = { key: null, pack: null, tag: null, refused: false, numbers: 0 };
+
+export async function wake() {
+  Object.assign(device, (await remembered("device")) ?? {});
+  device.numbers = await stock();
+}
+
+/** Answers null when it is paired, else why not: "refused", "too_many" or "away". */
+export async function pair(code) {
+  const answer = await call("POST", "/v1/kiosks", { body: JSON.stringify({ code }), type: "application/json" });
+  if (!answer) return "away";
+  if (answer.status === 429) return "too_many";
+  if (answer.status !== 201) return answer.status < 500 ? "refused" : "away";
+  const { key } = await answer.json();
+  Object.assign(device, { key, tag: null, refused: false });
+  await remember("device", { key, pack: device.pack, tag: null });
+  await freshen();
+  return device.pack ? null : "away";
+}
+
+/** The newest pack, and numbers enough; without a line what is there stays. */
+export async function freshen() {
+  if (!device.key) return;
+  const answer = await call("GET", "/v1/kiosk", { headers: device.tag ? { "If-None-Match": device.tag } : {} });
+  heed(answer);
+  if (answer?.status === 200) {
+    Object.assign(device, { pack: await answer.json(), tag: answer.headers.get("ETag") });
+    await remember("device", { key: device.key, pack: device.pack, tag: device.tag });
+  }
+  if (answer?.ok || answer?.status === 304) await refill();
+}
+
+/** One tab asks at a time, so that no number is fetched for nobody. */
+async function refill() {
+  await navigator.locks.request("one-window-numbers", async () => {
+    device.numbers = await stock();
+    if (device.numbers >= LEAST_NUMBERS) return;
+    const body = JSON.stringify({ count: BLOCK });
+    const answer = await call("POST", "/v1/kiosk/numbers", { body, type: "application/json" });
+    heed(answer);
+    if (answer?.status === 201) await addNumbers((await answer.json()).numbers);
+    device.numbers = await stock();
+  });
+}
+
+/** `{receipt_number, receipt_number_spoken, tracking_token, tracking_url, qr}`, or null when none is left. */
+export async function nextNumber() {
+  const number = await takeNumber();
+  if (number) device.numbers -= 1;
+  return number ?? null;
+}
+
+/** A key that was revoked: the clerk must hear of it, and nothing that waits is lost. */
+export function heed(answer) {
+  if (answer && [401, 403].includes(answer.status)) device.refused = true;
+  else if (answer?.ok) device.refused = false;
+}
+
+/** The answer, or null when there is no line. */
+export async function call(method, path, { body, type, headers = {}, within = ANSWERED_WITHIN } = {}) {
+  const own = device.key && path !== "/v1/kiosks" ? { Authorization: `Bearer ${device.key}` } : {};
+  const all = { ...own, ...(type ? { "Content-Type": type } : {}), "Idempotency-Key": crypto.randomUUID(), ...headers };
+  if (method === "GET") delete all["Idempotency-Key"];
+  const how = { method, body, headers: all, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(within) };
+  try {
+    return await fetch(path, how);
+  } catch {
+    return null;
+  }
+}

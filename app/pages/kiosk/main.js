@@ -1,0 +1,211 @@
+// The machine in the hall: one screen at a time, one visit at a time, and nothing of it left behind.
+import { questionScreen } from "/kiosk/asking.js";
+import { cameraScreen } from "/kiosk/camera.js";
+import { checkScreen } from "/kiosk/checking.js";
+import { device, freshen, nextNumber, wake } from "/kiosk/device.js";
+import { element } from "/kiosk/element.js";
+import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
+import { watchIdle } from "/kiosk/idle.js";
+import { pairingScreen } from "/kiosk/pairing.js";
+import { after, asked, needs, newVisit } from "/kiosk/questions.js";
+import { counts, put, sendNow, sendWaiting, sent } from "/kiosk/queue.js";
+import { receiptScreen, state } from "/kiosk/receipt.js";
+import { emergencyBody, requestBody } from "/kiosk/request.js";
+import { envelope, seal, written } from "/kiosk/sealing.js";
+import { findVoices, hush, say } from "/kiosk/speaking.js";
+import { startScreen } from "/kiosk/start.js";
+import { addNumbers } from "/kiosk/store.js";
+import { _, loadTexts } from "/kiosk/texts.js";
+import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
+
+const FRESH_EVERY = 600_000;
+const SCREENS = {
+  pairing: pairingScreen,
+  start: startScreen,
+  check: checkScreen,
+  receipt: receiptScreen,
+  emergency: emergencyScreen,
+  alarm: alarmScreen,
+  camera: cameraScreen,
+};
+const main = document.getElementById("screen");
+let leave;
+let began = null;
+
+const desk = {
+  visit: newVisit(),
+  at: "start",
+  before: null, // the screen that the red button was pressed on
+  changing: false,
+  paper: null, // of the camera
+  // Promises of what this visit's receipt will have, and its request be sealed in.
+  number: null,
+  envelope: null,
+  receipt: null,
+  spoken: [],
+  line: { waiting: 0, aside: 0 },
+  device,
+  show,
+  answer,
+  back,
+  reserve,
+  finish,
+  raise,
+  wipe,
+  repeat: () => say(...desk.spoken),
+};
+
+/** Draw a screen and put the focus on its heading, from where the keyboard and a screen reader go on. */
+function show(name, { focus } = {}) {
+  leave?.();
+  hush();
+  desk.at = name;
+  const made = (SCREENS[name] ?? questionScreen)(desk, name);
+  leave = made.leave;
+  const heading = element("h1", { tabindex: "-1", id: "heading" }, made.title);
+  main.replaceChildren(...(made.above ?? []), heading, ...made.body.filter(Boolean));
+  main.className = made.name ?? name;
+  document.title = [made.title, _("一门受理")].join(" · ");
+  drawTools(desk);
+  drawFoot(desk);
+  window.scrollTo(0, 0);
+  (focus ? document.getElementById(focus) : heading)?.focus({ preventScroll: !focus });
+  made.shown?.();
+  painted(name);
+  desk.spoken = [name.replace(":", "-"), [made.title, made.hint, made.say].filter(Boolean).join("。")];
+  desk.repeat();
+}
+
+/** How long a step took, from the touch until the next screen was painted; nothing is said of what was answered. */
+function painted(name) {
+  const start = began ?? performance.now();
+  began = null;
+  requestAnimationFrame(() => setTimeout(() => performance.measure("step", { start, detail: name })));
+}
+
+/** Keep the answer to a question (null: skipped), and go on. */
+function answer(id, question, value) {
+  question.set(desk.visit, value);
+  if (!desk.visit.answered.includes(id)) desk.visit.answered.push(id);
+  if (id === "number" && value === null) desk.visit.nameFromCard = false;
+  show(after(id, desk.visit, device.pack, desk.changing));
+}
+
+function back() {
+  if (desk.at === "emergency" || desk.at === "alarm") return show(desk.before ?? "start");
+  if (desk.at === "camera") return show("papers");
+  if (desk.changing && desk.at !== "check") return show("check");
+  const ids = asked(desk.visit, device.pack);
+  if (desk.at === "check") return show(ids.at(-1));
+  const at = ids.indexOf(desk.at);
+  if (at > 0) return show(ids[at - 1]);
+  desk.visit = newVisit();
+  return show("start");
+}
+
+/** Take a number and an envelope while the answers are read once more, so that the receipt need not wait for them. */
+function reserve() {
+  desk.number ??= nextNumber();
+  desk.envelope ??= envelope(device.pack.sealing_key);
+  for (const promised of [desk.number, desk.envelope]) promised.catch(() => null);
+}
+
+/** One that nobody was shown is for the next visit. */
+async function giveBack() {
+  const number = await desk.number?.catch(() => null);
+  if (number) await addNumbers([number]);
+}
+
+/** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
+async function finish() {
+  const { visit } = desk;
+  reserve();
+  const promised = [desk.number, desk.envelope];
+  Object.assign(desk, { number: null, envelope: null }); // from here on nobody gives them back
+  const [number, close] = await Promise.all(promised);
+  const at = new Date();
+  const id = crypto.randomUUID();
+  const photos = visit.photos.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
+  const sealed = await close(written(requestBody(visit, device.pack, number, at)));
+  await put([{ id, kind: "request", at: +at, sealed }, ...photos]);
+  if (desk.visit === visit) {
+    desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, sent: false };
+    Object.assign(desk, { visit: newVisit(), changing: false });
+    show("receipt");
+  } // else wiped meanwhile: it is taken all the same
+  sendWaiting();
+}
+
+/** An emergency, sealed and sent ahead of everything else. */
+async function raise(kind, label) {
+  const number = await nextNumber();
+  const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
+  const id = crypto.randomUUID();
+  const sealed = await seal(written(body), device.pack.sealing_key);
+  await put([{ id, kind: "emergency", at: Date.now(), sealed }]);
+  desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
+  show("alarm");
+  sendWaiting();
+}
+
+/** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
+function wipe() {
+  giveBack().catch(() => null);
+  Object.assign(desk, { visit: newVisit(), number: null, envelope: null, before: null, changing: false, paper: null, receipt: null });
+  sessionStorage.clear();
+  performance.clearMeasures();
+  history.replaceState(null, "", "/kiosk/");
+  modesAsAtFirst();
+  show(device.pack ? "start" : "pairing");
+}
+
+async function moved() {
+  desk.line = await counts();
+  drawFoot(desk);
+}
+
+function taken({ detail }) {
+  if (desk.receipt?.id !== detail.id) return;
+  const another = detail.told.warnings?.some((each) => each.code === "receipt_number_replaced");
+  desk.receipt.sent = true;
+  if (another || !desk.receipt.number) {
+    desk.receipt.number = { receipt_number_spoken: detail.told.receipt_number_spoken, qr: null };
+    desk.receipt.replaced = another;
+  }
+  if (desk.at === "alarm" || (desk.at === "receipt" && desk.receipt.number.qr === null)) show(desk.at);
+  else main.querySelector(".sent span")?.replaceChildren(state(desk.receipt));
+}
+
+async function lineBack() {
+  drawFoot(desk);
+  if (!navigator.onLine) return;
+  await Promise.all([sendNow(), freshen()]);
+  drawFoot(desk);
+}
+
+async function open() {
+  for (const kind of ["click", "submit", "keydown"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
+  history.replaceState(null, "", "/kiosk/");
+  await Promise.all([loadTexts(), wake()]);
+  show(device.pack ? "start" : "pairing");
+  desk.line = await counts();
+  drawFoot(desk);
+  sent.addEventListener("moved", moved);
+  sent.addEventListener("taken", taken);
+  for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
+  watchIdle({ isOver: () => ["start", "pairing"].includes(desk.at) && !main.querySelector("input"), wipe });
+  setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
+  await Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
+}
+
+/** Files for the time without a line; new ones are taken when nobody is in the middle of something. */
+async function keepFiles() {
+  const workers = navigator.serviceWorker;
+  if (!workers) return;
+  const first = !workers.controller;
+  workers.addEventListener("controllerchange", () => !first && desk.at === "start" && location.reload());
+  const registered = await workers.register("/kiosk/sw.js", { scope: "/kiosk/" }).catch(() => null);
+  setInterval(() => registered?.update().catch(() => null), FRESH_EVERY);
+}
+
+open();

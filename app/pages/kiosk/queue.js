@@ -1,0 +1,106 @@
+// What was finished here and has not reached the service: sealed, in order, each sent until it is taken, and once.
+import { call, device, heed } from "/kiosk/device.js";
+import { forget, keep, waiting } from "/kiosk/store.js";
+
+const ORDER = { emergency: 0, request: 1, photo: 2 };
+const WAITS = [5_000, 15_000, 60_000, 300_000];
+const LONGEST = 180_000;
+// The service may take them later; of all other refusals a person has to judge.
+const LATER = [401, 403, 408, 425, 429];
+let failures = 0;
+let sending = false;
+let again = false;
+let timer;
+export const sent = new EventTarget();
+
+/** How many wait, and how many the service refused: those stay until a clerk has them sent again. */
+export async function counts() {
+  const entries = await waiting();
+  const aside = entries.filter((each) => each.aside).length;
+  return { waiting: entries.length - aside, aside };
+}
+
+/** On disk when this returns. `entries`: {id, kind, sealed, of?}. */
+export async function put(entries) {
+  await keep(entries.map((each) => ({ ...each, aside: false })));
+  tell();
+}
+
+/** Everything that may go, in one tab at a time. It comes back by itself while something waits; called while it is under
+ * way, it looks once more when it is done. */
+export async function sendWaiting() {
+  clearTimeout(timer);
+  again = sending;
+  if (sending) return;
+  sending = true;
+  let left = 1;
+  try {
+    left = await navigator.locks.request("one-window-queue", { ifAvailable: true }, (lock) => (lock ? sendAll() : 1));
+  } finally {
+    sending = false;
+    if (again) sendWaiting();
+    else if (left) timer = setTimeout(sendWaiting, wait());
+  }
+}
+
+/** The line is back: nothing is put off any more. */
+export function sendNow() {
+  failures = 0;
+  return sendWaiting();
+}
+
+export async function sendAgain() {
+  await keep((await waiting()).filter((each) => each.aside).map((each) => ({ ...each, aside: false })));
+  await sendNow();
+}
+
+function wait() {
+  return WAITS[Math.min(Math.max(failures - 1, 0), WAITS.length - 1)] * (0.8 + 0.4 * Math.random());
+}
+
+const ready = (entry) => !entry.aside && (entry.kind !== "photo" || entry.request_id);
+
+/** How many still wait. */
+async function sendAll() {
+  const tried = new Set();
+  for (let entry = await next(tried); entry && device.key; entry = await next(tried)) {
+    tried.add(entry.id);
+    const answer = await post(entry);
+    heed(answer);
+    const goesOn = answer && ![401, 403, 429].includes(answer.status);
+    failures = answer?.status === 201 ? 0 : failures + 1;
+    if (answer?.status === 201) await taken(entry, answer);
+    else if (answer && answer.status >= 400 && answer.status < 500 && !LATER.includes(answer.status)) {
+      await keep([{ ...entry, aside: true }]);
+    }
+    tell();
+    if (!goesOn) break;
+  }
+  return (await counts()).waiting;
+}
+
+async function next(tried) {
+  const open = (await waiting()).filter((each) => ready(each) && !tried.has(each.id));
+  return open.sort((one, other) => ORDER[one.kind] - ORDER[other.kind] || one.at - other.at)[0];
+}
+
+function post(entry) {
+  const path = {
+    emergency: "/v1/emergencies",
+    request: "/v1/requests",
+    photo: `/v1/requests/${entry.request_id}/attachments`,
+  }[entry.kind];
+  const headers = { "Idempotency-Key": entry.id };
+  return call("POST", path, { body: entry.sealed, type: "application/jose", headers, within: LONGEST });
+}
+
+/** The 201 comes again for the same key: a device that dies before this line sends twice and is counted once. */
+async function taken(entry, answer) {
+  const told = await answer.json();
+  await forget(entry.id, entry.kind === "photo" ? null : told.request_id);
+  sent.dispatchEvent(new CustomEvent("taken", { detail: { id: entry.id, told } }));
+}
+
+function tell() {
+  sent.dispatchEvent(new Event("moved"));
+}

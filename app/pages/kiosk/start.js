@@ -1,0 +1,44 @@
+import { button, element } from "/kiosk/element.js";
+import { picture } from "/kiosk/pictures.js";
+import { sendAgain } from "/kiosk/queue.js";
+import { turnVoice, voiceName } from "/kiosk/speaking.js";
+import { _ } from "/kiosk/texts.js";
+import { printsByItself, setPrinting } from "/kiosk/receipt.js";
+
+export function startScreen(desk) {
+  const begin = button({ id: "begin", class: "go begin", onclick: () => desk.show("who") }, picture("helper"), _("开始求助"));
+  const hint = _("有什么难处，都可以在这里说。按一下“开始求助”。");
+  const voiced = () => {
+    turnVoice();
+    desk.show("start", { focus: "voice" });
+  };
+  const body = [
+    element("p", { class: "hint" }, hint),
+    begin,
+    element("p", {}, _("会问几个问题，一次一个，不着急。不清楚的可以不答。")),
+    button({ id: "voice", onclick: voiced }, picture("sound"), _("声音：{voice}", { voice: voiceName() })),
+    forClerks(desk),
+  ];
+  return { title: _("遇到难处，来这里说"), hint, body };
+}
+
+function forClerks(desk) {
+  const { device, line } = desk;
+  const state = _("{name}：待发送 {waiting} 件，需要处理 {aside} 件，备用编号 {numbers} 个。", {
+    ...{ name: device.pack.name, waiting: line.waiting, aside: line.aside, numbers: device.numbers },
+  });
+  const printing = button({ id: "printing", "aria-pressed": String(printsByItself()) }, _("自动打印凭条"));
+  printing.addEventListener("click", async () => {
+    await setPrinting(!printsByItself());
+    printing.setAttribute("aria-pressed", String(printsByItself()));
+  });
+  return element(
+    "details",
+    { class: "clerks" },
+    element("summary", {}, _("工作人员")),
+    element("p", {}, state),
+    button({ onclick: () => sendAgain() }, _("再发送一次")),
+    printing,
+    button({ onclick: () => desk.show("pairing") }, _("重新配对")),
+  );
+}

@@ -1,0 +1,45 @@
+// The files of the page, kept on the device. Before this line the service writes VERSION and FILES.
+const KEPT = `kiosk-files-${VERSION}`;
+const VOICES = "kiosk-voices";
+
+self.addEventListener("install", (event) => {
+  const fresh = FILES.map((file) => new Request(file, { cache: "reload" }));
+  event.waitUntil(caches.open(KEPT).then((kept) => kept.addAll(fresh)).then(() => self.skipWaiting()));
+});
+
+self.addEventListener("activate", (event) => {
+  const old = (names) => names.filter((name) => name !== KEPT && name !== VOICES);
+  event.waitUntil(
+    caches.keys()
+      .then((names) => Promise.all(old(names).map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  );
+});
+
+// What people send and are answered goes past here: only the page's own files are ever kept.
+self.addEventListener("fetch", (event) => {
+  const address = new URL(event.request.url);
+  const ours = address.origin === self.location.origin && address.pathname.startsWith("/kiosk/");
+  if (event.request.method !== "GET" || !ours) return;
+  if (address.pathname.startsWith("/kiosk/voices")) event.respondWith(voice(event.request, address.pathname));
+  else event.respondWith(file(event.request, address.pathname));
+});
+
+async function file(request, path) {
+  return (await (await caches.open(KEPT)).match(path)) ?? fetch(request);
+}
+
+// The list of recordings is asked for anew when there is a line; a recording that was heard once is kept.
+async function voice(request, path) {
+  const kept = await caches.open(VOICES);
+  const known = await kept.match(path);
+  if (known && path.endsWith(".mp3")) return known;
+  try {
+    const found = await fetch(path);
+    if (found.status === 200) await kept.put(path, found.clone());
+    return found;
+  } catch (error) {
+    if (known) return known;
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+// Around every screen: how it speaks and looks, the state of the line, and the red button.
+import { button, element } from "/kiosk/element.js";
+import { picture } from "/kiosk/pictures.js";
+import { hush, voiceAsAtFirst } from "/kiosk/speaking.js";
+import { _, languageOn, turnTo } from "/kiosk/texts.js";
+
+const root = document.documentElement;
+let line = "";
+
+export function modesAsAtFirst() {
+  root.className = "";
+  turnTo("zh");
+  voiceAsAtFirst();
+}
+
+export function drawTools(desk) {
+  const kept = document.activeElement?.id;
+  const draw = () => desk.show(desk.at, { focus: document.activeElement?.id });
+  const turned = (mode) => () => {
+    root.classList.toggle(mode);
+    draw();
+  };
+  const other = languageOn() === "en" ? ["中文", "zh", "zh-CN"] : ["English", "en", "en"];
+  const language = () => {
+    turnTo(other[1]);
+    draw();
+  };
+  const on = (mode) => String(root.classList.contains(mode));
+  document.getElementById("tools").replaceChildren(
+    button({ id: "language", lang: other[2], onclick: language }, other[0]),
+    button({ id: "size", "aria-pressed": on("large"), onclick: turned("large") }, picture("size"), word(_("大字"))),
+    button({ id: "contrast", "aria-pressed": on("contrast"), onclick: turned("contrast") }, picture("contrast"), word(_("高对比"))),
+    button({ id: "again", onclick: () => hush() || desk.repeat() }, picture("sound"), word(_("再听一遍"))),
+  );
+  if (kept) document.getElementById(kept)?.focus();
+}
+
+const word = (text) => element("span", {}, text);
+
+export function drawFoot(desk) {
+  const foot = document.getElementById("foot");
+  if (!foot.firstChild) foot.append(element("p", { id: "line", role: "status" }), button({ id: "emergency" }));
+  const red = document.getElementById("emergency");
+  red.replaceChildren(picture("alarm"), word(_("急难求助")));
+  red.hidden = ["emergency", "alarm"].includes(desk.at);
+  red.onclick = () => {
+    desk.before = desk.at;
+    desk.show("emergency");
+  };
+  const said = lineOf(desk);
+  if (said === line && foot.dataset.drawn) return;
+  line = said;
+  foot.dataset.drawn = "yes";
+  document.getElementById("line").textContent = said;
+}
+
+function lineOf({ device, line: { waiting, aside } }) {
+  const parts = [];
+  if (device.refused) parts.push(_("这台机器已停用，请告诉工作人员"));
+  if (!navigator.onLine) parts.push(_("现在没有网络，照样可以求助"));
+  if (waiting) parts.push(_("待发送 {number} 件", { number: waiting }));
+  if (aside) parts.push(_("需要工作人员处理 {number} 件", { number: aside }));
+  return parts.join(" · ");
+}

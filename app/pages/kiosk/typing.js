@@ -1,0 +1,95 @@
+// A field to write in, and what is wrong with what was written: said above, linked to the field, and beside it.
+import { button, element } from "/kiosk/element.js";
+import { keypad } from "/kiosk/keypad.js";
+import { fault } from "/kiosk/questions.js";
+import { _ } from "/kiosk/texts.js";
+
+/** {row, field, summary, refuse(sentence)}; `summary` belongs above the form. */
+export function written({ label, longest, numeric, value = "", lines = false, id = "field" }) {
+  const more = lines ? { rows: "5" } : { type: "text", inputmode: numeric ? "none" : "text" };
+  const field = element(lines ? "textarea" : "input", {
+    ...{ id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: String(longest) },
+    ...more,
+  });
+  field.value = value;
+  const beside = element("p", { id: `${id}-wrong`, class: "wrong", hidden: true });
+  const summary = element("div", { class: "summary", role: "alert", tabindex: "-1", id: `${id}-summary`, hidden: true });
+  const refuse = (sentence) => {
+    const link = element("a", { href: `#${id}`, onclick: toField }, sentence);
+    summary.replaceChildren(element("h2", {}, _("有个地方要改")), element("p", {}, link));
+    summary.hidden = beside.hidden = false;
+    beside.textContent = sentence;
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", beside.id);
+    summary.focus();
+    summary.scrollIntoView({ block: "nearest" });
+  };
+  // A link that moves the focus and leaves the address as it is.
+  function toField(event) {
+    event.preventDefault();
+    field.focus();
+  }
+  const row = element("div", { class: "row" }, element("label", { for: id }, label), beside, field);
+  return { row, field, summary, refuse };
+}
+
+const LABELS = {
+  text: () => _("名字"),
+  words: () => _("您的话"),
+  phone: () => _("电话号码"),
+  money: () => _("多少元"),
+  number: () => _("数字"),
+};
+const LONGEST = { text: 40, words: 1000, phone: 13, money: 13, number: 4 };
+
+/** What a text, a number, a sum or a telephone is written in. Answers {body, shown?}. */
+export function typed(desk, id, question) {
+  const { kind } = question;
+  const numeric = ["phone", "money", "number"].includes(kind);
+  const given = written({
+    ...{ label: LABELS[kind](), longest: LONGEST[kind], numeric, lines: kind === "words" },
+    value: String(question.value(desk.visit) ?? ""),
+  });
+  const submit = (event) => {
+    event.preventDefault();
+    const value = numeric ? given.field.value.replace(/\s/g, "") : given.field.value.trim();
+    const wrong = fault(kind, value, new Date(), question.bounds);
+    if (wrong) given.refuse(wrong);
+    else desk.answer(id, question, kind === "number" ? Number(value) : value);
+  };
+  const keys = numeric && keypad(given.field, { more: kind === "money" ? "." : undefined, longest: LONGEST[kind] });
+  return { above: [given.summary], body: [form(submit, given.row, keys)] };
+}
+
+/** A day, in three fields or by a button for the last few. */
+export function dated(desk, id, question) {
+  const [year, month, day] = (question.value(desk.visit) ?? "").split("-");
+  const part = (name, label, longest, value) => written({ id: name, label, longest, numeric: false, value });
+  const fields = [
+    part("year", _("年"), 4, year),
+    part("month", _("月"), 2, month),
+    part("day", _("日"), 2, day),
+  ];
+  for (const { field } of fields) field.inputMode = "numeric";
+  const submit = (event) => {
+    event.preventDefault();
+    const [y, m, d] = fields.map(({ field }) => field.value.trim());
+    const value = `${y}-${m.padStart(2, "0")}-${d.padStart(2, "0")}`;
+    const wrong = fault("date", value, new Date());
+    if (wrong) fields[0].refuse(wrong);
+    else desk.answer(id, question, value);
+  };
+  const ago = (days) => () => desk.answer(id, question, localDay(new Date(Date.now() - days * 86_400_000)));
+  const quick = [_("今天"), _("昨天"), _("前天")].map((label, days) => button({ class: "choice", onclick: ago(days) }, label));
+  const rows = element("div", { class: "date" }, ...fields.map(({ row }) => row));
+  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, rows)] };
+}
+
+/** As the calendar on the wall says it. */
+function localDay(at) {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai" }).format(at);
+}
+
+function form(submit, ...inside) {
+  return element("form", { novalidate: true, onsubmit: submit }, ...inside, button({ type: "submit", class: "go" }, _("继续")));
+}

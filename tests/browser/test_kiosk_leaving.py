@@ -1,0 +1,104 @@
+"""Who has gone is forgotten: after a minute, after "done", and for whoever comes next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.browsing import KIOSK
+from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, everything_kept, fill_in, pair, send
+
+pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+THEIRS = (CARD, "110105", "19491231", "张桂英", PHONE_NUMBER, "屋顶漏了")
+SAID = {"遇到了什么难处？": ["不知道找谁"], "您有什么难处？": "屋顶漏了"}
+
+
+def holds_nothing_of(page: Page, *secrets: str) -> None:
+    kept = everything_kept(page)
+    assert [each for each in secrets if each in kept] == []
+    assert page.url.endswith("/kiosk/")
+    page.emulate_media(media="print")
+    assert [each for each in secrets if each in page.locator("body").inner_text()] == []
+    page.emulate_media(media="screen")
+
+
+@pytest.fixture
+def page(new_page: Any, hall: Hall) -> Page:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install()
+    pair(page, hall)
+    return page
+
+
+def test_after_a_minute_it_warns_after_fifteen_seconds_more_nothing_is_left(page: Page) -> None:
+    fill_in(page, SAID)
+    page.get_by_role("button", name="English").click()
+    assert "110105 19491231 002X" in page.locator("main").inner_text()
+    page.clock.fast_forward(58_000)
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    page.clock.fast_forward(3_000)
+    stay = page.get_by_role("alertdialog", name="Are you still here?").get_by_role("button", name="I am still here")
+    expect(stay).to_be_focused()
+    stay.click()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert "110105 19491231 002X" in page.locator("main").inner_text()
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.clock.fast_forward(13_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.clock.fast_forward(3_000)
+    expect(page.locator("#heading")).to_have_text("遇到难处，来这里说")
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    holds_nothing_of(page, *THEIRS)
+    assert page.evaluate("performance.getEntriesByName('step').length") <= 1
+    page.go_back()
+    page.go_forward()
+    expect(page.locator("#heading")).to_have_text("遇到难处，来这里说")
+    holds_nothing_of(page, *THEIRS)
+
+
+def test_a_touch_anywhere_is_reason_enough_to_stay(page: Page) -> None:
+    page.get_by_role("button", name="开始求助").click()
+    for _ in range(3):
+        page.clock.fast_forward(50_000)
+        page.keyboard.press("Shift")
+    expect(page.locator("#heading")).to_have_text("您替谁求助？")
+    page.clock.fast_forward(61_000)
+    page.keyboard.press("Shift")
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    expect(page.locator("#heading")).to_have_text("您替谁求助？")
+
+
+def test_the_answers_are_gone_when_the_receipt_is_there_and_the_receipt_when_it_is_done_with(page: Page) -> None:
+    fill_in(page, SAID)
+    number = send(page)
+    arrived(page)
+    holds_nothing_of(page, *THEIRS)
+    token = page.locator(".code path").get_attribute("d") or ""
+    page.get_by_role("button", name="办完了，清空").click()
+    holds_nothing_of(page, *THEIRS, number, number.replace(" ", ""), token)
+
+
+def test_whoever_comes_next_sees_nothing_of_whoever_was_before(page: Page) -> None:
+    fill_in(page, SAID)
+    number = send(page)
+    page.clock.fast_forward(61_000)
+    page.clock.fast_forward(16_000)
+    expect(page.locator("#heading")).to_have_text("遇到难处，来这里说")
+    for name in ("开始求助", "我自己", "不知道找谁", "继续"):
+        holds_nothing_of(page, *THEIRS, number)
+        page.get_by_role("button", name=name).click()
+    while page.locator("#skip").count():
+        holds_nothing_of(page, *THEIRS, number)
+        page.locator("#skip").click()
+    holds_nothing_of(page, *THEIRS, number)
+
+
+def test_a_language_that_somebody_left_on_is_chinese_again_for_the_next(page: Page) -> None:
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Large").click()
+    page.clock.fast_forward(61_000)
+    expect(page.locator("#heading")).to_have_text("遇到难处，来这里说")
+    assert page.evaluate("document.documentElement.className") == ""
