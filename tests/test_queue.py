@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from app.db import Database
 from app.delivery import queue
 from app.delivery.lanes import Priority, Wanted
-from app.delivery.outbox import enqueue
+from app.delivery.outbox import Attempt, enqueue, is_held, record
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
 from app.sealing import SHUT_BOX
@@ -179,3 +179,28 @@ def test_no_look_at_the_queue_reads_what_waits(database_url: str, backend: str) 
     assert "Seq Scan on delivery" not in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_of_several_that_arrived_together_each_is_delivered_also_one_that_was_superseded_on_its_way(
+    database_url: str,
+) -> None:
+    async def work(database: Database) -> None:
+        await put(database, *(("a", Priority.ORDINARY, 5) for _ in range(3)))
+        worker = new_id()
+        async with database.writing() as connection:
+            claimed = await queue.claim(connection, worker, now(), LEASE, [Wanted(Priority.ORDINARY, "a", 9)])
+            over = update(delivery).where(delivery.c.id == claimed[0].id)
+            await connection.execute(over.values(status="superseded", superseded_at=now()))
+        async with database.reading() as connection:
+            held = [await is_held(connection, each.id, worker) for each in claimed]
+            assert held == [False, True, True]
+            assert not await is_held(connection, claimed[1].id, new_id())
+        arrived = Attempt(now(), 1, 200, None, b"")
+        units = [record(each, arrived, worker, now(), None) for each in claimed]
+        async with database.writing() as connection:
+            await write_units(connection, units)
+            rows = await connection.execute(select(delivery.c.status, delivery.c.attempts, delivery.c.superseded_at))
+            found = sorted((row.status, row.attempts, row.superseded_at is not None) for row in rows)
+        assert found == [("delivered", 1, False)] * 2 + [("delivered", 1, True)]
+
+    on(database_url, work)

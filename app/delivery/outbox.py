@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.delivery.lanes import Priority
@@ -114,7 +114,8 @@ def enqueue(
 
 # 2xx is the truth whoever heard it, also of one that should not go out any more and was on its way; a failure is only
 # for the worker that still holds the claim to say.
-_UNDER_WAY = and_(delivery.c.id == bindparam("b_id"), delivery.c.status.in_(("pending", "superseded")))
+_IS_UNDER_WAY = or_(delivery.c.status == "pending", delivery.c.status == "superseded")  # no IN in an executemany
+_UNDER_WAY = and_(delivery.c.id == bindparam("b_id"), _IS_UNDER_WAY)
 _PENDING = and_(delivery.c.id == bindparam("b_id"), delivery.c.status == "pending")
 _MINE = and_(_PENDING, delivery.c.claimed_by == bindparam("b_worker"))
 _DELIVERED = (
