@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.answers import Named, Outbound
 from app.answers_disclosures import TrackedDisclosures
-from app.lifecycle import HandoffStatus, RequestStatus
+from app.lifecycle import HandoffStatus, ReopeningState, RequestStatus, Solved
 from app.routing.rules import Role
 
 
@@ -39,6 +39,16 @@ class TrackedEvent(Outbound):
     text_en: str
 
 
+class TrackedAnswer(Outbound):
+    """What you said when it was closed, and what became of that."""
+
+    solved: Solved
+    answered_at: datetime
+    state: ReopeningState | None = Field(description="Null where you were content.")
+    ruled_at: datetime | None
+    reply: str | None = Field(description="What the coordinator said.")
+
+
 class Tracked(Outbound):
     """The person's own view: where it is, who has it, by when; no personal data beyond it."""
 
@@ -49,7 +59,13 @@ class Tracked(Outbound):
     status_en: str
     registered_at: datetime
     closed_at: datetime | None
+    erased_at: datetime | None = Field(description="When your personal data was erased.")
+    sequence: int = Field(description="Grows with everything that happens to it.")
     days_since_registration: int = Field(description="Your own clock, in calendar days; it never stops.")
     steps: list[TrackedStep]
     events: list[TrackedEvent]
     disclosures: TrackedDisclosures
+    asks_if_solved: int | None = Field(
+        description="Which closing you are asked about, if it is closed and you have not said yet whether it is solved."
+    )
+    answers: list[TrackedAnswer]

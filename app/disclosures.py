@@ -22,7 +22,10 @@ from app.routing.words import VOCABULARIES
 from app.tables import event, help_request, reading
 
 # The kinds of the events of messages that may show something of the person.
-TOLD = ("handoff.dispatched", "handoff.ruled", "handoff.resumed", "emergency.told", "consent.told")
+TOLD = (
+    *("handoff.dispatched", "handoff.ruled", "handoff.reopened", "handoff.resumed"),
+    *("emergency.told", "consent.told"),
+)
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 _LISTED = (
     *("at", "agency", "office_zh", "office_en", "shown", "purpose", "purpose_zh", "purpose_en", "legal_basis"),

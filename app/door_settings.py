@@ -73,6 +73,17 @@ class DoorSettings(BaseSettings):
         "new ones.",
         examples=[1000],
     )
+    open_pages: int = Field(
+        2000,
+        ge=0,
+        le=10_000,
+        description="People's own pages that each API process keeps informed while they are open; beyond it a page looks "
+        "again by itself.",
+        examples=[2000],
+    )
+    open_pages_per_address: int = Field(
+        40, ge=1, le=10_000, description="Of these, so many from one address.", examples=[40]
+    )
     head_seconds: float = Field(
         10, gt=0, le=600, description="Time for a caller to send a call's address and headers.", examples=[10]
     )

@@ -17,6 +17,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import checks, presenting, reserved_numbers, rights
+from app.bells import signing_bell
 from app.calling import call, call_coordinator, tell_of_danger
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe
@@ -40,7 +41,7 @@ from app.routing.facts import facts_of
 from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.schemas_emergencies import EmergencyIn, LiftIn
 from app.tables import aid_mark, event, handoff, help_request, idempotency
-from app.timeline import SIGNINGS, Case, load, signing_bell
+from app.timeline import SIGNINGS, Case, load
 from app.wire import from_json, to_json
 
 log = structlog.get_logger()

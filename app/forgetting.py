@@ -32,6 +32,7 @@ from app.tables import (
     delivery_attempt,
     dispute,
     event,
+    feedback,
     guest_link,
     handoff,
     help_request,
@@ -78,7 +79,7 @@ async def forget(
     await _empty_messages(connection, case, snapshot, at)
     await _drop_bodies(connection, case)
     await attachments.forget_all(connection, case.id, at)
-    for table in (dispute, debt, legal_hold):
+    for table in (dispute, debt, legal_hold, feedback):
         of_case = table.c.request_id == case.id
         if table is dispute:
             of_case &= _made_meanwhile(table.c.id, case)

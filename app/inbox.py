@@ -21,6 +21,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select, tuple_
 
+from app.bells import signing_bell, signing_of, timeline_bell, timeline_of
 from app.db import Database, is_unavailable
 from app.identifiers import now
 from app.inboxes import CHANNEL, Inboxes, Waiting
@@ -31,8 +32,8 @@ from app.logs import describe
 from app.office import Office, again_if_outdated
 from app.paged import bad_cursor
 from app.reading import HANDOFFS, listed
-from app.tables import event, handoff
-from app.timeline import SIGNINGS, request_of_bell, signing_bell
+from app.tables import event, handoff, help_request
+from app.timeline import SIGNINGS
 
 # Longer than any transaction lasts, and than clocks of several machines are apart.
 SETTLES_WITHIN = timedelta(seconds=30)
@@ -177,23 +178,29 @@ async def keep_ringing(office: Office, stopping: asyncio.Event) -> None:
 
 async def _look_again_and_again(database: Database, inboxes: Inboxes, stopping: asyncio.Event) -> None:
     seen: set[tuple[UUID, datetime]] = set()
+    heard: dict[str, int] = {}
     while not stopping.is_set():
         if inboxes.waited_for:
             try:
                 found, signed = await _told_lately(database, inboxes), await _signed(database, inboxes)
+                moved = await _timelines(database, inboxes)
             except Exception as error:
                 if not is_unavailable(error):
                     log.error("inboxes_not_seen", **describe(error))
             else:
                 inboxes.ring({code for told, code in found.items() if told not in seen} | signed)
-                seen = set(found)
+                inboxes.ring([bell for bell, events in moved.items() if heard.get(bell, 0) < events])
+                seen, heard = set(found), moved
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), LOOK_SECONDS)
 
 
 async def _told_lately(database: Database, inboxes: Inboxes) -> dict[tuple[UUID, datetime], str]:
+    agencies = [bell for bell in inboxes.waited_for if not (signing_of(bell) or timeline_of(bell))]
+    if not agencies:
+        return {}
     lately = select(handoff.c.id, handoff.c.told_at, handoff.c.agency_code).where(
-        handoff.c.agency_code.in_(list(inboxes.waited_for)), handoff.c.told_at > now() - SETTLES_WITHIN
+        handoff.c.agency_code.in_(agencies), handoff.c.told_at > now() - SETTLES_WITHIN
     )
     async with database.reading() as connection:
         return {(row.id, row.told_at): row.agency_code for row in await connection.execute(lately)}
@@ -201,10 +208,20 @@ async def _told_lately(database: Database, inboxes: Inboxes) -> dict[tuple[UUID,
 
 async def _signed(database: Database, inboxes: Inboxes) -> set[str]:
     """The bells of the emergencies that somebody waits for and that an agency has signed in to."""
-    requests = [found for bell in inboxes.waited_for if (found := request_of_bell(bell))]
+    requests = [found for bell in inboxes.waited_for if (found := signing_of(bell))]
     if not requests:
         return set()
     signed = select(event.c.request_id).distinct()
     signed = signed.where(event.c.request_id.in_(requests), event.c.kind.in_(SIGNINGS))
     async with database.reading() as connection:
         return {signing_bell(each) for each in (await connection.execute(signed)).scalars()}
+
+
+async def _timelines(database: Database, inboxes: Inboxes) -> dict[str, int]:
+    """The bells of the requests whose pages are open, and how many events each has: one query for all of them."""
+    requests = [found for bell in inboxes.waited_for if (found := timeline_of(bell))]
+    if not requests:
+        return {}
+    async with database.reading() as connection:
+        counted = select(help_request.c.id, help_request.c.events).where(help_request.c.id.in_(requests))
+        return {timeline_bell(row.id): row.events for row in await connection.execute(counted)}

@@ -1,4 +1,4 @@
-"""Who waits, in this process, for news in an agency's inbox. Rung by whatever hears of a commit."""
+"""Who waits, in this process, for news: in an agency's inbox, or of one request. Rung by whatever hears of a commit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from app.problems import Problem
 
@@ -33,35 +32,40 @@ class Inboxes:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[Waiting]] = {}
-        self._by_key: Counter[UUID] = Counter()
+        self._by_caller: Counter[object] = Counter()
         self._closed = False
 
     @property
     def waited_for(self) -> Collection[str]:
-        """The agencies whose inboxes somebody waits for."""
+        """The bells that somebody waits for: agencies by their codes, requests by their bells."""
         return self._waiting.keys()
 
+    def waits(self, caller: object) -> int:
+        """How many calls of a caller wait now."""
+        return self._by_caller[caller]
+
     @contextmanager
-    def waiting(self, agency_code: str, key_id: UUID) -> Iterator[Waiting]:
-        """From here on no news is missed: look after this, then wait. Raises `too_many_waiting`."""
-        if self._by_key[key_id] >= MOST_WAITING:
+    def waiting(self, bell: str, caller: object, most: int = MOST_WAITING) -> Iterator[Waiting]:
+        """From here on no news is missed: look after this, then wait. `caller`: a key, or an address, of which `most` may
+        wait at once. Raises `too_many_waiting`."""
+        if self._by_caller[caller] >= most:
             raise Problem("too_many_waiting", headers={"Retry-After": "5"})
         call = Waiting(is_over=self._closed)
-        self._by_key[key_id] += 1
-        self._waiting.setdefault(agency_code, set()).add(call)
+        self._by_caller[caller] += 1
+        self._waiting.setdefault(bell, set()).add(call)
         try:
             yield call
         finally:
-            self._by_key[key_id] -= 1
-            if not self._by_key[key_id]:
-                del self._by_key[key_id]
-            self._waiting[agency_code].discard(call)
-            if not self._waiting[agency_code]:
-                del self._waiting[agency_code]
+            self._by_caller[caller] -= 1
+            if not self._by_caller[caller]:
+                del self._by_caller[caller]
+            self._waiting[bell].discard(call)
+            if not self._waiting[bell]:
+                del self._waiting[bell]
 
-    def ring(self, agency_codes: Iterable[str]) -> None:
-        for code in agency_codes:
-            for call in self._waiting.get(code, ()):
+    def ring(self, bells: Iterable[str]) -> None:
+        for bell in bells:
+            for call in self._waiting.get(bell, ()):
                 call.rung.set()
 
     def ring_all(self) -> None:
@@ -83,7 +87,7 @@ class Inboxes:
                 call.end()
 
 
-def payload_of(agency_codes: Iterable[str]) -> str:
-    """Codes with commas between; nothing, which means everybody, where they are too many for one notification."""
-    payload = ",".join(sorted(agency_codes))
+def payload_of(bells: Iterable[str]) -> str:
+    """Bells with commas between; nothing, which means everybody, where they are too many for one notification."""
+    payload = ",".join(sorted(bells))
     return payload if len(payload) <= _LONGEST_PAYLOAD else ""

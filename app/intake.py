@@ -12,12 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import checks, gates, metrics, presenting, reserved_numbers, rights
+from app.attachments import Giver
 from app.consents import text_in_force
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
-from app.identifiers import new_id, utc_text
+from app.identifiers import new_id, now, utc_text
 from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
@@ -286,17 +287,20 @@ async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn
 
 
 @again_if_outdated
-async def supplement(office: Office, key: Key, request_id: UUID, asked: SupplementIn, repeat: Repeat | None) -> bytes:
+async def supplement(
+    office: Office, giver: Giver, request_id: UUID, asked: SupplementIn, repeat: Repeat | None
+) -> bytes:
     """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
 
     Answers with a `RequestView`, JSON. Raises `validation_failed`, `not_found`, `already_closed`,
     `not_waiting_for_applicant`, `idempotency_conflict`.
     """
-    desk = await desk_of(office, key)
+    desk = Desk(await office.registry.current(), now(), giver.actor, office.settings.public_url)
     _check_materials(asked, desk)
     async with office.database.writing() as connection:
         case = await load(connection, request_id)
-        rights.must_reach(key, case.request)
+        if not giver.reaches(case.request):
+            raise Problem("not_found")
         if repeat and (first := await first_answer(connection, repeat)):
             answer: bytes = first.answer
             return answer
@@ -307,10 +311,10 @@ async def supplement(office: Office, key: Key, request_id: UUID, asked: Suppleme
             raise Problem("not_waiting_for_applicant")
         content = plain(asked)
         case.add_supplement(content, desk.at)
-        case.record("request.supplemented", desk.at, key.actor, data={"materials": asked.materials}, note=content)
+        case.record("request.supplemented", desk.at, giver.actor, data={"materials": asked.materials}, note=content)
         for each in waiting:
             take_supplement(case, each, content, desk)
-        case.settle(desk.at, key.actor)
+        case.settle(desk.at, giver.actor)
         answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
         unit = finish(case, desk.snapshot)
         if repeat:

@@ -1,7 +1,8 @@
 """The one table of moves: which callback or act takes a handoff from which status to which; pure.
 
 waiting 待转办 -> dispatched 已转办 -> received 签收 -> in_progress 办理中 <-> suspended 中止计时 -> completed 办结
-returned 退回 and cancelled 撤销 end a handoff too, unless a coordinator gives it out again.
+returned 退回 and cancelled 撤销 end a handoff too, unless a coordinator gives it out again; so may what is completed be,
+when the person says that it is not solved (重办).
 """
 
 from __future__ import annotations
@@ -47,12 +48,27 @@ class Act(StrEnum):
     CANCELLED = "cancelled"
     REASSIGNED = "reassigned"  # to another agency, by the coordinator
     RULED = "ruled"  # to this agency, by the coordinator
+    REOPENED = "reopened"  # given out again, by the coordinator, since the person says that it is not solved
 
 
 class DisputeState(StrEnum):
     OPEN = "open"  # a coordinator must rule
     RULED = "ruled"  # open -> whose it is, or that nobody has to do it
     WITHDRAWN = "withdrawn"  # open -> the person took the request back, or an emergency needs the agency at once
+
+
+class Solved(StrEnum):
+    """What a person answers when a request was closed: was your problem solved?"""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+
+
+class ReopeningState(StrEnum):
+    OPEN = "open"  # the person is not content: a coordinator must rule
+    REOPENED = "reopened"  # open -> handled again
+    DECLINED = "declined"  # open -> not handled again, and the person is told why
 
 
 class Clock(StrEnum):
@@ -88,12 +104,17 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
         **_BY_COORDINATOR,
     },
     H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
-    H.COMPLETED: {},
+    H.COMPLETED: {Act.REOPENED: H.DISPATCHED},
     # A ruling, or a reassignment back, gives the same handoff out again: an agency has one for each need.
-    H.RETURNED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED, Act.CANCELLED: H.CANCELLED},
-    H.CANCELLED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED},
+    H.RETURNED: {
+        Act.DISPATCHED: H.DISPATCHED,
+        Act.RULED: H.DISPATCHED,
+        Act.REOPENED: H.DISPATCHED,
+        Act.CANCELLED: H.CANCELLED,
+    },
+    H.CANCELLED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED, Act.REOPENED: H.DISPATCHED},
 }
-AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR}
+AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR, Act.REOPENED}
 ENDED = frozenset({H.COMPLETED, H.RETURNED, H.CANCELLED})
 SIGNED_FOR = frozenset({H.RECEIVED, H.IN_PROGRESS, H.SUSPENDED, H.COMPLETED})
 

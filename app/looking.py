@@ -26,8 +26,10 @@ async def record(
     shown: Iterable[str],
     purpose: Purpose | None,
     of: Handoff | None = None,
+    *,
+    waits: bool = False,
 ) -> None:
-    """Raises `purpose_needed`, and `unavailable` where it can't be recorded: then nothing may be shown. An agency that
+    """`waits`: something of it waits for the reader, though it has ended. Raises `purpose_needed`, and `unavailable` where it can't be recorded: then nothing may be shown. An agency that
     handles an emergency is shown what it needs all the same."""
     must_say(office, key, purpose)
     rule = rule_of(of, await office.registry.current()) if of is not None and key.agency_code else None
@@ -42,7 +44,7 @@ async def record(
         way=way.value,
         purpose=(purpose or usual(key.role)).value,
         stated=purpose is not None,
-        unrelated=not _is_own_work(key, case, of),
+        unrelated=not (waits or _is_own_work(key, case, of)),
     )
     await office.readings.record(seen, must=not (case.is_emergency and key.agency_code is not None))
 

@@ -41,6 +41,7 @@ from app.api import (
     operation,
     proof,
     reference,
+    reopenings,
     requests,
     retention,
     routing,
@@ -53,8 +54,9 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering, forms, kiosk_files, signing_in
+from app.pages import answering, forms, kiosk_files, signing_in, tracking_live
 from app.pages import kiosks as kiosk_pages
+from app.pages import tracking as own_pages
 from app.process import start_when_possible, worker_of
 from app.schemas import CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
@@ -69,6 +71,7 @@ from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.schemas_tracking import DeclineIn, ReopenIn
 from app.wire import from_json
 
 log = structlog.get_logger()
@@ -112,6 +115,7 @@ _READ_BY_HAND = (
     *(WorkingDayIn, WorkingYearIn),
     *(RetentionIn, HoldIn, ReleaseIn, EraseIn),
     *(KeyIn, KeyReplaceIn),
+    *(ReopenIn, DeclineIn),
     *(PairingIn, PairIn, NumbersIn),
     *(RulingIn, ReassignIn, UrgeIn, CancelIn, ExtendIn, OutcomesIn),
 )
@@ -146,10 +150,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             callbacks,
             coordination,
             conference,
+            reopenings,
             proof,
             audit,
         ),
-        *(consents, guest_links, answering, tracking, staff, signing_in, forms, kiosks, kiosk_pages, kiosk_files),
+        *(consents, guest_links, answering, tracking, tracking_live, own_pages),
+        *(staff, signing_in, forms, kiosks, kiosk_pages, kiosk_files),
         *(catalogue, agencies, deliveries, subscriptions, routing, working_days, keys, operation, alarms, retention),
     ):
         # As they are, without a router in between: it would match every address twice.

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.answers import HandoffSeen, Named, Outbound, Partner, Situation
-from app.lifecycle import Clock, HandoffStatus, RequestStatus
+from app.lifecycle import Clock, HandoffStatus, RequestStatus, Solved
 from app.routing.rules import Role
 
 
@@ -210,6 +210,7 @@ class RequestNoticed(Noticed):
     needs: list[str]
     status_before: RequestStatus | None = Field(description="Null where the status did not change.")
     status: RequestStatus
+    solved: Solved | None = Field(None, description="What the person said, in `request.answered_back` alone.")
 
 
 class RequestNotice(Message):
@@ -219,6 +220,9 @@ class RequestNotice(Message):
         "request.status_changed",
         "request.closed",
         "request.withdrawn",
+        "request.answered_back",
+        "request.reopened",
+        "request.reopening_declined",
         "emergency.lifted",
     ]
     data: RequestNoticed
@@ -259,6 +263,7 @@ class HandoffNotice(Message):
         "handoff.disputed",
         "handoff.ruled",
         "handoff.reassigned",
+        "handoff.reopened",
     ]
     data: HandoffNoticed
 

@@ -15,6 +15,7 @@ from app.deadlines import Pace
 from app.file_store import FileStore, store_of
 from app.keys import KeyRing
 from app.ledger import Ledger
+from app.moves import Moves
 from app.oidc import Provider
 from app.passwords import Passwords
 from app.rates import Rates
@@ -41,6 +42,7 @@ class Office:
     same_person: SamePerson
     readings: Readings
     rates: Rates
+    moves: Moves
     files: FileStore | None = None  # where attachments are kept, once somebody has said where
     cleaning: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CLEANED_AT_ONCE))
     pings: Turns = field(default_factory=Turns)
@@ -70,6 +72,7 @@ class Office:
             SamePerson(database),
             Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
             Rates.of(settings, secret, database),
+            Moves(database),
             files=store_of(settings),
             provider=Provider(settings) if settings.oidc_issuer else None,
         )

@@ -231,6 +231,10 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "handoff.disputed": ("退回后有争议,由协调员裁定由谁办理", "Who handles it is disputed; a coordinator is deciding"),
     "handoff.ruled": ("经协调员裁定由该单位办理", "A coordinator ruled that it handles this"),
     "handoff.reassigned": ("改由其他单位办理", "Given to another agency"),
+    "handoff.reopened": ("重新办理", "Handled again"),
+    "request.answered_back": ("您对结果的反馈已收到", "What you said of the result was received"),
+    "request.reopened": ("协调员同意重新办理", "A coordinator had it reopened"),
+    "request.reopening_declined": ("协调员答复:不再重新办理", "A coordinator answered: it is not reopened"),
     "request.erased": ("您的个人信息已按规定删除", "Your personal data was erased, as the rules say"),
     "emergency.lifted": ("已转为急难,优先办理", "Made an emergency: it is acted on first"),
     "emergency.escalated": ("尚未签收,已联系下一级值守", "Has not signed in; the next on duty is called"),
@@ -250,6 +254,8 @@ def tracked(case: Case, events: list[Mapping[Any, Any]], snapshot: Snapshot, at:
         "status_en": en,
         "registered_at": case.request["registered_at"],
         "closed_at": case.request["closed_at"],
+        "erased_at": case.request["erased_at"],
+        "sequence": case.request["events"],
         "days_since_registration": days_open(case.request, at),
         "steps": [
             {

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import disclosures, looking, presenting, rights, same_person, shown
+from app import disclosures, feedback, looking, presenting, rights, same_person, shown
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -139,7 +139,8 @@ async def tracked(office: Office, token: str) -> dict[str, Any]:
         case = await _case(connection, None, help_request.c.tracking_hash == token_hash(token))
         events = (await _events(connection, case.id))[: case.request["events"]]
         who_saw = await disclosures.for_the_person(connection, case.id, events, snapshot, _SHOWN_TO_THE_PERSON)
-    return {**presenting.tracked(case, events, snapshot, now()), "disclosures": who_saw}
+        said = await feedback.given(connection, case, feedback.closing_of(case, events))
+    return {**presenting.tracked(case, events, snapshot, now()), "disclosures": who_saw, **said}
 
 
 @again_if_outdated

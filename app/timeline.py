@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.bells import signing_bell, timeline_bell
 from app.disputes import Dispute, open_disputes
 from app.hashchain import event_hash
 from app.ledger import Unit
@@ -39,7 +40,6 @@ from app.wire import from_json, to_json
 
 DUES = ("sign_in_due", "accept_due", "complete_due")
 SIGNINGS = ("handoff.received", "handoff.accepted")
-_SIGNED = "signed:"
 WAITS_FOR_CONSENT = "waits_for_consent"  # the reason of a handoff that is held back though its step is reached
 
 
@@ -304,8 +304,7 @@ class Case:
     def _become(self, status: RequestStatus, at: datetime, actor: str, note: Any = None) -> None:
         before = self.status
         self.request["status"] = status.value
-        if self.has_ended:
-            self.request["closed_at"] = at
+        self.request["closed_at"] = at if self.has_ended else None
         self.record(f"request.{status}", at, actor, data={"from": before.value, "to": status.value}, note=note)
 
     def changed(self) -> list[Handoff]:
@@ -324,6 +323,7 @@ class Case:
                 unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
             names = ("id", *_HEAD)
             unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
+            unit.woken.add(timeline_bell(self.id))  # of a new one nobody can have a page open
         self._changed.clear()
         return unit
 
@@ -338,16 +338,6 @@ class Case:
         self.handoffs.append(opened)
         self.unit.insert(handoff, opened.row())
         self.touch(opened)
-
-
-def signing_bell(request_id: UUID) -> str:
-    """What is rung, beside the inboxes, when an agency signs for its part of an emergency."""
-    return f"{_SIGNED}{request_id.hex}"
-
-
-def request_of_bell(bell: str) -> UUID | None:
-    """Which request's signing bell it is; None: it is an agency's inbox."""
-    return UUID(bell.removeprefix(_SIGNED)) if bell.startswith(_SIGNED) else None
 
 
 async def load(connection: AsyncConnection, request_id: UUID) -> Case:

@@ -102,8 +102,7 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
         running = Running(database_url, f"http://127.0.0.1:{door.getsockname()[1]}")
 
         def stop() -> None:
-            for client in running._clients:
-                client.close()
+            running.leave()
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()

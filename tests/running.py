@@ -27,3 +27,8 @@ class Running:
         client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False, verify=False)
         self._clients.append(client)
         return client
+
+    def leave(self) -> None:
+        """Close every client."""
+        for client in self._clients:
+            client.close()

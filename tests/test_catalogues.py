@@ -20,6 +20,7 @@ SAID_IN: dict[str, tuple[str, ...]] = {
     "kiosk": ("kiosk/*.js",),
     "forms": ("templates/form*.html",),
     "kiosks": ("templates/kiosk*.html",),
+    "track": ("templates/track*.html", "tracking*.py", "days.py"),
 }
 
 

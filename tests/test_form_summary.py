@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, select
 
 from app.db import Database
 from app.forms.months import Month, month_of, parse_month
-from app.forms.summary import ended_in, handoffs_by, of_month, requests_by
+from app.forms.summary import ended_in, handoffs_by, of_month, part_of, requests_by
 from app.identifiers import first_id
 from app.keys import KeyRole
 from app.tables import agency, api_key, handoff, help_request, rule
@@ -190,6 +190,8 @@ def test_the_sums_are_those_of_the_world(world: World, supervisor: Person) -> No
     assert of(supervisor, month="2025-03", place=ZHIXIA)["By place"]["Total"][0] == "1"
     province = of(supervisor, month="2025-03", place="36")
     assert province["By place"] == {"吉安市": ["4", "1", "2", "1", "1"], "Total": ["4", "1", "2", "1", "1"]}
+    everywhere = requests_by(part_of(None), of_month(MARCH, None, []))
+    assert [(row["code"], row["requests"]) for row in fetch(world.url, everywhere)] == [("36", 4)]
     assert of(supervisor, month="2025-03", place="3608")["By place"].keys() == {"吉州区", "青原区", "Total"}
 
 

@@ -15,7 +15,6 @@ from sqlalchemy import select, update
 from app.forms import of_receipt
 from app.identifiers import now
 from app.qr import drawn
-from app.receipts import tracking_token
 from app.tables import event, help_request, reading, staff_account
 from tests import serving
 from tests.county import EDUCATION, County, Seen
@@ -448,7 +447,3 @@ def test_a_form_that_needs_nobody_is_within_what_a_caller_may_call(run_service: 
     answers = [person.browser.get("/forms/summary").status_code for _ in range(8)]
     assert answers[0] == 200
     assert answers[-1] == 429
-
-
-def test_tokens_are_derived_in_one_place(county: County, taken: Seen) -> None:
-    assert tracking_token(serving.SECRET.encode(), taken["receipt_number"]) == taken["tracking_token"]

@@ -42,6 +42,7 @@ from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.schemas_tracking import AnsweredBack, DeclineIn, ReopenIn
 from tests import serving
 from tests.examples import a_request_in_full
 
@@ -53,18 +54,18 @@ LAYERS = (
     "app cleaning config config_sign_in db door_settings envelopes file_store identifiers inboxes key_settings listening "
     "logs master_keys metrics problem_kinds problem_kinds_kiosks problems qr refusals roles sealed_files sealing "
     "storage_settings uploads way wire",
-    "aid attachment_groups attachment_links consents dangers deadlines disclosure etags identity keeping lifecycle masks "
+    "aid attachment_groups attachment_links bells consents dangers deadlines disclosure etags identity keeping lifecycle masks "
     "merkle province purposes receipts receivers routing signing turns",
     "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_kiosks schemas_subscriptions "
     "tables",
-    "schemas_coordination schemas_staff",
+    "schemas_coordination schemas_staff schemas_tracking",
     "answers_agencies answers_attachments answers_audit answers_calendar answers_catalogue answers_consents "
     "answers_deliveries answers_disclosures answers_emergencies answers_guests answers_keys answers_kiosks "
-    "answers_proof "
+    "answers_proof answers_reopenings "
     "answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints envelope_keys file_sweep jurisdictions keys ledger migrating office oidc passwords rates readings registry "
+    "bulk constraints envelope_keys file_sweep jurisdictions keys ledger migrating moves office oidc passwords rates readings registry "
     "same_person service_key",
     "disputes last_events paged",
     "repeats reserved_numbers sessions timeline",
@@ -74,12 +75,12 @@ LAYERS = (
     "explaining gates shown",
     "checks handoffs mending presenting returns rights year_notice",
     "escalation versions",
-    "agencies alarms attachments board callbacks calling chain consent_texts county_aid disclosures guests inbox "
-    "intake kiosks looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
+    "agencies alarms attachments board by_number callbacks calling chain consent_texts county_aid disclosures feedback "
+    "following guests inbox intake kiosks looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
-    "catalogue debts docket drafting forgetting holds kiosk_pack looking_up papers retention",
+    "catalogue debts docket drafting forgetting holds kiosk_pack looking_up own_page papers retention",
     "consenting coordination emergency emergency_board erasure expiry",
-    "audit conference endpoint_rows forms",
+    "audit conference endpoint_rows forms reopenings",
     "endpoints issuing staff subscriptions",
     "process worker",
     "api",
@@ -96,6 +97,9 @@ HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer.
 PURE = LAYERS[1].split()
 # A page asks for a code itself, and shows nothing before.
 ANSWERING = {f"/answer/{{token}}{rest}" for rest in ("", "/code", "/session", "/leave", "/acts/{act}")}
+# A person's own page: the token in its address is the right, or the number with the end of a telephone.
+OWN_PAGE = {"/track", "/track/live.js"}
+OWN_PAGE |= {f"/track/{{token}}{rest}" for rest in ("", "/events", "/papers", "/all-there", "/solved")}
 # Where a person signs in, and what a session alone opens.
 SIGNING_IN = {"/sign-in", "/sign-in/oidc", "/sign-in/callback", "/sign-out"}
 SIGNING_IN |= {"/account", "/account/password", "/account/sessions/end"}
@@ -117,6 +121,7 @@ OPEN = {
     *KIOSK_FILES,
     *ANSWERING,
     *SIGNING_IN,
+    *OWN_PAGE,
     *FORMS,
     *KIOSKS,
 }
@@ -374,6 +379,9 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
             }
         ]
     },
+    AnsweredBack: {"solved": "no", "closing": 7, "words": "x"},
+    DeclineIn: {"reason": "已经发放"},
+    ReopenIn: {"handoff_id": "01a20a17-7366-717f-ae57-1c9154b4ccbf", "agency": "a-1", "reason": "x"},
     RulingIn: {"agency": "a-1", "department": None, "reason": "费用由财政列支", "legal_basis": "三定方案"},
     ReassignIn: {"agency": None, "department": "school", "reason": "x"},
     UrgeIn: {"note": "请今日签收"},

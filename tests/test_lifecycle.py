@@ -60,12 +60,15 @@ received     ruled                  -> dispatched
 in_progress  ruled                  -> dispatched
 suspended    ruled                  -> dispatched
 returned     ruled                  -> dispatched
+returned     reopened               -> dispatched
+completed    reopened               -> dispatched
+cancelled    reopened               -> dispatched
 returned     dispatched             -> dispatched
 returned     cancelled              -> cancelled
 cancelled    ruled                  -> dispatched
 cancelled    dispatched             -> dispatched
 """
-COORDINATORS = {"dispatched", "cancelled", "reassigned", "ruled"}
+COORDINATORS = {"dispatched", "cancelled", "reassigned", "ruled", "reopened"}
 MOVES = {(status, act): after for status, act, _, after in (line.split() for line in TABLE.strip().splitlines())}
 ENDS = ("completed", "returned", "cancelled")
 OPEN = tuple(status for status in HandoffStatus if status not in ENDS)
@@ -101,12 +104,12 @@ def test_an_act_moves_a_handoff_as_the_table_says_or_not_at_all(status: HandoffS
     assert target(status, act) == MOVES.get((status, act))
 
 
-def test_what_has_ended_is_moved_by_a_coordinator_alone_and_what_is_completed_by_nobody() -> None:
+def test_what_has_ended_is_moved_by_a_coordinator_alone_and_what_is_completed_reopened_alone() -> None:
     assert set(ENDS) == ENDED
     for status in ENDED:
         assert {act for act in Act if target(status, act)} <= COORDINATORS
         assert allowed(status) == []
-    assert [act for act in Act if target(HandoffStatus.COMPLETED, act)] == []
+    assert [act for act in Act if target(HandoffStatus.COMPLETED, act)] == [Act.REOPENED]
 
 
 def test_every_status_but_the_first_is_reached_and_every_open_one_can_end() -> None:

@@ -20,7 +20,7 @@ from app.tables import api_key
 from tests import serving
 from tests.examples import a_request
 from tests.running import Running
-from tests.test_house import ANSWERING, FORMS, KIOSKS, SIGNING_IN
+from tests.test_house import ANSWERING, FORMS, KIOSKS, OWN_PAGE, SIGNING_IN
 from tests.watching import fetch, until
 
 ANYONE = frozenset(KeyRole) | {None}
@@ -91,6 +91,9 @@ ALLOWED: dict[tuple[str, str], set[KeyRole] | frozenset[KeyRole | None]] = {
     ("GET", "/v1/conference"): WATCH,
     ("POST", "/v1/conference/outcomes"): {KeyRole.COORDINATOR},
     ("POST", "/v1/disputes/{dispute_id}/draft-rule"): {KeyRole.COORDINATOR},
+    ("GET", "/v1/reopenings"): WATCH,
+    **{("POST", f"/v1/reopenings/{{reopening_id}}/{act}"): {KeyRole.COORDINATOR} for act in ("reopen", "decline")},
+    ("GET", "/v1/satisfaction"): WATCH,
     ("GET", "/v1/handoffs/{handoff_id}/guest-links"): SEE_PROOF,
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {KeyRole.COORDINATOR},
     ("DELETE", "/v1/guest-links/{guest_link_id}"): {KeyRole.COORDINATOR},
@@ -199,7 +202,7 @@ def test_every_route_is_in_the_table(service: Running) -> None:
     assert documented == ALLOWED.keys()
     routes = create_app(serving.settings_for(service.url)).routes
     hidden = {route.path for route in routes if not getattr(route, "include_in_schema", False)}  # type: ignore[attr-defined]
-    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN | FORMS | KIOSKS, (
+    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN | FORMS | KIOSKS | OWN_PAGE, (
         "a route outside the document is walked by nobody"
     )
 

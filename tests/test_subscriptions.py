@@ -314,7 +314,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"needs": ["education_aid", "education_aids"]}, "/needs/1", "unknown_need"),
     ({"areas": ["360803", "99"]}, "/areas/1", "unknown_division"),
     ({"areas": ["36080"]}, "/areas/0", "string_pattern_mismatch"),
-    ({"types": ["request.reopened"]}, "/types/0", "enum"),
+    ({"types": ["request.forgotten"]}, "/types/0", "enum"),
     ({"types": []}, "/types", "too_short"),
     ({"endpoint": "ftp://a.example/x"}, "/endpoint", "endpoint_wrong"),
     ({"endpoint": "https://user:word@a.example/x"}, "/endpoint", "endpoint_wrong"),
@@ -511,6 +511,7 @@ def test_every_kind_of_event_is_told_but_what_the_county_does_with_its_own_deliv
     kinds = {f"handoff.{act}" for act in Act} | {"request.registered", "request.supplemented", "delivery.exhausted"}
     kinds |= {"handoff.due_soon", "handoff.urged", "handoff.supervised", "handoff.rescheduled", "handoff.disputed"}
     kinds |= {"emergency.lifted", "emergency.escalated"}
+    kinds |= {"request.answered_back", "request.reopened", "request.reopening_declined"}
     moves = {"from": "routed", "to": "closed"}
     told = {type_ for kind in kinds for type_ in notice_types(kind, {})}
     told |= {type_ for status in RequestStatus for type_ in notice_types(f"request.{status}", moves)}

@@ -266,6 +266,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Missing materials are no ground for a return: send handoff.information_requested and say all that is missing.",
     ),
     "agency_or_department": ("请给 agency 或 department 之一。", "Give either `agency` or `department`."),
+    "agency_of_a_handoff": ("agency 须与 handoff_id 同用。", "`agency` goes with a `handoff_id`."),
     "outcome_fields_missing": ("{decision} 需要 {field}。", "{decision} needs {field}."),
     "empty_supplement": ("请填写材料、情况或说明中的至少一项。", "Give materials, facts or a note."),
     "bool_type": ("应为 true 或 false。", "Write true or false."),

@@ -31,7 +31,7 @@ class Within:
 async def spend_by_address(connection: HTTPConnection, budget: Budget, calls: int = 1) -> None:
     """Raises `too_many_requests`, `unavailable`."""
     office: Office = connection.app.state.office
-    await office.rates.spend(budget, _caller(connection), calls)
+    await office.rates.spend(budget, caller_of(connection), calls)
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def looked_up(connection: HTTPConnection) -> AsyncIterator[None]:
         raise
 
 
-def _caller(connection: HTTPConnection) -> str:
+def caller_of(connection: HTTPConnection) -> str:
     address = address_of(connection)
     if isinstance(address, IPv6Address):
         return f"{int(address) >> _ONE_HOUSE:x}"

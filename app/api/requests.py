@@ -16,6 +16,7 @@ from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.api.purposes import StatedPurpose
 from app.api.sealed import read_sealable, takes_sealable
+from app.attachments import Giver
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
 from app.rates import Budget
@@ -131,7 +132,7 @@ async def supplement(request: Request, key: Changes, request_id: UUID) -> Respon
     body = await read_bytes(request)
     asked = parse(SupplementIn, body)
     repeat = repeat_of(request, key, body)
-    return answer(await intake.supplement(office_of(request), key, request_id, asked, repeat))
+    return answer(await intake.supplement(office_of(request), Giver.of(key), request_id, asked, repeat))
 
 
 @router.post(

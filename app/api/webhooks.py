@@ -170,8 +170,9 @@ def ping(body: PingMessage, webhook_id: WebhookId, webhook_timestamp: Timestamp,
 def notice_of_request(
     body: RequestNotice, webhook_id: WebhookId, webhook_timestamp: Timestamp, webhook_signature: Signature
 ) -> None:
-    """To a subscriber: a request was taken in, added to, or its status changed. A change that ends it is told as
-    `request.status_changed` and as `request.closed` or `request.withdrawn`."""
+    """To a subscriber: a request was taken in, added to, or its status changed; the person said whether it is solved, and a
+    coordinator ruled on that. A change that ends it is told as `request.status_changed` and as `request.closed` or
+    `request.withdrawn`."""
 
 
 @router.post("notice.handoff", responses=_RESPONSES)

@@ -82,7 +82,8 @@ def _seen(case: Case, happened: Mapping[str, Any], before: str | None, status: s
     }
     if happened["handoff_id"] is None:
         needs = [each["need"] for each in case.request["decision"]["needs"]]
-        return needs, {**of_request, "needs": needs, "status_before": before, "status": status}
+        solved = {"solved": told["solved"]} if "solved" in told else {}
+        return needs, {**of_request, "needs": needs, "status_before": before, "status": status, **solved}
     handoff = case.handoff(happened["handoff_id"])
     of_handoff = {**of_request, "handoff_id": handoff.id, "need": handoff.need, "agency": handoff.agency_code}
     if "called" in told:

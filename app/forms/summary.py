@@ -46,7 +46,7 @@ async def summary(office: Office, key: Key, month: Month, place: str | None) -> 
     codes = [code for code in snapshot.divisions if lies_in(code, place)]
     conditions = of_month(month, place, codes)
     async with office.database.reading_as_one() as connection:
-        by_place = await _rows(connection, requests_by(_part_of(place), conditions))
+        by_place = await _rows(connection, requests_by(part_of(place), conditions))
         by_channel = await _rows(connection, requests_by(help_request.c.channel, conditions))
         by_need = await _rows(connection, handoffs_by(handoff.c.need, conditions, at))
         by_department = await _rows(connection, handoffs_by(agency.c.department, conditions, at))
@@ -140,7 +140,7 @@ def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def _part_of(place: str | None) -> ColumnElement[str]:
+def part_of(place: str | None) -> ColumnElement[str]:
     """The divisions of the next level in a place, or the place itself."""
     digits = next((each for each in _DEPTHS if each > len(place or "")), _DEPTHS[-1])
     # Written out: PostgreSQL takes two parameters of the same value for two different things to group by.

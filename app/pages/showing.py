@@ -12,7 +12,7 @@ from markupsafe import Markup
 from app.pages.words import LABELS, SECTIONS, VALUES
 from app.problems import Text
 from app.registry import Snapshot
-from app.routing.facts import FACTS
+from app.routing.facts import FACTS, FactKind
 from app.schemas import undirected
 
 _ZONE = ZoneInfo("Asia/Shanghai")
@@ -71,7 +71,7 @@ def rows_of(fields: Mapping[str, Any], snapshot: Snapshot) -> list[Row]:
     return [
         Row(_label(name), _value(name, value, snapshot))
         for name, value in fields.items()
-        if value not in (None, [], "")
+        if value not in (None, [], "") and not (name == "id_type" and "id_number" not in fields)
     ]
 
 
@@ -88,6 +88,8 @@ def _value(name: str, value: Any, snapshot: Snapshot) -> Text:
         each = [_value(name, one, snapshot) for one in value]
         return Text("、".join(one.zh for one in each), ", ".join(one.en for one in each))
     written = str(value)
+    if name in FACTS and FACTS[name].kind is FactKind.MONEY:
+        return Text(f"{written} 元", f"{written} yuan")
     if name in FACTS and written in FACTS[name].words:
         return Text(*FACTS[name].words[written])
     if name == "materials" and written in snapshot.materials:

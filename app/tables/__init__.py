@@ -51,6 +51,7 @@ from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
 from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
+from app.tables.tracking import feedback, look_up_try
 
 __all__ = [
     "agency",
@@ -84,6 +85,7 @@ __all__ = [
     "endpoint_trouble",
     "envelope_key",
     "event",
+    "feedback",
     "file_to_remove",
     "guest_link",
     "handoff",
@@ -92,6 +94,7 @@ __all__ = [
     "kiosk_pairing",
     "legal_hold",
     "living_standard",
+    "look_up_try",
     "material",
     "metadata",
     "need",

@@ -22,7 +22,7 @@ from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.main import create_app
 from app.roles import SCOPES
-from app.tables import agency, alarm, api_key, delivery, dispute, handoff
+from app.tables import agency, alarm, api_key, delivery, dispute, feedback, handoff
 from tests import serving
 from tests.people import make_account
 from tests.running import Running
@@ -74,6 +74,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/handoffs/{handoff_id}/extend"): {"due_at": "2027-01-01T00:00:00Z", "reason": "x", "approver": "y"},
     ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {"expires_in_hours": 24},
     ("POST", "/v1/disputes/{dispute_id}/draft-rule"): None,
+    ("POST", "/v1/reopenings/{reopening_id}/reopen"): {"reason": "补贴未到账"},
+    ("POST", "/v1/reopenings/{reopening_id}/decline"): {"reason": "已经发放"},
     ("POST", "/v1/guest-links/{guest_link_id}/code"): None,
     ("POST", "/v1/deliveries/{delivery_id}/redeliver"): None,
     ("PATCH", "/v1/agencies/{code}"): {"name_zh": "新名"},
@@ -108,6 +110,7 @@ LISTS = {
     "/v1/emergencies/board": "request_id",
     "/v1/debts": "request_id",
     "/v1/disputes": "dispute_id",
+    "/v1/reopenings": "reopening_id",
     "/v1/conference": "request_id",
     "/v1/deliveries": "delivery_id",
     "/v1/agencies?limit=200": "code",
@@ -196,6 +199,7 @@ def a_side(service: Running, county: str, town: str) -> Side:
     }
     change(service.url, dispute.insert().values(opened))
     objects["dispute_id"] = str(opened["id"])
+    objects["reopening_id"] = a_reopening(service.url, UUID(receipt["request_id"]))
     serving.make_key(service.url, KeyRole.INTAKE, place=county)
     newest = select(api_key.c.id).where(api_key.c.division_code == county).order_by(api_key.c.id.desc()).limit(1)
     objects["key_id"] = str(fetch(service.url, newest)[0]["id"])
@@ -212,6 +216,13 @@ def a_side(service: Running, county: str, town: str) -> Side:
     newest = select(api_key.c.id).where(api_key.c.role == "kiosk").order_by(api_key.c.id.desc()).limit(1)
     objects["kiosk_id"] = str(fetch(service.url, newest)[0]["id"])
     return Side(objects, window, kiosk, part["agency"], links(service, objects["handoff_id"], 2 * len(KeyRole)))
+
+
+def a_reopening(url: str, request_id: UUID) -> str:
+    asked = {"id": new_id(), "request_id": request_id, "closing": 1, "solved": "no", "answered_at": now()}
+    asked |= {"state": "open", "handoff_id": None, "ruled_by": None, "ruled_at": None, "sealed": None}
+    change(url, feedback.insert().values(asked))
+    return str(asked["id"])
 
 
 def an_alarm(url: str, actor: str) -> str:
@@ -257,7 +268,7 @@ def gap_of(template: str) -> str | None:
     """The gap that names somebody's object, if the address has one."""
     gaps = {part[1:-1].split(":")[0] for part in template.split("/") if part.startswith("{")}
     known = {"request_id", "handoff_id", "dispute_id", "guest_link_id", "delivery_id", "subscription_id", "key_id"}
-    known |= {"staff_id", "alarm_id", "attachment_id", "kiosk_id"}
+    known |= {"staff_id", "alarm_id", "attachment_id", "kiosk_id", "reopening_id"}
     named = (gaps & known) | ({"code"} & gaps if template.startswith("/v1/agencies") else set())
     assert gaps - named <= OF_NOBODY.keys(), f"{template}: whose is {gaps - named}?"
     assert len(named) <= 1
