@@ -28,6 +28,7 @@ DESK = {"width": 1280, "height": 900}
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"),
     *("--disable-background-networking", "--disable-sync", "--disable-dev-shm-usage", "--mute-audio"),
+    "--use-fake-device-for-media-stream",  # a camera, for contexts that permit one
 )
 
 
