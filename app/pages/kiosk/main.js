@@ -43,7 +43,7 @@ const desk = {
   envelope: null,
   receipt: null,
   spoken: [],
-  line: { waiting: 0, aside: 0 },
+  line: { waiting: 0, aside: 0, replaced: [] },
   device,
   show,
   answer,
@@ -166,11 +166,10 @@ async function moved() {
 
 function taken({ detail }) {
   if (desk.receipt?.id !== detail.id) return;
-  const another = detail.told.warnings?.some((each) => each.code === "receipt_number_replaced");
   desk.receipt.sent = true;
-  if (another || !desk.receipt.number) {
+  if (detail.replaced || !desk.receipt.number) {
     desk.receipt.number = { receipt_number_spoken: detail.told.receipt_number_spoken, qr: null };
-    desk.receipt.replaced = another;
+    desk.receipt.replaced = detail.replaced;
   }
   if (desk.at === "alarm" || (desk.at === "receipt" && desk.receipt.number.qr === null)) show(desk.at);
   else main.querySelector(".sent span")?.replaceChildren(state(desk.receipt));
@@ -190,12 +189,11 @@ async function open() {
   await loadTexts().catch(() => null); // then it speaks Chinese
   try {
     await wake();
+    desk.line = await counts();
   } catch {
     return fail(_("这台机器存不了东西，页面用不了：请叫工作人员。"));
   }
   show(device.pack ? "start" : "pairing");
-  desk.line = await counts();
-  drawFoot(desk);
   sent.addEventListener("moved", moved);
   sent.addEventListener("taken", taken);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
