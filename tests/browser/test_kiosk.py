@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.browsing import KIOSK, PHONE
@@ -14,6 +16,7 @@ from tests.browser.kiosk import (
     DIGITS,
     PHONE_NUMBER,
     TOWN,
+    Hall,
     arrived,
     empties,
     fill_in,
@@ -240,7 +243,15 @@ def test_the_red_button_sends_an_emergency_by_two_touches_from_any_screen(page, 
     expect(page.locator("#heading")).to_have_text("遇到难处，来这里说")
 
 
-def test_a_photograph_follows_its_request_sealed(new_context, hall, playwright, chromium, tmp_path) -> None:
+def a_large_picture() -> bytes:
+    written = io.BytesIO()
+    Image.linear_gradient("L").resize((3000, 2000)).save(written, "PNG", compress_level=1)
+    return written.getvalue()
+
+
+def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_and_small(
+    new_context: Any, hall: Hall
+) -> None:
     page = new_context(viewport=PHONE, permissions=["camera"]).new_page()
     pair(page, hall)
     for name in ("开始求助", "我自己", "生病了，看不起病", "继续"):
@@ -248,16 +259,22 @@ def test_a_photograph_follows_its_request_sealed(new_context, hall, playwright, 
     while "asks-papers" not in (page.locator("main").get_attribute("class") or ""):
         page.locator("#skip, main .choice").last.click()
     page.locator("main .choice").first.click()
-    page.wait_for_selector("label.button:visible, main .go:visible")
-    page.locator("#file").set_input_files(
-        {"name": "paper.png", "mimeType": "image/png", "buffer": page.screenshot(full_page=True)}
-    )
+    page.get_by_role("button", name="拍照").click()
     expect(page.get_by_role("img", name="拍好的照片")).to_be_visible()
+    page.get_by_role("button", name="重拍").click()
+    page.get_by_role("button", name="拍照").click()
+    page.get_by_role("button", name="用这张").click()
+    page.locator("main .choice").nth(1).click()
+    page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": a_large_picture()})
+    preview = page.get_by_role("img", name="拍好的照片")
+    expect(preview).to_be_visible()
+    assert preview.evaluate("canvas => [canvas.width, canvas.height]") == [1600, 1067]
     page.get_by_role("button", name="用这张").click()
     page.get_by_role("button", name="继续").click()
     number = send(page)
     arrived(page)
-    request_id = hall.taken(number)["request_id"]
     empties(page)
+    request_id = hall.taken(number)["request_id"]
     listed = hall.running.client("coordinator").get(f"/v1/requests/{request_id}/attachments").json()["items"]
-    assert [each["kind"] for each in listed] == ["image/jpeg"]
+    assert [each["kind"] for each in listed] == ["image/jpeg", "image/jpeg"]
+    assert sorted(each["material"] for each in listed) == ["diagnosis", "verification_authorization"]

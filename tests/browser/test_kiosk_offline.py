@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -176,7 +177,7 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     before = len(hall.requests())
     page.context.set_offline(CUT)
     fill_in(page)
-    send(page)
+    number = send(page)
     (ours, *_) = hall.running.client("township").get("/v1/kiosks").json()["items"]
     hall.revoke(ours["kiosk_id"])
     page.wait_for_timeout(500)  # every process knows of it after the time that it refreshes in
@@ -191,6 +192,16 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     empties(page)
     assert len(hall.requests()) == before + 1
     expect(page.locator("#line")).not_to_contain_text("停用")
+    # The old key's numbers are nobody's any more: a clerk is told the new one.
+    expect(page.locator("#line")).to_contain_text("换了编号 1 件")
+    page.reload()
+    page.get_by_text("工作人员", exact=True).click()
+    (new,) = {each["receipt_number"] for each in hall.requests()} & set(
+        re.findall(r"\d{12}", page.locator("details").inner_text().replace(" ", ""))
+    )
+    assert new != number.replace(" ", "")
+    page.get_by_role("button", name="已经告诉本人").click()
+    expect(page.locator("#line")).not_to_contain_text("换了编号")
 
 
 @pytest.mark.parametrize("hall", ["sqlite"], indirect=True)

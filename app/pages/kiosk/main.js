@@ -43,7 +43,7 @@ const desk = {
   envelope: null,
   receipt: null,
   spoken: [],
-  line: { waiting: 0, aside: 0 },
+  line: { waiting: 0, aside: 0, replaced: [] },
   device,
   show,
   answer,
@@ -166,11 +166,10 @@ async function moved() {
 
 function taken({ detail }) {
   if (desk.receipt?.id !== detail.id) return;
-  const another = detail.told.warnings?.some((each) => each.code === "receipt_number_replaced");
   desk.receipt.sent = true;
-  if (another || !desk.receipt.number) {
+  if (detail.replaced || !desk.receipt.number) {
     desk.receipt.number = { receipt_number_spoken: detail.told.receipt_number_spoken, qr: null };
-    desk.receipt.replaced = another;
+    desk.receipt.replaced = detail.replaced;
   }
   if (desk.at === "alarm" || (desk.at === "receipt" && desk.receipt.number.qr === null)) show(desk.at);
   else main.querySelector(".sent span")?.replaceChildren(state(desk.receipt));
@@ -186,16 +185,31 @@ async function lineBack() {
 async function open() {
   for (const kind of ["click", "submit", "keydown"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
   history.replaceState(null, "", "/kiosk/");
-  await Promise.all([loadTexts(), wake()]);
+  if (!window.isSecureContext) return fail(_("这个地址不安全，页面用不了：请用 https 打开。"));
+  await loadTexts().catch(() => null); // then it speaks Chinese
+  try {
+    await wake();
+    desk.line = await counts();
+  } catch {
+    return fail(_("这台机器存不了东西，页面用不了：请叫工作人员。"));
+  }
   show(device.pack ? "start" : "pairing");
-  desk.line = await counts();
-  drawFoot(desk);
   sent.addEventListener("moved", moved);
   sent.addEventListener("taken", taken);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
-  watchIdle({ isOver: () => ["start", "pairing"].includes(desk.at) && !main.querySelector("input"), wipe });
+  watchIdle({ isOver, wipe });
   setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
-  await Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
+  return Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
+}
+
+function fail(why) {
+  main.replaceChildren(element("h1", {}, _("一门受理")), element("p", { role: "alert" }, why));
+}
+
+/** Whether nobody's visit is open. */
+function isOver() {
+  const unpaired = desk.at === "pairing" && !device.pack && !main.querySelector("input").value;
+  return desk.at === "start" || unpaired;
 }
 
 /** Files for the time without a line; new ones are taken when nobody is in the middle of something. */

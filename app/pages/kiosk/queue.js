@@ -1,6 +1,6 @@
 // What was finished here and has not reached the service: sealed, in order, each sent until it is taken, and once.
 import { call, device, heed } from "/kiosk/device.js";
-import { forget, keep, waiting } from "/kiosk/store.js";
+import { forget, keep, remember, remembered, waiting } from "/kiosk/store.js";
 
 const ORDER = { emergency: 0, request: 1, photo: 2 };
 const WAITS = [5_000, 15_000, 60_000, 300_000];
@@ -13,12 +13,21 @@ let again = false;
 let timer;
 export const sent = new EventTarget();
 
-/** How many wait, and how many the service refused: those stay until a clerk has them sent again. */
+/** How many wait, how many the service refused (those stay until a clerk has them sent again), and the new numbers of
+ * those whose printed one could not be had. */
 export async function counts() {
   const entries = await waiting();
   const aside = entries.filter((each) => each.aside).length;
-  return { waiting: entries.length - aside, aside };
+  return { waiting: entries.length - aside, aside, replaced: (await remembered("replaced")) ?? [] };
 }
+
+/** A clerk has told them. */
+export async function toldOfNumbers() {
+  await remember("replaced", []);
+  tell();
+}
+
+const isReplaced = (told) => Boolean(told.warnings?.some((each) => each.code === "receipt_number_replaced"));
 
 /** On disk when this returns. `entries`: {id, kind, sealed, of?}. */
 export async function put(entries) {
@@ -97,8 +106,10 @@ function post(entry) {
 /** The 201 comes again for the same key: a device that dies before this line sends twice and is counted once. */
 async function taken(entry, answer) {
   const told = await answer.json();
+  const replaced = isReplaced(told);
+  if (replaced) await remember("replaced", [...((await remembered("replaced")) ?? []), told.receipt_number_spoken]);
   await forget(entry.id, entry.kind === "photo" ? null : told.request_id);
-  sent.dispatchEvent(new CustomEvent("taken", { detail: { id: entry.id, told } }));
+  sent.dispatchEvent(new CustomEvent("taken", { detail: { id: entry.id, told, replaced } }));
 }
 
 function tell() {

@@ -1,8 +1,8 @@
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
-import { sendAgain } from "/kiosk/queue.js";
+import { sendAgain, toldOfNumbers } from "/kiosk/queue.js";
 import { turnVoice, voiceName } from "/kiosk/speaking.js";
-import { _ } from "/kiosk/texts.js";
+import { _, inARow } from "/kiosk/texts.js";
 import { printsByItself, setPrinting } from "/kiosk/receipt.js";
 
 export function startScreen(desk) {
@@ -22,7 +22,14 @@ export function startScreen(desk) {
   return { title: _("遇到难处，来这里说"), hint, body };
 }
 
+/** What the machine has to tell a clerk, as it is when it is opened. */
 function forClerks(desk) {
+  const inside = element("div");
+  const toggle = ({ target }) => target.open && inside.replaceChildren(...told(desk));
+  return element("details", { class: "clerks", ontoggle: toggle }, element("summary", {}, _("工作人员")), inside);
+}
+
+function told(desk) {
   const { device, line } = desk;
   const state = _("{name}：待发送 {waiting} 件，需要处理 {aside} 件，备用编号 {numbers} 个。", {
     ...{ name: device.pack.name, waiting: line.waiting, aside: line.aside, numbers: device.numbers },
@@ -32,13 +39,13 @@ function forClerks(desk) {
     await setPrinting(!printsByItself());
     printing.setAttribute("aria-pressed", String(printsByItself()));
   });
-  return element(
-    "details",
-    { class: "clerks" },
-    element("summary", {}, _("工作人员")),
+  const done = button({ onclick: () => toldOfNumbers().then(() => desk.show("start")) }, _("已经告诉本人"));
+  const numbers = _("这些求助换了编号，请告诉本人：{numbers}", { numbers: inARow(line.replaced) });
+  return [
     element("p", {}, state),
+    ...(line.replaced.length ? [element("p", {}, numbers), done] : []),
     button({ onclick: () => sendAgain() }, _("再发送一次")),
     printing,
     button({ onclick: () => desk.show("pairing") }, _("重新配对")),
-  );
+  ];
 }

@@ -54,11 +54,12 @@ export function drawFoot(desk) {
   document.getElementById("line").textContent = said;
 }
 
-function lineOf({ device, line: { waiting, aside } }) {
+function lineOf({ device, line: { waiting, aside, replaced } }) {
   const parts = [];
   if (device.refused) parts.push(_("这台机器已停用，请告诉工作人员"));
   if (!navigator.onLine) parts.push(_("现在没有网络，照样可以求助"));
   if (waiting) parts.push(_("待发送 {number} 件", { number: waiting }));
   if (aside) parts.push(_("需要工作人员处理 {number} 件", { number: aside }));
+  if (replaced.length) parts.push(_("换了编号 {number} 件", { number: replaced.length }));
   return parts.join(" · ");
 }

@@ -4,7 +4,7 @@ import { keypad } from "/kiosk/keypad.js";
 import { fault } from "/kiosk/questions.js";
 import { _ } from "/kiosk/texts.js";
 
-/** {row, field, summary, refuse(sentence)}; `summary` belongs above the form. */
+/** {row, field, beside, summary, refuse(sentence)}; `summary` belongs above the form. */
 export function written({ label, longest, numeric, value = "", lines = false, id = "field" }) {
   const more = lines ? { rows: "5" } : { type: "text", inputmode: numeric ? "none" : "text" };
   const field = element(lines ? "textarea" : "input", {
@@ -30,7 +30,7 @@ export function written({ label, longest, numeric, value = "", lines = false, id
     field.focus();
   }
   const row = element("div", { class: "row" }, element("label", { for: id }, label), beside, field);
-  return { row, field, summary, refuse };
+  return { row, field, beside, summary, refuse };
 }
 
 const LABELS = {
@@ -81,8 +81,9 @@ export function dated(desk, id, question) {
   };
   const ago = (days) => () => desk.answer(id, question, localDay(new Date(Date.now() - days * 86_400_000)));
   const quick = [_("今天"), _("昨天"), _("前天")].map((label, days) => button({ class: "choice", onclick: ago(days) }, label));
-  const rows = element("div", { class: "date" }, ...fields.map(({ row }) => row));
-  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, rows)] };
+  // What is wrong is about the three of them, and needs their width.
+  const rows = [fields[0].beside, element("div", { class: "date" }, ...fields.map(({ row }) => row))];
+  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, ...rows)] };
 }
 
 /** As the calendar on the wall says it. */
