@@ -1,4 +1,4 @@
-"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, one turn of one thread on SQLite.
+"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, one statement a table on SQLite.
 
 Through the asynchronous driver a group of 32 submissions is some twenty awaits, each of which waits its turn behind
 the requests that are being taken in; that was two thirds of a submission's cost (docs/decisions/0003).
