@@ -1,4 +1,4 @@
-"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, one turn of one thread on SQLite.
+"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, one statement a table on SQLite.
 
 Through the asynchronous driver a group of 32 submissions is some twenty awaits, each of which waits its turn behind
 the requests that are being taken in; that was two thirds of a submission's cost (docs/decisions/0003).
@@ -14,10 +14,9 @@ from functools import cache, lru_cache, partial
 from operator import itemgetter
 from typing import Any, Protocol
 
-import asyncpg
 from sqlalchemy import JSON, Boolean, DateTime, Dialect, LargeBinary, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import BUSY_SECONDS, DELIVERIES_CHANNEL, Database, sqlite_writer
@@ -76,9 +75,7 @@ def _may_be_blank(table: Table) -> list[str]:
 
 class _PostgresBulk:
     """One statement of data-modifying CTEs over arrays: its text depends on the tables and columns alone, so it is
-    prepared once, and foreign keys are checked at its end. Without BEGIN it is a transaction of its own.
-
-    The driver itself runs it, on a connection of the pool: by way of SQLAlchemy it cost twice as much."""
+    prepared once, and foreign keys are checked at its end. Without BEGIN it is a transaction of its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -86,14 +83,7 @@ class _PostgresBulk:
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         statement, values = _postgres_rows(rows, self._database.engine.dialect, rings=rings, woken=woken)
         async with self._database.reading() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            try:
-                await driver.fetch(statement, *values)
-            except asyncpg.IntegrityConstraintViolationError as error:
-                raise IntegrityError(None, None, error, hide_parameters=True) from error
-            except BaseException:  # cancelled, too: nobody knows what it is still doing
-                await connection.invalidate()
-                raise
+            await connection.exec_driver_sql(statement, tuple(values))
 
     def close(self) -> None:
         pass
