@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from app.identifiers import now
 from app.jurisdictions import actors_within
@@ -19,12 +19,16 @@ from app.tables import alarm
 
 async def listed(office: Office, key: Key, page: PageAsked, is_open: bool | None) -> dict[str, Any]:
     """An `AlarmPage`, newest first, about those who read in the caller's jurisdiction."""
-    query = select(alarm).where(*actors_within(key.division_code, alarm.c.actor))
+    query = of_place(key.division_code)
     if is_open is not None:
         waits = alarm.c.acknowledged_at.is_(None)
         query = query.where(waits if is_open else ~waits)
     rows, next_cursor = await page_of(office.database, query, alarm.c.id, page)
     return {"items": [_seen(row) for row in rows], "next_cursor": next_cursor}
+
+
+def of_place(place: str | None) -> Select[Any]:
+    return select(alarm).where(*actors_within(place, alarm.c.actor))
 
 
 async def acknowledge(office: Office, key: Key, alarm_id: UUID) -> dict[str, Any]:

@@ -312,6 +312,9 @@ class HandoffDisclosed(HandoffStanding, Situation):
     discloses: list[str] = Field(description="The field groups that the rule opens to this agency.")
     withheld: list[str] = Field(description="Groups of the rule that stay closed: a consent is missing.")
     person: dict[str, Any] | None = Field(description="Those groups and no others; null for those who are no handler.")
+    consent_withdrawn_at: datetime | None = Field(
+        description="Since when less is shown, or it is not to be handled, because a consent was withdrawn."
+    )
     same_person: list[UUID] = Field(description="Open handoffs of this agency for the same person.")
     allowed: list[str] = Field(description="The callback types that are allowed now.")
     etag: str = Field(description="Changes with everything that happens to the handoff; for `If-Match`.")

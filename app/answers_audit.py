@@ -16,6 +16,9 @@ class AuditRoot(Outbound):
     day: date = Field(description="The day in China that had ended, or was ending, when it was made.")
     as_of: datetime = Field(description="Every event stored before is covered by this root or by one before it.")
     root: str = Field(description="In hex: the hash of the salt's leaf and of the tree over all requests that changed.")
+    readings: str | None = Field(
+        description="In hex: the same over the chains of readings; null in roots from before they were in it."
+    )
     previous: str = Field(description="In hex: SHA-256 of the statement of the root before; zeros at the first.")
     key_id: str = Field(description="The first 16 hex digits of the SHA-256 of the public key.")
     statement: str

@@ -19,7 +19,9 @@ class DeliverySummary(Outbound):
     request_id: UUID | None = Field(description="Null for what is about none, such as an endpoint that fails.")
     handoff_id: UUID | None
     type: str
-    status: Literal["pending", "delivered", "exhausted"]
+    status: Literal["pending", "delivered", "exhausted", "superseded"] = Field(
+        description="Superseded: it showed more than may be shown since a consent was withdrawn, and is not sent."
+    )
     attempts: int
     created_at: datetime
     next_try_at: datetime | None

@@ -30,7 +30,7 @@ from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.sealed_files import Spool
-from app.sealing import Box, new_file_key, vault_of
+from app.sealing import new_file_key
 from app.shown import opened_to
 from app.tables import attachment, file_to_remove, help_request, idempotency
 from app.timeline import Case, Handoff, load
@@ -123,7 +123,6 @@ async def _enter(
         await _must_fit(connection, case.id)
         if (await connection.execute(_no_longer_to_remove(row["file"]))).rowcount != 1:
             raise unavailable()  # it took so long that the file was swept away
-        box = await _own_box(connection, case)
         open_ = {name: row[name] for name in ("material", "kind", "size")}
         case.record("attachment.added", desk.at, desk.actor, data={"attachment_id": row["id"], **open_}, note=told)
         for each in case.handoffs:
@@ -135,7 +134,7 @@ async def _enter(
                 _tell(case, each, row, desk)
         answer = to_json(added(row))
         unit = finish(case, desk.snapshot)
-        sealed = box.seal({**told, "key": b64encode(file_key).decode()})
+        sealed = case.box.seal({**told, "key": b64encode(file_key).decode()})
         unit.insert(attachment, {**row, "sealed": sealed})
         if repeat:
             unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
@@ -210,14 +209,6 @@ async def _will_write(database: Database, file: str) -> None:
 
 def _no_longer_to_remove(file: str) -> Any:
     return delete(file_to_remove).where(file_to_remove.c.file == file)
-
-
-async def _own_box(connection: AsyncConnection, case: Case) -> Box:
-    """A request from before there were keys gets one: what was plain stays readable."""
-    if case.request["data_key"] is None:
-        case.box, wrapped = vault_of(connection).new_box(case.id.bytes)
-        await connection.execute(update(help_request).where(help_request.c.id == case.id).values(data_key=wrapped))
-    return case.box
 
 
 def is_with(part: Handoff) -> bool:

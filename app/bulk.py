@@ -7,22 +7,23 @@ the requests that are being taken in; that was two thirds of a submission's cost
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, Boolean, Connection, DateTime, Dialect, Engine, LargeBinary, String, Table, create_engine
+import asyncpg
+from sqlalchemy import JSON, Boolean, DateTime, Dialect, LargeBinary, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import DELIVERIES_CHANNEL, Database, prepare_sqlite
+from app.db import BUSY_SECONDS, DELIVERIES_CHANNEL, Database, sqlite_writer
 from app.inboxes import CHANNEL, payload_of
 from app.tables import metadata
 
-_MOST_ROWS = 128
-_MOST_VARIABLES = 32_766  # of one statement: SQLite's own default; the builds of some systems take more
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
@@ -49,58 +50,87 @@ def in_order(tables: Sequence[Table] | Mapping[Table, Any]) -> list[Table]:
 
 async def insert_rows(connection: AsyncConnection, rows: Rows) -> None:
     """Inside the caller's transaction, parents first."""
-    tables = tuple(in_order(rows))
-    if connection.dialect.name != "sqlite":
+    tables, dialect = in_order(rows), connection.dialect
+    if dialect.name != "sqlite":
         if tables:
-            statement = _postgres_statement(tables, rings=False, wakes=False)
-            await connection.exec_driver_sql(statement, tuple(_arrays(tables, rows, connection.dialect)))
+            statement, values = _postgres_rows(rows, dialect)
+            await connection.exec_driver_sql(statement, tuple(values))
         return
     for table in tables:
-        values = _values_for(table, connection.dialect)
-        await connection.exec_driver_sql(_sqlite_insert(table, 1), [tuple(values(row)) for row in rows[table]])
+        statement, of_rows = _sqlite_rows(table, rows[table], dialect)
+        await connection.exec_driver_sql(statement, [tuple(each) for each in of_rows])
+
+
+def _blank(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The columns that none of the rows has a value for, which are left out: half of a new handoff's."""
+    blank = _may_be_blank(table)
+    for row in rows:
+        blank = [name for name in blank if row[name] is None]
+    return tuple(blank)
+
+
+@cache
+def _may_be_blank(table: Table) -> list[str]:
+    return [column.name for column in table.c if column.nullable and column.server_default is None]
 
 
 class _PostgresBulk:
-    """One statement of data-modifying CTEs over arrays: its text depends on the tables alone, so it is prepared once,
-    and foreign keys are checked at its end. Without BEGIN it is a transaction of its own."""
+    """One statement of data-modifying CTEs over arrays: its text depends on the tables and columns alone, so it is
+    prepared once, and foreign keys are checked at its end. Without BEGIN it is a transaction of its own.
+
+    The driver itself runs it, on a connection of the pool: by way of SQLAlchemy it cost twice as much."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
-        tables = tuple(in_order(rows))
-        statement = _postgres_statement(tables, rings, bool(woken))
-        values = _arrays(tables, rows, self._database.engine.dialect)
-        if woken:
-            values.append(payload_of(woken))
+        statement, values = _postgres_rows(rows, self._database.engine.dialect, rings=rings, woken=woken)
         async with self._database.reading() as connection:
-            await connection.exec_driver_sql(statement, tuple(values))
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            try:
+                await driver.fetch(statement, *values)
+            except asyncpg.IntegrityConstraintViolationError as error:
+                raise IntegrityError(None, None, error, hide_parameters=True) from error
+            except BaseException:  # cancelled, too: nobody knows what it is still doing
+                await connection.invalidate()
+                raise
 
     def close(self) -> None:
         pass
 
 
-def _arrays(tables: Sequence[Table], rows: Rows, dialect: Dialect) -> list[Any]:
+def _postgres_rows(
+    rows: Rows, dialect: Dialect, *, rings: bool = False, woken: Collection[str] = ()
+) -> tuple[str, list[Any]]:
+    """A statement, and an array for each of the columns that some row fills."""
+    tables = tuple([(table, _blank(table, rows[table])) for table in in_order(rows)])
     values: list[Any] = []
-    for table in tables:
+    for table, blank in tables:
         for name, process in _columns(table, dialect):
+            if name in blank:
+                continue
             column = [row[name] for row in rows[table]]
             values.append([None if v is None else process(v) for v in column] if process else column)
-    return values
+    if woken:
+        values.append(payload_of(woken))
+    return _postgres_statement(tables, rings, bool(woken)), values
 
 
-@cache
-def _postgres_statement(tables: tuple[Table, ...], rings: bool, wakes: bool) -> str:
+@lru_cache(1024)
+def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings: bool, wakes: bool) -> str:
     parts, number = [], 0
-    for table in tables:
-        arrays, chosen = [], []
+    for table, blank in tables:
+        arrays, chosen, filled = [], [], []
         for column in table.c:
+            if column.name in blank:
+                continue
             number += 1
             of_json = isinstance(column.type, JSON)
             kind = "TEXT" if of_json or isinstance(column.type, String) else column.type.compile(dialect=_POSTGRESQL)
             arrays.append(f"${number}::{kind}[]")
             chosen.append(f"{column.name}::JSONB" if of_json else column.name)
-        names = ", ".join(column.name for column in table.c)
+            filled.append(column.name)
+        names = ", ".join(filled)
         source = f"unnest({', '.join(arrays)}) AS given ({names})"
         insertion = f"INSERT INTO {table.name} ({names}) SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608
         parts.append(f"{table.name}_in AS ({insertion})")
@@ -118,59 +148,69 @@ class _SqliteBulk:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._engine: Engine = create_engine(
-            database.engine.url.set(drivername="sqlite+pysqlite"), hide_parameters=True, pool_size=1, max_overflow=0
-        )
-        prepare_sqlite(self._engine)
+        self._path = database.engine.url.database or ""
+        self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         wait_for = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         async with self._database.turn:
-            connection = await wait_for(self._engine.connect)
             try:
-                connection = connection.execution_options(writing=True)
-                transaction = await wait_for(connection.begin)
-                _insert(connection, rows)
-                await wait_for(transaction.commit)
-            finally:
-                connection.close()  # what was not committed is rolled back
+                if self._connection is None:
+                    self._connection = await wait_for(sqlite_writer, self._path)
+                connection = self._connection
+                try:
+                    connection.execute(_BEGIN)
+                except sqlite3.OperationalError:  # another process writes, or more is wrong, which will show
+                    await wait_for(_begin_in_turn, connection)
+                for table in in_order(rows):
+                    connection.executemany(*_sqlite_rows(table, rows[table], self._database.engine.dialect))
+                await wait_for(connection.commit)
+            except BaseException as error:
+                self._let_go()
+                if isinstance(error, sqlite3.Error):
+                    raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
+                raise
         self._database.inboxes.ring(woken)
+
+    def _let_go(self) -> None:
+        """What was not committed is rolled back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         self._thread.shutdown()
-        self._engine.dispose()
+        self._let_go()
 
 
-def _insert(connection: Connection, rows: Rows) -> None:
-    for table in in_order(rows):
-        values = _values_for(table, connection.dialect)
-        flat = [value for row in rows[table] for value in values(row)]
-        columns, at = len(table.c), 0
-        for size in _pieces(len(rows[table]), columns):
-            piece = flat[at : at + size * columns]
-            connection.exec_driver_sql(_sqlite_insert(table, size), tuple(piece))
-            at += size * columns
+_BEGIN = "BEGIN IMMEDIATE"
 
 
-def _pieces(rows: int, columns: int) -> list[int]:
-    """As few statements as may be."""
-    most = min(_MOST_ROWS, _MOST_VARIABLES // columns)
-    return [most] * (rows // most) + ([rows % most] if rows % most else [])
+def _begin_in_turn(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    try:
+        connection.execute(_BEGIN)
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
 
 
-@cache
-def _sqlite_insert(table: Table, rows: int) -> str:
-    names = ", ".join(column.name for column in table.c)
-    marks = f"({', '.join('?' * len(table.c))})"
-    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([marks] * rows)}"  # noqa: S608
+def _sqlite_rows(table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> tuple[str, list[list[Any]]]:
+    """A statement, and what each row gives it."""
+    statement, values = _sqlite_insert(table, _blank(table, rows), dialect)
+    return statement, [values(row) for row in rows]
 
 
-@cache
-def _values_for(table: Table, dialect: Dialect) -> Callable[[Mapping[str, Any]], list[Any]]:
-    """From a row to the driver's values, in the order of the columns."""
-    pick = itemgetter(*(column.name for column in table.c))
-    processors = [(n, process) for n, (_, process) in enumerate(_columns(table, dialect)) if process]
+@lru_cache(1024)
+def _sqlite_insert(
+    table: Table, blank: tuple[str, ...], dialect: Dialect
+) -> tuple[str, Callable[[Mapping[str, Any]], list[Any]]]:
+    """The statement for one row, and what makes the driver's values of it, in its order."""
+    columns = [(name, process) for name, process in _columns(table, dialect) if name not in blank]
+    names = [name for name, _ in columns]
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+    pick = itemgetter(*names)
+    processors = [(position, process) for position, (_, process) in enumerate(columns) if process]
 
     def values(row: Mapping[str, Any]) -> list[Any]:
         found = list(pick(row))
@@ -180,7 +220,7 @@ def _values_for(table: Table, dialect: Dialect) -> Callable[[Mapping[str, Any]],
                 found[position] = process(value)
         return found
 
-    return values
+    return statement, values
 
 
 @cache
@@ -188,12 +228,14 @@ def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any]]:
     """Each column with what turns its value into the driver's, or None where the driver takes it as it is."""
     found = []
     for column in table.c:
-        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+        process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
+        if dialect.name == "sqlite" and isinstance(column.type, LargeBinary):
+            process = bytearray  # which the driver takes as it is; of bytes it asks first whether somebody adapts them
         found.append((column.name, None if _taken_as_it_is(column.type, dialect) else process))
     return found
 
 
 def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
     if dialect.name == "sqlite":
-        return isinstance(kind, Boolean | LargeBinary)
+        return isinstance(kind, Boolean)
     return not isinstance(kind, JSON) and isinstance(kind, DateTime | String)

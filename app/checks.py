@@ -61,6 +61,10 @@ _NO_SUCH_TEXT = Text(
     "没有这个版本的同意书;见 GET /v1/consent-texts,现行版本可以不填。",
     "This text has no such version: GET /v1/consent-texts lists them; leave it out for the one in force.",
 )
+_NEEDS = Text(
+    "代码见 GET /v1/needs;说不清找谁就用 undetermined。",
+    "GET /v1/needs lists the codes; use undetermined when nobody can tell.",
+)
 _TWICE = Text(
     "同一求助需求已经列出;请合写在一项的说明里。", "This need is listed already; put both into one item's details."
 )
@@ -68,12 +72,12 @@ _TWICE = Text(
 
 def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldError]:
     """Every reason why the request can't be stored as it is; `at` is now, UTC."""
-    today = local_day(at)
+    today, people = local_day(at), dict(people_of(asked))
     return [
         *code_errors(asked.division_code, asked.needs, snapshot),
         *fact_errors(asked.facts, asked.needs, today),
-        *(error for pointer, person in people_of(asked) for error in person_errors(pointer, person, today)),
-        *consent_errors(asked.consents, {pointer for pointer, _ in people_of(asked)}, snapshot, at),
+        *[error for pointer, person in people.items() for error in person_errors(pointer, person, today)],
+        *consent_errors(asked.consents, people, snapshot, at),
     ]
 
 
@@ -134,15 +138,11 @@ def code_errors(division_code: str, needs: Sequence[NeedIn], snapshot: Snapshot)
     """Codes that do not exist, and needs that are listed twice."""
     if division_code not in snapshot.divisions:
         yield unknown_division("/division_code", division_code)
-    hint = Text(
-        "代码见 GET /v1/needs;说不清找谁就用 undetermined。",
-        "GET /v1/needs lists the codes; use undetermined when nobody can tell.",
-    )
     seen: set[str] = set()
     for position, need in enumerate(needs):
         pointer = f"/needs/{position}/code"
         if need.code not in snapshot.needs:
-            yield unknown_code(pointer, "need", need.code, list(snapshot.needs), hint)
+            yield unknown_code(pointer, "need", need.code, list(snapshot.needs), _NEEDS)
         elif need.code in seen:
             yield FieldError(pointer, "need_listed_twice", _TWICE)
         seen.add(need.code)
@@ -180,8 +180,7 @@ def consent_errors(
         if f"/{consent.person}" not in people:
             yield FieldError(f"{pointer}/person", "consent_person_not_listed", _not_listed(consent.person))
         version = consent.text_version
-        texts = {each.version for each in snapshot.consent_texts if each.purpose == consent.purpose}
-        if version is not None and version not in texts:
+        if version is not None and not _is_known(consent.purpose, version, snapshot):
             yield FieldError(f"{pointer}/text_version", "unknown_consent_text", _NO_SUCH_TEXT)
         if consent.given_at > at + _CLOCK_TOLERANCE:
             text = Text(
@@ -189,6 +188,10 @@ def consent_errors(
                 f"The consent was given in the future; our clock says {utc_text(at)}. Check the time.",
             )
             yield FieldError(f"{pointer}/given_at", "given_at_in_future", text)
+
+
+def _is_known(purpose: str, version: int, snapshot: Snapshot) -> bool:
+    return any(each.purpose == purpose and each.version == version for each in snapshot.consent_texts)
 
 
 def _not_listed(person: str) -> Text:

@@ -56,6 +56,12 @@ def start(handoff: Handoff, at: datetime, snapshot: Snapshot) -> None:
     handoff.promised_due = handoff.complete_due
 
 
+def clear(handoff: Handoff) -> None:
+    """It is not its agency's any more: no clock runs, until it is dispatched anew."""
+    handoff.extended_until = handoff.stood = handoff.sign_in_by = handoff.promised_due = handoff.first_due = None
+    handoff.set_clocks(Clocks(None, None, None, False))
+
+
 def current(handoff: Handoff, snapshot: Snapshot) -> Clocks:
     """When a dispatched handoff is due by its rule, by what it was granted, by how long its completion clock stood, and by
     the calendar as it is known now."""
@@ -147,14 +153,15 @@ def suspended_days(handoff: Handoff, snapshot: Snapshot, waits_for: str | None =
 
 def running(handoff: Handoff) -> list[tuple[Clock, datetime]]:
     """The clocks that run, each with its due time. Who is only informed owes no answer, and has none."""
-    if handoff.role is Role.INFORMED:
+    clocks = RUN.get(handoff.status)
+    if clocks is None or handoff.role is Role.INFORMED:
         return []
     due_at = {
         Clock.SIGN_IN: handoff.sign_in_due,
         Clock.ACCEPTANCE: handoff.accept_due,
         Clock.COMPLETION: handoff.complete_due,
     }
-    return [(clock, at) for clock in RUN.get(handoff.status, ()) if (at := due_at[clock]) is not None]
+    return [(clock, at) for clock in clocks if (at := due_at[clock]) is not None]
 
 
 def overdue(handoff: Handoff, at: datetime) -> list[tuple[Clock, datetime]]:
@@ -180,8 +187,8 @@ def set_next_look(handoff: Handoff, snapshot: Snapshot, at: datetime) -> None:
     if handoff.waits_for_consent:  # it has no clock, but somebody should look at it one day
         handoff.first_due = handoff.first_due or snapshot.calendar.opening(at, snapshot.pace.supervise_after)
     else:
-        handoff.first_due = min((due_at for _, due_at in running(handoff)), default=None)
-    handoff.next_look_at = min((each.at for each in _plan(handoff, snapshot) if each.at >= since), default=None)
+        handoff.first_due = min([due_at for _, due_at in running(handoff)], default=None)
+    handoff.next_look_at = min([each.at for each in _plan(handoff, snapshot) if each.at >= since], default=None)
 
 
 def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,16 @@ class _InstantText(sqlite.DATETIME):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else value.isoformat(" ", "milliseconds")
+        return lambda value: None if value is None else _written(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else datetime.fromisoformat(value)
+
+
+# The rows of a submission name the same few moments again and again, and writing one out is slow.
+@lru_cache(1024)
+def _written(at: datetime) -> str:
+    return at.isoformat(" ", "milliseconds")
 
 
 class _UuidBytes(UserDefinedType[UUID]):
@@ -35,7 +42,8 @@ class _UuidBytes(UserDefinedType[UUID]):
         return "BLOB"
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else value.bytes
+        # The driver takes a bytearray as it is; of bytes it asks first whether somebody adapts them.
+        return lambda value: None if value is None else bytearray(value.bytes)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else UUID(bytes=value)
@@ -45,6 +53,24 @@ Instant = DateTime(timezone=True).with_variant(_InstantText(), "sqlite")  # type
 Id = Uuid().with_variant(_UuidBytes(), "sqlite")
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Digest = LargeBinary(32)
+
+
+class before_slash(FunctionElement[str]):  # noqa: N801
+    """What stands before the first slash; all of it where there is none."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(before_slash, "sqlite")
+def _before_slash_on_sqlite(element: before_slash, compiler: Any, **more: Any) -> str:
+    whole = compiler.process(element.clauses, **more)
+    return f"substr({whole}, 1, instr({whole} || '/', '/') - 1)"
+
+
+@compiles(before_slash, "postgresql")
+def _before_slash_on_postgresql(element: before_slash, compiler: Any, **more: Any) -> str:
+    return f"split_part({compiler.process(element.clauses, **more)}, '/', 1)"
 
 
 class digits_of(FunctionElement[str]):  # noqa: N801

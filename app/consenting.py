@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from app import gates, looking, presenting, reading, rights
+from app.attachment_groups import is_opened
 from app.checks import consent_errors, person_errors
 from app.clocks import rule_of
 from app.consents import verifies
 from app.debts import must_reach
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, tell
+from app.delivery.superseding import supersede
+from app.disclosures import SUPERSEDED_EVENT
+from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, hold, tell
 from app.identifiers import utc_text
 from app.intake import name_texts
 from app.keys import Key
@@ -66,9 +71,9 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
             raise Problem("already_closed")
         if faults := _faults(case, asked, desk):
             raise invalid(*faults)
-        before = _opened(case, desk)
+        before = _shown(case, desk)
         _record(case, asked, desk)
-        _let_go(case, before, desk)
+        await _let_go(connection, case, before, desk)
         case.settle(desk.at, desk.actor)
         answer = to_json(_listed(case, key, desk))
         unit = finish(case, desk.snapshot)
@@ -95,10 +100,10 @@ async def withdraw(office: Office, key: Key, request_id: UUID, consent_id: int, 
         if not 1 <= consent_id <= len(consents):
             raise Problem("not_found")
         if "withdrawn_at" not in consents[consent_id - 1]:
-            before = _opened(case, desk)
+            before = _shown(case, desk)
             _take_back(case, consents, consent_id, asked, desk)
+            await _close(connection, case, before, desk)
             if not case.has_ended:
-                _close(case, before, desk)
                 case.settle(desk.at, desk.actor)
             await write_units(connection, [finish(case, desk.snapshot)])
             await office.database.bell.before_commit(connection)
@@ -163,22 +168,30 @@ def _public(consent: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _opened(case: Case, desk: Desk) -> dict[UUID, tuple[str, ...]]:
-    """What each agency is shown as it stands."""
-    return {each.id: gates.opened(case, each, desk.snapshot, desk.at) for each in case.handoffs}
+def _shown(case: Case, desk: Desk) -> dict[UUID, list[Any]]:
+    """Of what each agency is shown as it stands, that which hangs on consents."""
+    return {each.id: _shown_to(case, each, desk) for each in case.handoffs}
+
+
+def _shown_to(case: Case, handoff: Handoff, desk: Desk) -> list[Any]:
+    """The groups, and whom of the obligors: each consents for themselves."""
+    obligors = gates.shown(case, handoff, desk.snapshot).get("obligors", ())
+    return [*gates.opened(case, handoff, desk.snapshot, desk.at), *obligors]
 
 
 def _is_out(handoff: Handoff) -> bool:
     return handoff.is_open and handoff.status is not HandoffStatus.WAITING
 
 
-def _let_go(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> None:
-    """Who is shown more than before is told anew; what waited, or was cancelled for want of it, goes."""
+async def _let_go(connection: AsyncConnection, case: Case, before: Mapping[UUID, list[Any]], desk: Desk) -> None:
+    """Who is shown more than before is told anew; what waited, or was cancelled for want of it, goes. With an obligor who
+    has become known less may be open, until they have consented too."""
     for each in case.handoffs:
-        if _is_out(each) and gates.opened(case, each, desk.snapshot, desk.at) != before[each.id]:
-            data = {"agency": each.agency_code, **whole_disclosure(case, each, desk.snapshot, desk.at)}
-            case.record("consent.told", desk.at, desk.actor, handoff_id=each.id, data=data)
-            tell(case, each, "handoff.dispatched", desk, disclosed=True)
+        after = _shown_to(case, each, desk)
+        if any(one not in after for one in before[each.id]):
+            await _take_back_messages(connection, case, each, desk)
+        if _is_out(each) and after != before[each.id]:
+            _tell_anew(case, each, desk)
     for each in case.handoffs:
         is_free = not gates.holding_back(case, each, desk.snapshot, desk.at)
         if is_free and each.waits_for_consent:
@@ -190,6 +203,13 @@ def _let_go(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> N
         dispatch_ready(case, need, desk)
 
 
+def _tell_anew(case: Case, handoff: Handoff, desk: Desk) -> None:
+    """All that is open to its agency now, in a message of its own."""
+    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, desk.snapshot, desk.at)}
+    case.record("consent.told", desk.at, desk.actor, handoff_id=handoff.id, data=data)
+    tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+
+
 def _is_wanted_again(case: Case, handoff: Handoff) -> bool:
     """A verification that was cancelled: whoever leads its need has not finished, or it leads itself."""
     if handoff.status is not HandoffStatus.CANCELLED:
@@ -199,17 +219,48 @@ def _is_wanted_again(case: Case, handoff: Handoff) -> bool:
     )
 
 
-def _close(case: Case, before: Mapping[UUID, tuple[str, ...]], desk: Desk) -> None:
-    """Who only verifies is let go; who helps goes on with less. What waits will go on waiting at its step."""
-    for each in [one for one in case.handoffs if _is_out(one)]:
+async def _close(connection: AsyncConnection, case: Case, before: Mapping[UUID, list[Any]], desk: Desk) -> None:
+    """Who only verifies is let go; who helps goes on with less. What waits will go on waiting at its step. No message
+    that shows more than is shown from now on goes out, whatever has become of its handoff."""
+    for each in list(case.handoffs):
         held = gates.holding_back(case, each, desk.snapshot, desk.at)
-        opened = gates.opened(case, each, desk.snapshot, desk.at)
-        if held and verifies(rule_of(each, desk.snapshot)):
-            cancel(case, each, WITHDRAWN, desk)
-        elif held or opened != before[each.id]:
-            _tell(case, each, opened, desk)
-    for need in dict.fromkeys(each.need for each in case.handoffs):
+        is_out = _is_out(each) and not case.has_ended
+        stops = is_out and bool(held) and verifies(rule_of(each, desk.snapshot))
+        if not stops and _shown_to(case, each, desk) == before[each.id]:
+            continue
+        were_waiting = await _take_back_messages(connection, case, each, desk)
+        if stops:
+            _let_off(case, each, desk)
+        elif is_out:
+            if were_waiting:
+                _tell_anew(case, each, desk)
+            _tell(case, each, gates.opened(case, each, desk.snapshot, desk.at), desk)
+    for need in () if case.has_ended else dict.fromkeys(each.need for each in case.handoffs):
         dispatch_ready(case, need, desk)
+
+
+async def _take_back_messages(connection: AsyncConnection, case: Case, handoff: Handoff, desk: Desk) -> bool:
+    """Whether any of a handoff's messages that show more than may be shown now had not arrived."""
+    groups = gates.opened(case, handoff, desk.snapshot, desk.at)
+
+    def tells_of_open_papers_alone(data: Mapping[str, Any]) -> bool:
+        told = data.get("supplement", {})
+        return "attachments" in told and all(is_opened(each, groups) for each in told["materials"] or [None])
+
+    ended = await supersede(connection, case, handoff, desk.at, tells_of_open_papers_alone)
+    if ended.ids:
+        data = {"agency": handoff.agency_code, "deliveries": list(map(str, ended.ids)), "nothing_sent": ended.is_first}
+        case.record(SUPERSEDED_EVENT, desk.at, desk.actor, handoff_id=handoff.id, data=data)
+    return bool(ended.ids)
+
+
+def _let_off(case: Case, handoff: Handoff, desk: Desk) -> None:
+    """A need without its lead would end and nobody would say so: its lead's part waits for the consent to be given again,
+    or for a coordinator to end it. Beside another lead a verification ends."""
+    if handoff.role is Role.LEAD:
+        hold(case, handoff, WITHDRAWN, desk)
+    else:
+        cancel(case, handoff, WITHDRAWN, desk)
 
 
 def _tell(case: Case, handoff: Handoff, opened: tuple[str, ...], desk: Desk) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from app.disclosure import SENSITIVE
@@ -78,27 +78,60 @@ def missing(rule: Rule, person: Person, day: date) -> tuple[Missing, ...]:
     return tuple(missing_of([rule], person, day))
 
 
+def closed_since(rule: Rule, person: Person, day: date, *, is_emergency: bool) -> datetime | None:
+    """Since when a rule opens less than it did, or holds its handoff back, because a consent was withdrawn; None: it does
+    not, or what is missing was never given."""
+    given = person.get("consents", ())
+    moments = {each[name] for each in given for name in ("recorded_at", "withdrawn_at") if name in each}
+    open_before, open_then = _open_at("", rule, person, day, is_emergency), frozenset[str]()
+    since = None
+    for moment in sorted(moments):
+        open_now = _open_at(moment, rule, person, day, is_emergency)
+        if since is not None and open_now >= open_then:
+            since = None
+        if since is None and open_now < open_before:
+            since, open_then = moment, open_before
+        open_before = open_now
+    return None if since is None else datetime.fromisoformat(since)
+
+
+def _open_at(moment: str, rule: Rule, person: Person, day: date, is_emergency: bool) -> frozenset[str]:
+    """What a rule opened with the consents that stood at a moment (ISO 8601, UTC), and whether its handoff could go."""
+    stood = [
+        {name: value for name, value in each.items() if name != "withdrawn_at"}
+        for each in person.get("consents", ())
+        if each.get("recorded_at", "") <= moment and not each.get("withdrawn_at", "~") <= moment
+    ]
+    as_then = {**person, "consents": stood}
+    goes = () if holding_back(rule, as_then, day, is_emergency=is_emergency) else ("goes",)
+    return frozenset((*opened_groups(rule, as_then, day, is_emergency=is_emergency), *goes))
+
+
 def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:
     """Of several rules, once each."""
     asked = dict.fromkeys(
-        (purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES
+        [(purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES]
     )
-    return list(dict.fromkeys(each for purpose, of in asked for each in lacking(purpose, of, person, day)))
+    return list(dict.fromkeys([each for purpose, of in asked for each in lacking(purpose, of, person, day)]))
 
 
-def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> Iterator[Missing]:
+def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> list[Missing]:
     """Of one purpose, of those who are asked."""
-    given = {(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose}
+    given = [(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose]
     guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
+    found = []
     for name, who in _asked(purpose, of, person):
         by_guardian = _is_younger(who, guarded_until, day)
-        forms = (True,) if by_guardian else (False,) if name.startswith("obligors/") else (False, True)
-        if not any((name, form) in given for form in forms):
-            yield Missing(purpose, name, by_guardian)
+        is_given = (name, by_guardian) in given
+        if not is_given and not by_guardian and not name.startswith("obligors/"):
+            is_given = (name, True) in given
+        if not is_given:
+            found.append(Missing(purpose, name, by_guardian))
+    return found
 
 
-def in_force(person: Person) -> Iterator[Mapping[str, Any]]:
-    return (each for each in person.get("consents", ()) if "withdrawn_at" not in each)
+def in_force(person: Person) -> list[Mapping[str, Any]]:
+    return [each for each in person.get("consents", ()) if "withdrawn_at" not in each]
 
 
 def verifies(rule: Rule) -> bool:
@@ -123,21 +156,26 @@ def opened_groups(rule: Rule, person: Person, day: date, *, is_emergency: bool =
     asked = [each for each in PURPOSES if each in rule.consent]
     if not asked or is_emergency:
         return rule.discloses
+    known: dict[Consent, bool] = {}
 
     def is_given(purpose: Consent) -> bool:
-        return not any(lacking(purpose, rule.consent_of, person, day))
+        if purpose not in known:
+            known[purpose] = not lacking(purpose, rule.consent_of, person, day)
+        return known[purpose]
 
     if Consent.SHARING in asked and not is_given(Consent.SHARING):
         return ()
 
     def is_open(group: str) -> bool:
-        by = _OPENED_BY.get(group, ())
+        by = _OPENED_BY.get(group)
+        if by is None:
+            return True
         named = [purpose for purpose in by if purpose in asked]
         # Who agreed to something narrower has agreed to as much; who agreed to sensitive data has to no verification.
         enough = by if Consent.SENSITIVE in named else named
-        return not named or any(is_given(purpose) for purpose in enough)
+        return not named or any(map(is_given, enough))
 
-    return tuple(group for group in rule.discloses if is_open(group))
+    return tuple([group for group in rule.discloses if is_open(group)])
 
 
 def shown_by(rule: Rule, person: Person) -> Person:

@@ -11,6 +11,7 @@ from app.problems import Problem
 from app.tables import metadata
 
 RECEIPT_NUMBER = "uq_help_request_receipt_number"
+TRACKING_HASH = "uq_help_request_tracking_hash"  # follows from the number: a database names either
 IDEMPOTENCY_KEY = "pk_idempotency"
 SUBSCRIPTION_NAME = "uq_subscription_name"
 KEY_NAME = "uq_api_key_name"
@@ -24,6 +25,7 @@ PROBLEMS = {
     "pk_callback": "idempotency_conflict",
     "uq_handoff_request_id_need_agency_code": "move_not_allowed",
     RECEIPT_NUMBER: "unavailable",
+    TRACKING_HASH: "unavailable",
 }
 _SQLITE_UNIQUE = re.compile(r"UNIQUE constraint failed: ([\w., ]+)")
 _SQLITE_CHECK = re.compile(r"CHECK constraint failed: (\w+)")
@@ -38,7 +40,8 @@ def problem_of(error: Exception) -> Problem | None:
 def constraint_of(error: IntegrityError) -> str | None:
     """The name of the constraint that was broken. SQLite names none for foreign keys, and for unique ones only the
     columns, which our tables know the name of."""
-    told = getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
+    by_driver = error.orig.__cause__ or error.orig if error.orig else None
+    told = getattr(by_driver, "constraint_name", None)
     if isinstance(told, str):
         return told
     if match := _SQLITE_CHECK.search(str(error.orig)):

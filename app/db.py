@@ -22,7 +22,7 @@ from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
 WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
-_BUSY_SECONDS = 15
+BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
 _TRACE_MILLISECONDS = 200
 _SQLITE_PRAGMAS = (
@@ -30,7 +30,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",  # a key that was destroyed is not left in a free part of the file
-    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
+    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
 )
 
 
@@ -127,7 +127,7 @@ class Database:
             try:
                 await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
-                await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+                await driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 
     async def is_reachable(self) -> bool:
         try:
@@ -212,6 +212,14 @@ def prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("writing")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def sqlite_writer(path: str) -> sqlite3.Connection:
+    """A connection of the driver's own with the same properties, for whichever thread has its turn; it waits for no lock."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in (*_SQLITE_PRAGMAS, "PRAGMA busy_timeout=0"):
+        connection.execute(pragma)
+    return connection
 
 
 # A standby that lags may not even know the database yet.

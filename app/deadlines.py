@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -108,6 +109,7 @@ class Pace:
     suspensions: Mapping[str, int] = field(default_factory=lambda: {"applicant": 30, "verification": 20, "court": 125})
 
 
+@lru_cache(256)  # a request asks many times which day it came on
 def china_day(at: datetime) -> date:
     return at.astimezone(CHINA).date()
 

@@ -26,6 +26,8 @@ TOLD = (
     *("handoff.dispatched", "handoff.ruled", "handoff.reopened", "handoff.resumed"),
     *("emergency.told", "consent.told"),
 )
+# Messages that were taken back before they arrived; where nothing had been sent at all, nobody was shown anything.
+SUPERSEDED_EVENT = "delivery.superseded"
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 _LISTED = (
     *("at", "agency", "office_zh", "office_en", "shown", "purpose", "purpose_zh", "purpose_en", "legal_basis"),
@@ -41,7 +43,8 @@ async def of_request(office: Office, key: Key, request_id: UUID, most: int) -> d
         row = (await connection.execute(select(*_NO_PERSON).where(help_request.c.id == request_id))).mappings().first()
         if row is None or not rights.reaches(key, row):
             raise Problem("not_found")
-        told = select(event).where(event.c.request_id == request_id, event.c.kind.in_(TOLD)).order_by(event.c.sequence)
+        told = select(event).where(event.c.request_id == request_id, event.c.kind.in_((*TOLD, SUPERSEDED_EVENT)))
+        told = told.order_by(event.c.sequence)
         events = (await connection.execute(told)).mappings().all()
         count, newest = await _newest(connection, request_id, events, snapshot, most)
     return {"request_id": request_id, "count": count, "items": newest}
@@ -61,10 +64,21 @@ async def _newest(
     of_request = reading.c.request_id == request_id
     looked_at = select(reading).where(of_request).order_by(reading.c.id.desc()).limit(most)
     rows = (await connection.execute(looked_at)).mappings().all()
-    told = [each for each in events if each["kind"] in TOLD and each["data"].get("groups")]
+    told = _that_went(events)
     count = len(told) + (len(rows) if len(rows) < most else await _count(connection, request_id))
     both = [*(_of_event(each, snapshot) for each in told), *(_of_reading(each, snapshot) for each in rows)]
     return count, sorted(both, key=lambda each: each["at"], reverse=True)[:most]
+
+
+def _that_went(events: Iterable[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
+    """The events of messages that showed something; events in their order."""
+    told: list[Mapping[Any, Any]] = []
+    for each in events:
+        if each["kind"] in TOLD and each["data"].get("groups"):
+            told.append(each)
+        elif each["kind"] == SUPERSEDED_EVENT and each["data"]["nothing_sent"]:
+            told = [one for one in told if one["handoff_id"] != each["handoff_id"]]
+    return told
 
 
 async def _count(connection: AsyncConnection, request_id: UUID) -> int:

@@ -29,6 +29,7 @@ from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus
 from app.logs import describe
+from app.marks import marks_of
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.receipts import spoken
@@ -89,6 +90,7 @@ async def _register(
         channel=asked.channel,
         division_code=seen.place,
         person=seen.person,
+        marks=marks_of(seen.person["applicant"], office.vault),
         decision=decision,
         taken=taken,
         emergency=seen.kind.value,

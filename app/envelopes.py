@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
 from app.problems import Problem, Text
+from app.wire import from_json
 
 MEDIA_TYPE = "application/jose"
 _ALGORITHMS = ("ECDH-ES", "A256GCM")
@@ -66,7 +67,9 @@ def _header(sealed: bytes) -> dict[str, Any]:
     if len(others) != 4 or len(first) > _MOST_OF_HEADER:
         raise Problem("sealed_body_refused")
     try:
-        header = json.loads(urlsafe_b64decode(first + b"=" * (-len(first) % 4)), object_pairs_hook=_each_once)
+        told = urlsafe_b64decode(first + b"=" * (-len(first) % 4))
+        json.loads(told, object_pairs_hook=_each_once)
+        header = from_json(told)  # what is no text, or too large a number, is none to it
     except (ValueError, RecursionError):
         raise Problem("sealed_body_refused") from None
     if not isinstance(header, dict):
@@ -80,10 +83,9 @@ def _header(sealed: bytes) -> dict[str, Any]:
     return header
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a name stands twice")
-    return dict(pairs)
 
 
 def _content(sealed: bytes, key: ECKey) -> bytes:

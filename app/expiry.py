@@ -210,9 +210,10 @@ def _not_held(column: ColumnElement[Any]) -> Callable[[datetime], ColumnElement[
     return lambda at: column.not_in(select(handoff.c.id).where(handoff.c.request_id.in_(holds.held(at))))
 
 
-def _delivered(at: datetime) -> ColumnElement[bool]:
+def _done_with(at: datetime) -> ColumnElement[bool]:
     of_nobody_held = or_(delivery.c.request_id.is_(None), delivery.c.request_id.not_in(holds.held(at)))
-    return and_(delivery.c.status == "delivered", delivery.c.sealed != forgetting.EMPTY, of_nobody_held)
+    is_done = delivery.c.status.in_(("delivered", "superseded"))
+    return and_(is_done, delivery.c.sealed != forgetting.EMPTY, of_nobody_held)
 
 
 def _answered(at: datetime) -> ColumnElement[bool]:
@@ -223,8 +224,8 @@ def _answered(at: datetime) -> ColumnElement[bool]:
 
 
 AGED: Mapping[str, Aged] = {
-    # What was never delivered keeps its bytes until its request is erased: it can still be sent again.
-    "delivery_body": Aged(delivery, _delivered, empties=True),
+    # What was given up keeps its bytes until its request is erased: it can still be sent again.
+    "delivery_body": Aged(delivery, _done_with, empties=True),
     "attempt_answer": Aged(delivery_attempt, _answered, empties=True),
     "callback_refused": Aged(callback_refused, _not_held(callback_refused.c.handoff_id)),
     "reserved_number": Aged(reserved_number, lambda _: true()),

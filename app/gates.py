@@ -57,6 +57,15 @@ def missing_purposes(case: Case, handoff: Handoff, snapshot: Snapshot, at: datet
     return list(dict.fromkeys(each.purpose.value for each in lacking))
 
 
+def withdrawn_at(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> datetime | None:
+    """Since when a handoff's agency is shown less, or may not handle it, because a consent was withdrawn; None: that is
+    not so, or consent was given again."""
+    rule = rule_of(handoff, snapshot)
+    if set(consents.PURPOSES).isdisjoint(rule.consent):
+        return None
+    return consents.closed_since(rule, case.person, local_day(at), is_emergency=case.is_emergency)
+
+
 def missing(case: Case, snapshot: Snapshot, at: datetime) -> list[Missing]:
     """Every consent that an open handoff's rule asks for and that is not recorded, once each."""
     rules = (rule_of(each, snapshot) for each in case.handoffs if each.is_open)

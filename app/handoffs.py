@@ -28,7 +28,7 @@ from app.routing.decide import Assignment, RoutingDecision
 from app.routing.directory import Agency
 from app.routing.rules import Role, local_day
 from app.tables import emergency_watch
-from app.timeline import DUES, Case, Handoff
+from app.timeline import DUES, WAITS_FOR_CONSENT, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
@@ -279,8 +279,8 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
         ],
         "discloses": list(opened),
         "withheld": [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened],
-        "person": shown.person_shown(case, handoff, desk.snapshot, desk.at),
-        **(shown.situation_shown(case, handoff, desk.snapshot, desk.at) if case.is_emergency else {}),
+        "person": shown.person_shown(case, handoff, desk.snapshot, opened),
+        **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
     }
 
 
@@ -361,6 +361,17 @@ def cancel(
     case.advance(handoff, act, desk.at, desk.actor, data={"reason": reason, **(data or {})}, note=note)
     if has_it:
         tell(case, handoff, "handoff.cancelled", desk, reason=reason)
+
+
+def hold(case: Case, handoff: Handoff, reason: str, desk: Desk) -> None:
+    """Take a handoff back from its agency until a consent is there again; it has no clock until then."""
+    lacking = gates.holding_back(case, handoff, desk.snapshot, desk.at)
+    missing = [f"{each.purpose}:{each.person}" for each in lacking]
+    data = {"agency": handoff.agency_code, "reason": reason, "missing": missing}
+    clocks.clear(handoff)
+    case.advance(handoff, Act.HELD, desk.at, desk.actor, data=data)
+    handoff.reason = WAITS_FOR_CONSENT
+    tell(case, handoff, "handoff.cancelled", desk, reason=reason)
 
 
 def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:

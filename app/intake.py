@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from app import checks, gates, metrics, presenting, reserved_numbers, rights
 from app.attachments import Giver
 from app.consents import text_in_force
-from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, constraint_of
+from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, TRACKING_HASH, constraint_of
 from app.delivery.notices import finish
 from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
 from app.hashchain import GENESIS
@@ -67,7 +67,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
 
     async def register() -> tuple[bytes, Unit]:
         taken = await numbered(office, key, asked, desk, odd)
-        return _register(office, key, asked, repeat, desk, person, again, taken)
+        return _register(office, key, asked, repeat, desk, person, marks, again, taken)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -90,7 +90,7 @@ async def stored(
             broken = constraint_of(error)
             if repeat and broken == IDEMPOTENCY_KEY and (first := await _first_receipt(office, repeat)):
                 return first
-            if broken != RECEIPT_NUMBER:
+            if broken not in (RECEIPT_NUMBER, TRACKING_HASH):
                 raise
         else:
             metrics.REQUESTS_TAKEN_IN.labels(channel.value).inc()
@@ -139,6 +139,7 @@ def opened(
     channel: Channel,
     division_code: str,
     person: dict[str, Any],
+    marks: Mapping[str, bytes | None],
     decision: RoutingDecision,
     taken: Taken,
     emergency: str | None = None,
@@ -164,7 +165,7 @@ def opened(
         "sealed": box.seal(person),
         "data_key": data_key,
         "erased_at": None,
-        **marks_of(person["applicant"], office.vault),
+        **marks,
         "emergency": emergency,
         "debts": 0,
         "unanchored": False,
@@ -184,6 +185,7 @@ def _register(
     repeat: Repeat | None,
     desk: Desk,
     person: dict[str, Any],
+    marks: Mapping[str, bytes | None],
     again: list[OpenRequest],
     taken: Taken,
 ) -> tuple[bytes, Unit]:
@@ -198,6 +200,7 @@ def _register(
         channel=asked.channel,
         division_code=asked.division_code,
         person=person,
+        marks=marks,
         decision=decision,
         taken=taken,
     )

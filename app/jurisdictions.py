@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, union_all
 
-from app.columns import digits_of
+from app.columns import before_slash, digits_of
 from app.tables import agency, api_key, delivery, help_request
 
 Conditions = tuple[ColumnElement[bool], ...]
@@ -50,18 +50,14 @@ def principals_within(place: str | None) -> Conditions:
 
 
 def actors_within(place: str | None, actor: Any) -> Conditions:
-    """Whoever did something, as events and alarms name them: an agency, its officer by a guest link, a key, a person."""
+    """Whoever did something, as events and alarms name them: an agency, its officer by a guest link, a key, a person.
+
+    Those of a place are found once, however many rows name them.
+    """
     if place is None:
         return ()
-    without_dashes = func.replace(actor, "-", "")
     digits = digits_of(api_key.c.id)
-    principal = exists().where(
-        or_(without_dashes == literal("key:") + digits, without_dashes == literal("staff:") + digits),
-        *principals_within(place),
-    )
-    by_agency = literal("agency:") + agency.c.code
-    its_agency = exists().where(
-        or_(actor == by_agency, func.substr(actor, 1, func.length(by_agency) + 1) == by_agency + "/"),
-        *within(place, agency.c.division_code),
-    )
-    return (or_(principal, its_agency),)
+    of_place = principals_within(place)
+    principals = union_all(*(select(literal(kind) + digits).where(*of_place) for kind in ("key:", "staff:")))
+    agencies = select(literal("agency:") + agency.c.code).where(*within(place, agency.c.division_code))
+    return (or_(func.replace(actor, "-", "").in_(principals), before_slash(actor).in_(agencies)),)

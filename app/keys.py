@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database, is_unavailable
 from app.identifiers import new_id, now
 from app.logs import describe
+from app.names import folded
 from app.problems import FieldError, Text
 from app.refusals import RefusedError
 from app.roles import KEPT_APART, SCOPES
@@ -168,14 +169,15 @@ async def _apart_faults(connection: AsyncConnection, role: KeyRole, row: Mapping
 
 
 async def holds_another(connection: AsyncConnection, owner: str, role: KeyRole, but: UUID | None = None) -> bool:
-    """Of the three, by a key or an account in force; `but` this one."""
+    """Of the three, by a key or an account in force, however the name was written; `but` this one."""
     in_force = api_key.c.revoked_at.is_(None) & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now())
     is_disabled = exists().where(staff_account.c.id == api_key.c.id, staff_account.c.disabled_at.is_not(None))
     others = api_key.c.role.in_(KEPT_APART - {role})
-    of_owner = select(api_key.c.id).where(api_key.c.owner == owner, others, in_force, ~is_disabled)
+    held = select(api_key.c.owner).where(api_key.c.owner.is_not(None), others, in_force, ~is_disabled)
     if but is not None:
-        of_owner = of_owner.where(api_key.c.id != but)
-    return (await connection.execute(of_owner.limit(1))).first() is not None
+        held = held.where(api_key.c.id != but)
+    # They are few; and a name folded where it is kept would say what was written no more.
+    return folded(owner) in {folded(each) for each in (await connection.execute(held)).scalars()}
 
 
 def _network(written: str) -> str:

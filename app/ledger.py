@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -76,12 +76,19 @@ class Ledger:
     """Its own few writer tasks; `write()` from any task of the same loop."""
 
     def __init__(
-        self, database: Database, *, group: int = 64, observe_group: Callable[[int], None] | None = None
+        self,
+        database: Database,
+        *,
+        group: int = 64,
+        observe_group: Callable[[int], None] | None = None,
+        gather: Callable[[Sized], Awaitable[None]] | None = None,
     ) -> None:
+        """`gather` returns when what waits is worth a transaction."""
         self._database = database
         self._bulk = bulk_for(database)
         self._group = group
         self._observe = observe_group or (lambda size: None)
+        self._gather = gather
         self._waiting: _Line = deque()
         self._urgent: _Line = deque()
         self._arrived = asyncio.Event()
@@ -92,7 +99,7 @@ class Ledger:
 
     def start(self) -> None:
         writers = 1 if self._database.is_sqlite else 2
-        ordinary = (self._run(self._waiting, self._arrived) for _ in range(writers))
+        ordinary = (self._run(self._waiting, self._arrived, self._gather) for _ in range(writers))
         self._writers = [asyncio.create_task(each, name=f"ledger-{n}") for n, each in enumerate(ordinary)]
         # A writer of its own waits for no group: it is next at the database.
         self._urgent_writer = asyncio.create_task(self._run(self._urgent, self._urgent_arrived), name="ledger-urgent")
@@ -118,13 +125,17 @@ class Ledger:
         (self._urgent_arrived if urgent else self._arrived).set()
         await written
 
-    async def _run(self, waiting: _Line, arrived: asyncio.Event) -> None:
+    async def _run(
+        self, waiting: _Line, arrived: asyncio.Event, gather: Callable[[Sized], Awaitable[None]] | None = None
+    ) -> None:
         while True:
             while not waiting:
                 if self._stopping:
                     return
                 arrived.clear()
                 await arrived.wait()
+            if gather:
+                await gather(waiting)
             group = self._take(waiting)
             if group:
                 await self._commit(group)

@@ -8,8 +8,8 @@ when the person says that it is not solved (重办).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class HandoffStatus(StrEnum):
@@ -49,6 +49,7 @@ class Act(StrEnum):
     REASSIGNED = "reassigned"  # to another agency, by the coordinator
     RULED = "ruled"  # to this agency, by the coordinator
     REOPENED = "reopened"  # given out again, by the coordinator, since the person says that it is not solved
+    HELD = "held"  # taken back until a consent that was withdrawn is given again
 
 
 class DisputeState(StrEnum):
@@ -80,6 +81,7 @@ class Clock(StrEnum):
 
 
 H = HandoffStatus
+_HELD = {Act.HELD: H.WAITING}
 _BY_COORDINATOR = {
     Act.DISPATCHED: H.DISPATCHED,  # it takes another agency's part over
     Act.CANCELLED: H.CANCELLED,
@@ -93,8 +95,9 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
         Act.ACCEPTED: H.IN_PROGRESS,
         Act.RETURNED: H.RETURNED,
         **_BY_COORDINATOR,
+        **_HELD,
     },
-    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
+    H.RECEIVED: {Act.ACCEPTED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR, **_HELD},
     H.IN_PROGRESS: {
         Act.INFORMATION_REQUESTED: H.SUSPENDED,
         Act.SUSPENDED: H.SUSPENDED,
@@ -102,8 +105,9 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
         Act.RETURNED: H.RETURNED,
         Act.COMPLETED: H.COMPLETED,
         **_BY_COORDINATOR,
+        **_HELD,
     },
-    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR},
+    H.SUSPENDED: {Act.RESUMED: H.IN_PROGRESS, Act.RETURNED: H.RETURNED, **_BY_COORDINATOR, **_HELD},
     H.COMPLETED: {Act.REOPENED: H.DISPATCHED},
     # A ruling, or a reassignment back, gives the same handoff out again: an agency has one for each need.
     H.RETURNED: {
@@ -114,7 +118,7 @@ MOVES: dict[HandoffStatus, dict[Act, HandoffStatus]] = {
     },
     H.CANCELLED: {Act.DISPATCHED: H.DISPATCHED, Act.RULED: H.DISPATCHED, Act.REOPENED: H.DISPATCHED},
 }
-AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR, Act.REOPENED}
+AGENCY_ACTS = frozenset(Act) - {*_BY_COORDINATOR, *_HELD, Act.REOPENED}
 ENDED = frozenset({H.COMPLETED, H.RETURNED, H.CANCELLED})
 SIGNED_FOR = frozenset({H.RECEIVED, H.IN_PROGRESS, H.SUSPENDED, H.COMPLETED})
 
@@ -129,8 +133,7 @@ def allowed(status: HandoffStatus) -> list[str]:
     return [f"handoff.{act}" for act in MOVES[status] if act in AGENCY_ACTS]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a request's status depends on, of one handoff."""
 
     status: HandoffStatus

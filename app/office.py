@@ -61,19 +61,25 @@ class Office:
         Raises WrongSettingError; opens no connection yet.
         """
         secret = settings.secret_bytes() if secret is None else secret
-        database = Database(settings)
+        database, way = Database(settings), RightOfWay()
         return cls(
             settings,
             secret,
             database,
-            Ledger(database, group=settings.ledger_group, observe_group=metrics.LEDGER_GROUP.observe),
+            Ledger(
+                database,
+                group=settings.ledger_group,
+                observe_group=metrics.LEDGER_GROUP.observe,
+                gather=way.gathered,
+            ),
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
-            SamePerson(database),
+            SamePerson(database, way.gathered),
             Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
             Rates.of(settings, secret, database),
             Moves(database),
             files=store_of(settings),
+            way=way,
             provider=Provider(settings) if settings.oidc_issuer else None,
         )
 

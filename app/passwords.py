@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from app.guessing import holds_name, is_easy
 from app.problems import Text, unavailable
 
 LEAST = 12
@@ -19,6 +20,13 @@ _DIFFERENT = 5
 _AT_ONCE = 2
 _MOST_WAITING = 40
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_EASY = Text(
+    "新密码太常见或太有规律,容易被猜到:请不要用常见密码、连续或重复的字符、日期、键盘顺序、地名或本系统的名称;"
+    "几个互不相干的词连起来就很好。",
+    "The new password is too common or too regular, and soon guessed: no common password, no sequences or repetitions, no "
+    "date, no row of the keyboard, no name of a place or of this service; several words that have nothing to do with each "
+    "other do well.",
+)
 _HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 # Of a password that nobody knows: comparing with it takes as long as comparing with somebody's.
 _NOBODYS = _HASHER.hash(secrets.token_urlsafe(32))
@@ -66,18 +74,19 @@ def made() -> str:
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(4))
 
 
-def fault_of(password: str, login_name: str) -> Text | None:
-    """Why it may not be chosen; None: it may. Length counts for more than kinds of characters (NIST SP 800-63B)."""
+def fault_of(password: str, login_name: str, *names: str) -> Text | None:
+    """Why it may not be chosen; None: it may. Length counts for more than kinds of characters (NIST SP 800-63B). `names`:
+    what else would be tried first, such as the county's."""
     if not LEAST <= len(password) <= MOST:
         return Text(f"新密码应为 {LEAST} 到 {MOST} 个字符。", f"A new password has {LEAST} to {MOST} characters.")
-    if login_name.lower() in password.lower():
+    if holds_name(password, login_name):
         return Text("新密码不能包含登录名。", "A new password does not contain the login name.")
     if len(set(password)) < _DIFFERENT:
         return Text(
             f"新密码至少要有 {_DIFFERENT} 个不同的字符。",
             f"A new password has at least {_DIFFERENT} different characters.",
         )
-    return None
+    return _EASY if is_easy(password, login_name, *names) else None
 
 
 def _matches(kept: str | None, password: str) -> bool:

@@ -208,6 +208,10 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "request.supplemented": ("补充材料已收到", "What you added was received"),
     "consent.given": ("授权或同意已记录", "A consent was recorded"),
     "consent.withdrawn": ("授权或同意已撤回", "A consent was withdrawn"),
+    "handoff.held": (
+        "授权已撤回,停止核对,等待重新授权",
+        "A consent was withdrawn: it was taken back, and waits for the consent to be given again",
+    ),
     "handoff.waits_for_consent": ("等待授权,收齐后转办", "Waits for consent, and is handed off when all is there"),
     "attachment.added": ("附件已收到", "A paper that you sent was received"),
     "receipt.printed": ("受理回执已再次打印", "Your receipt was printed again"),

@@ -2,54 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Text(NamedTuple):
-    """One sentence for a person, in both languages."""
-
-    zh: str
-    en: str
-
-    def pick(self, language: str) -> str:
-        return self.en if language == "en" else self.zh
-
-
-class Kind(NamedTuple):
-    status: int
-    title: Text
-    advice: Text
-
+from app.problem_kinds_http import HTTP_KINDS, Kind, Text
 
 KINDS: dict[str, Kind] = {
-    "malformed_http": Kind(
-        400,
-        Text("不是有效的 HTTP 请求", "This is not a valid HTTP request"),
-        Text("请检查请求行、请求头和分块编码。", "Check the request line, the headers and the chunks."),
-    ),
-    "head_too_large": Kind(
-        431,
-        Text("请求地址或请求头过长", "The address or the headers are too long"),
-        Text(
-            "地址不得超过 8 KiB,请求头不得超过 32 KiB、100 项。",
-            "An address may have 8 KiB, the headers 32 KiB in 100 lines.",
-        ),
-    ),
-    "too_complex": Kind(
-        400,
-        Text("JSON 嵌套过深或项目过多", "The JSON is nested too deeply or holds too many values"),
-        Text("嵌套不得超过 32 层,值不得超过 20,000 个。", "Nest at most 32 levels, and give at most 20,000 values."),
-    ),
-    "malformed_json": Kind(
-        400,
-        Text("正文不是有效的 JSON", "The body is not valid JSON"),
-        Text("请发送 UTF-8 编码的 JSON 对象。", "Send one JSON object in UTF-8."),
-    ),
-    "malformed_header": Kind(
-        400,
-        Text("请求头格式不对", "A header is malformed"),
-        Text("请按说明改正所指的请求头。", "Correct the header that the detail names."),
-    ),
+    **HTTP_KINDS,
     "purpose_needed": Kind(
         400,
         Text("请说明查阅目的", "Say what you look at this person's data for"),
@@ -254,6 +210,14 @@ KINDS: dict[str, Kind] = {
         409,
         Text("此事项的个人信息已经删除", "The personal data of this request was erased already"),
         Text("没有可暂缓删除的内容。", "There is nothing left to hold."),
+    ),
+    "delivery_superseded": Kind(
+        409,
+        Text(
+            "此报文所示信息多于现在可以公开的,已作废",
+            "This message shows more than may be shown now, since a consent was withdrawn",
+        ),
+        Text("请单位用 GET /v1/handoffs/{id} 查看。", "The agency can look at the handoff: GET /v1/handoffs/{id}."),
     ),
     "body_erased": Kind(
         409,

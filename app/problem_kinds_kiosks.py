@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.problem_kinds import Kind, Text
+from app.problem_kinds_http import Kind, Text
 
 KIOSK_KINDS: dict[str, Kind] = {
     "pairing_refused": Kind(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import disclosures, feedback, looking, presenting, rights, same_person, shown
+from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -20,46 +21,52 @@ from app.identifiers import now
 from app.jurisdictions import deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
 from app.last_events import last_event
-from app.lifecycle import HandoffStatus
+from app.lifecycle import HandoffStatus, RequestStatus
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
 from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import Box
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, allowed_now, from_row, stored_case
 
+log = structlog.get_logger()
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")
 HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for name in _OF_REQUEST)).join_from(
     handoff, help_request, handoff.c.request_id == help_request.c.id
 )
 _OF_SITUATION = ("situation", "place", "people", "position")
 _SHOWN_TO_THE_PERSON = 20
+_NOT_WITH_IT = (HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
 _MOST_STEPPED = 64
+_ENDED = (RequestStatus.CLOSED, RequestStatus.WITHDRAWN)
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
 
 async def requests(
     office: Office, key: Key, page: PageAsked, status: str | None, emergency: bool | None
 ) -> dict[str, Any]:
-    query = select(*_NO_PERSON)
+    wanted = [] if status is None else [help_request.c.status == status]
     if emergency is not None:
-        query = query.where(help_request.c.emergency.is_not(None) if emergency else help_request.c.emergency.is_(None))
-    if key.division_code is None or key.role is KeyRole.INTAKE or status is not None or emergency is not None:
+        wanted.append(help_request.c.emergency.is_not(None) if emergency else help_request.c.emergency.is_(None))
+    query = select(*_NO_PERSON).where(*wanted)
+    # What is open, disputed or an emergency is few everywhere, and has its own index; what has ended is not.
+    is_few = emergency is True or status not in (None, *_ENDED)
+    if key.division_code is None or key.role is KeyRole.INTAKE or is_few:
         query = query.where(*rights.reached(key))
     else:
-        query = query.where(help_request.c.id.in_(await _newest_ids(office, key, page)))
-    if status is not None:
-        query = query.where(help_request.c.status == status)
+        query = query.where(help_request.c.id.in_(await _newest_ids(office, key, page, wanted)))
     rows, next_cursor = await page_of(office.database, query, help_request.c.id, page)
     return {"items": [presenting.request_summary(row) for row in rows], "next_cursor": next_cursor}
 
 
-async def _newest_ids(office: Office, key: Key, page: PageAsked) -> Select[Any]:
-    """Enough for a page. A small jurisdiction is stepped through division by division, so that it costs the same however
+async def _newest_ids(
+    office: Office, key: Key, page: PageAsked, wanted: Sequence[ColumnElement[bool]] = ()
+) -> Select[Any]:
+    """Enough for a page of those that are wanted. A small jurisdiction is stepped through division by division, so that it costs the same however
     much the others have; a large one is a large part of all that there is."""
     divisions = (await office.registry.current()).divisions
     codes = [code for code in divisions if lies_in(code, key.division_code)]
@@ -71,7 +78,7 @@ async def _newest_ids(office: Office, key: Key, page: PageAsked) -> Select[Any]:
             each_one.append((help_request.c.registered_by == key.holder,))
     after = page.after_id()
     before = () if after is None else (help_request.c.id < after,)
-    newest = select(help_request.c.id).order_by(help_request.c.id.desc()).limit(page.limit + 1)
+    newest = select(help_request.c.id).where(*wanted).order_by(help_request.c.id.desc()).limit(page.limit + 1)
     return union_all(*(select(newest.where(*of, *before).subquery().c.id) for of in each_one)).subquery().select()
 
 
@@ -195,8 +202,7 @@ async def one_handoff(
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    ended = (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
-    handles = own and found.status not in ended and case.request["erased_at"] is None
+    handles = own and found.status not in _NOT_WITH_IT and case.request["erased_at"] is None
     groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
     if not handles:
         seen["person"] = None
@@ -207,7 +213,9 @@ async def one_handoff(
     if groups:
         await looking.record(office, key, case, way, groups, purpose, found)
     stands = presenting.standing(found, case.request, snapshot, desk.at)
-    return {**seen, **stands, "same_person": again, "allowed": allowed_now(found), "etag": version}
+    since = gates.withdrawn_at(case, found, snapshot, desk.at)
+    more = {"consent_withdrawn_at": since, "allowed": allowed_now(found), "etag": version}
+    return {**seen, **stands, "same_person": again, **more}
 
 
 async def callbacks(office: Office, key: Key, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -260,8 +268,13 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
         attempts = (await connection.execute(tries)).mappings().all()
         with_answers = rights.sees_people(key)
         of = row["request_id"]
-        case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
-        box = case.box if case is not None else await service_box(connection)
+        case: Case | None = None
+        box: Box = SHUT_BOX
+        try:
+            case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
+            box = case.box if case is not None else await service_box(connection)
+        except CANT_BE_OPENED:  # why it could not be delivered is told all the same
+            log.error("request_unreadable", request_id=str(of))
     if case is not None and case.request["erased_at"] is None:
         await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
     return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}

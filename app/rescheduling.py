@@ -142,7 +142,7 @@ class Rescheduler:
         async with self._database.writing() as connection:
             units = []
             for case in (await load_all(connection, requests)).values():
-                running = [each for each in case.handoffs if each.is_open and each.dispatched_at]
+                running = [each for each in case.handoffs if each.is_open and each.status is not HandoffStatus.WAITING]
                 moved = [each for each in running if reschedule(case, each, desk)]
                 if moved:
                     units.append(finish(case, snapshot))

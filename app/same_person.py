@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,8 +56,10 @@ def marks_in(row: Mapping[Any, Any]) -> Marks:
 class SamePerson:
     """Look-ups of a process. On PostgreSQL those that are asked for while one is under way share the next."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, gather: Callable[[Sized], Awaitable[None]] | None = None) -> None:
+        """`gather` returns when those who wait are worth a query."""
         self._database = database
+        self._gather = gather
         self._waiting: list[tuple[Marks, asyncio.Future[set[UUID]]]] = []
         self._runner: asyncio.Task[None] | None = None
 
@@ -67,8 +69,12 @@ class SamePerson:
         if not marks:
             return []
         try:
+            found = self._glance(marks) if self._database.is_sqlite else None
+            if found == set():
+                return []
             async with asyncio.timeout(_LONGEST_SECONDS):
-                found = self._glance(marks) if self._database.is_sqlite else await self._find(marks)
+                if found is None:
+                    found = await self._find(marks)
                 if not found:
                     return []
                 async with self._database.reading() as connection:
@@ -93,6 +99,8 @@ class SamePerson:
 
     async def _run(self) -> None:
         while self._waiting:
+            if self._gather:
+                await self._gather(self._waiting)
             together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
             try:
                 async with self._database.reading() as connection:

@@ -18,6 +18,12 @@ class AttachmentIn(Inbound):
     )
 
 
+class SealedFileIn(AttachmentIn):
+    """What the protected header of a sealed file says of it."""
+
+    name: Line | None = Field(None, description="What the file is called.")
+
+
 # Of the body as it is sent: multipart/form-data, whose parts may come in any order.
 FORM: dict[str, Any] = {
     "type": "object",

@@ -3,17 +3,17 @@
 Envelope encryption. Each request has a data key of its own, and what belongs to no request the service's; a data key
 is kept wrapped by a master key (`master_keys`), which is in no database. To destroy a request's data key is to erase
 what it sealed. The first byte of what is sealed says how: AES-256-GCM (NIST SP 800-38D), or SM4-GCM (RFC 8998,
-GB/T 32907); 12 bytes of nonce and the ciphertext with its tag follow. Rows from before there were keys are plain.
+GB/T 32907); 12 bytes of nonce and the ciphertext with its tag follow.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,12 +21,14 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.config import WrongSettingError
 from app.key_settings import CipherName
 from app.master_keys import MasterKeys
 from app.wire import from_json, to_json
 
 SERVICE = b"service"
-_PLAIN = b"\x00"
+# What was sealed, or its data key, was damaged; or the master key is not known.
+CANT_BE_OPENED = (InvalidTag, WrongSettingError, LookupError, ValueError)
 _NONCE, _TAG, _ID = 12, 16, 4
 _MARK_LENGTH = 16
 
@@ -96,13 +98,11 @@ class Box:
         """Raises InvalidTag for what was changed, or sealed with another key."""
         if not sealed:
             return None
-        if sealed[:1] == _PLAIN:
-            return sealed[1:]
         return self._aead.decrypt(sealed[1 : _NONCE + 1], sealed[_NONCE + 1 :], self._scope)
 
 
-class NoBox(Box):
-    """Of a request without a data key, from before there were keys."""
+class ShutBox(Box):
+    """Of an erased request: nothing comes out, and what is put in is not kept."""
 
     __slots__ = ()
 
@@ -110,22 +110,19 @@ class NoBox(Box):
         pass
 
     def seal_bytes(self, content: bytes) -> bytes:
-        return _PLAIN + content
-
-    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
-        return sealed[1:] if sealed and sealed[:1] == _PLAIN else None
-
-
-class ShutBox(NoBox):
-    """Of an erased request: nothing comes out, and what is put in is not kept."""
-
-    __slots__ = ()
-
-    def seal_bytes(self, content: bytes) -> bytes:
         return b""
 
     def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
         return None
+
+
+class NoBox(ShutBox):
+    """Of a request that was loaded without its data key: nothing comes out, and nothing may be put in."""
+
+    __slots__ = ()
+
+    def seal_bytes(self, content: bytes) -> bytes:
+        raise RuntimeError("loaded without its data key: nothing can be sealed")
 
 
 NO_BOX = NoBox()
@@ -140,7 +137,7 @@ class Vault:
         self._cipher = cipher
         self._service: Box | None = None
         self._mark_key = b""
-        self._marks_in_sm3 = False
+        self._marking: HMAC | None = None  # which every mark is a copy of
 
     def new_box(self, scope: bytes) -> tuple[Box, bytes]:
         """For a new scope: its box, and its data key as it is kept."""
@@ -149,7 +146,7 @@ class Vault:
 
     def box(self, scope: bytes, wrapped: bytes | None) -> Box:
         """Raises WrongSettingError if the master key is missing, InvalidTag if the key is another scope's."""
-        return NO_BOX if wrapped is None else Box(scope, *self._unwrap(scope, wrapped))
+        return SHUT_BOX if wrapped is None else Box(scope, *self._unwrap(scope, wrapped))
 
     def rewrapped(self, scope: bytes, wrapped: bytes) -> bytes | None:
         """The same data key, wrapped by the current master key; None if it is already."""
@@ -163,9 +160,9 @@ class Vault:
     def open(self, wrapped: bytes) -> None:
         """Take the service's own data key; the key of the marks follows from it, and outlives every master key."""
         cipher, key = self._unwrap(SERVICE, wrapped)
-        self._marks_in_sm3 = cipher is CipherName.SM4_GCM
-        algorithm = hashes.SM3() if self._marks_in_sm3 else hashes.SHA256()
+        algorithm = hashes.SM3() if cipher is CipherName.SM4_GCM else hashes.SHA256()
         self._mark_key = HKDF(algorithm, 32, None, b"one-window marks").derive(key)
+        self._marking = HMAC(self._mark_key, algorithm)
         self._service = Box(SERVICE, cipher, key)
 
     @property
@@ -177,13 +174,11 @@ class Vault:
         """A keyed blind index: equal for equal values, and nothing else can be told from it (HMAC-SHA256, or HMAC-SM3 if
         the service's key is one for SM4). To be asked after `open`."""
         content = "\x1f".join((kind, *values)).encode()
-        if not self._mark_key:
+        if self._marking is None:
             raise RuntimeError("the vault has not been opened")
-        if self._marks_in_sm3:
-            keyed = HMAC(self._mark_key, hashes.SM3())
-            keyed.update(content)
-            return keyed.finalize()[:_MARK_LENGTH]
-        return hmac.digest(self._mark_key, content, "sha256")[:_MARK_LENGTH]
+        keyed = self._marking.copy()
+        keyed.update(content)
+        return keyed.finalize()[:_MARK_LENGTH]
 
     def _wrap(self, scope: bytes, cipher: CipherName, key: bytes) -> bytes:
         master_id, master = self.masters.current()
@@ -203,9 +198,11 @@ def vault_of(connection: AsyncConnection) -> Vault:
 
 
 def box_of(connection: AsyncConnection, request: Mapping[Any, Any]) -> Box:
-    """The box of a row of `help_request`."""
+    """The box of a row of `help_request`. Raises LookupError for one without a key that was not erased: somebody took it."""
     if request["erased_at"] is not None:
         return SHUT_BOX
+    if request["data_key"] is None:
+        raise LookupError("a request that was not erased has no data key")
     return vault_of(connection).box(request["id"].bytes, request["data_key"])
 
 

@@ -25,14 +25,14 @@ def groups_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
     return [*opened_to(case, handoff, snapshot, at), *([SITUATION] if case.is_emergency else [])]
 
 
-def person_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
+def person_shown(case: Case, handoff: Handoff, snapshot: Snapshot, opened: Sequence[str]) -> dict[str, Any]:
+    """The person as the groups that are open to the handoff's agency show it."""
     papers = rule_of(handoff, snapshot).materials
-    return disclose(gates.shown(case, handoff, snapshot), handoff.need, opened_to(case, handoff, snapshot, at), papers)
+    return disclose(gates.shown(case, handoff, snapshot), handoff.need, opened, papers)
 
 
-def situation_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
-    acts = handoff.role is not Role.INFORMED
-    seen = situation(case.person, opened_to(case, handoff, snapshot, at), acts=acts)
+def situation_shown(case: Case, handoff: Handoff, opened: Sequence[str]) -> dict[str, Any]:
+    seen = situation(case.person, opened, acts=handoff.role is not Role.INFORMED)
     return {"emergency": case.request["emergency"], **seen}
 
 

@@ -142,10 +142,17 @@ async def end_others(office: Office, session: Session) -> None:
         await record(connection, session.key.id, Kind.SESSIONS_ENDED, now())
 
 
+async def _names_of(office: Office, session: Session) -> list[str]:
+    """Of the places that somebody works for, from their own up to the county."""
+    own = session.key.division_code or ""
+    divisions = (await office.registry.current()).divisions
+    return [each.name for code, each in divisions.items() if own.startswith(code)]
+
+
 async def change_password(office: Office, session: Session, old: str, new: str) -> SignedIn | Text:
     """A new session, every other one ends; or why not. A wrong old one counts as a wrong try."""
     at = now()
-    if fault := passwords.fault_of(new, session.login_name):
+    if fault := passwords.fault_of(new, session.login_name, *await _names_of(office, session)):
         return fault
     async with office.database.writing() as connection:
         row = (await connection.execute(_account().where(staff_account.c.id == session.key.id).with_for_update())).one()

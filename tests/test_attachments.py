@@ -35,7 +35,6 @@ from app.tables import (
     delivery,
     file_to_remove,
     handoff,
-    help_request,
     reading,
     staff_account,
     used_link,
@@ -609,18 +608,6 @@ def test_a_worker_sweeps(database_url: str, run_service: Callable[..., Running],
     change(database_url, file_to_remove.insert().values(file="cd" * 16, due_at=now()))
     run_service(attachments=str(folder), embedded_worker=True)
     until(lambda: not place.exists(), what="the sweep")
-
-
-def test_a_request_from_before_there_were_keys_gets_one_with_its_first_attachment(papers: County) -> None:
-    receipt = papers.ask("education_aid")
-    url = papers.running.url
-    plain = b"\0" + b'{"applicant":{"name":"x"},"needs":[]}'
-    change(url, update(help_request).values(data_key=None, sealed=plain))
-    seen = added(papers, receipt, title=TITLE)
-    assert opened(papers, seen["attachment_id"]).status_code == 200
-    person = papers.window.get(f"/v1/requests/{receipt['request_id']}").json()["person"]
-    assert person["applicant"]["name"] == "x"
-    assert TITLE.encode() not in fetch(url, select(attachment.c.sealed))[0]["sealed"]
 
 
 def test_postgresql_is_told_where_attachments_are_kept(database_url: str, run_service: Callable[..., Running]) -> None:

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from app.consents import ConsentText, holding_back, missing, opened_groups, shown_by, text_in_force, verifies
+from app.consents import (
+    ConsentText,
+    closed_since,
+    holding_back,
+    missing,
+    opened_groups,
+    shown_by,
+    text_in_force,
+    verifies,
+)
+from app.db import Database
+from app.delivery.outbox import enqueue
+from app.identifiers import new_id
 from app.keys import KeyRole
+from app.ledger import write_units
 from app.routing.rules import Consent, ConsentOf, Rule
 from app.seed import routing_tables
 from app.tables import delivery, event, handoff, reading
+from app.timeline import load
 from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import a_consent
-from tests.watching import bodies, change, fetch
+from tests.receivers import Answer, Receiver
+from tests.running import Running
+from tests.watching import bodies, change, fetch, on, until
 from tests.worlds import a_rule
 
 DAY = date(2026, 11, 26)
@@ -202,6 +221,26 @@ def test_the_text_in_force_is_the_last_that_has_begun() -> None:
     assert found is not None
     assert found.version == 2
     assert text_in_force(texts, "sensitive", DAY) is None
+
+
+def test_since_when_less_is_open_is_told_by_the_withdrawals_that_closed_something() -> None:
+    rule = asking(Consent.MEDICAL, Consent.SENSITIVE, discloses=("identity", "income", "health"))
+    first, second, third = (f"2026-11-0{day}T00:00:00.000000Z" for day in (1, 2, 3))
+
+    def since(*consents: dict[str, Any]) -> str | None:
+        person = {"applicant": {}, "consents": [{"person": "applicant", **each} for each in consents]}
+        found = closed_since(rule, person, DAY, is_emergency=False)
+        return found and found.strftime("%d")
+
+    medical, sensitive = {"purpose": "medical_data"}, {"purpose": "sensitive"}
+    assert since() is None, "what was never given was not withdrawn"
+    assert since(medical) is None
+    assert since(medical | {"withdrawn_at": first}) == "01"
+    assert since(medical | {"withdrawn_at": first}, sensitive) is None, "who agreed to more has agreed to as much"
+    assert since(medical | {"withdrawn_at": first}, sensitive | {"withdrawn_at": second}) == "02"
+    again = medical | {"recorded_at": second}
+    assert since(medical | {"withdrawn_at": first}, again) is None, "given again, as much is open as before"
+    assert since(medical | {"withdrawn_at": first}, again | {"withdrawn_at": third}) == "03"
 
 
 # ---- the gate ----
@@ -429,6 +468,246 @@ def test_who_helps_is_told_to_stop_using_it_and_may_complete(county: County) -> 
     assert "monthly_income_yuan" not in seen["person"].get("facts", {})
     county.told(lead, "completed", outcome="not_granted")
     assert county.request(receipt)["status"] == "closed"
+
+
+# ---- what had not arrived when a consent was withdrawn ----
+
+ILL = {"needs": [{"code": MEDICAL, "facts": {"illness": "虚构综合征"}}]}
+
+
+def messages_to(county: County, agency: str) -> list[dict[str, Any]]:
+    """Oldest first, with what they say."""
+    wanted = select(delivery.c.id, delivery.c.type, delivery.c.status, delivery.c.digest, delivery.c.superseded_at)
+    rows = bodies(county.running.url, wanted.where(delivery.c.receiver == agency).order_by(delivery.c.id))
+    return [row | {"data": from_json(row["body"])["data"]} for row in rows]
+
+
+def the_ill(county: County) -> Seen:
+    """Whoever agreed to be seen as ill; the second of their consents."""
+    consents = [a_consent("economic_verification", "applicant"), a_consent("medical_data", "applicant")]
+    receipt = county.ask(MEDICAL, **ILL, consents=consents)
+    (first,) = messages_to(county, TOWNSHIP)
+    assert "虚构综合征" in first["body"].decode()
+    return receipt
+
+
+def groups_told(county: County, receipt: Seen) -> list[set[str]]:
+    items = county.coordinator.get(f"/v1/requests/{receipt['request_id']}/disclosures").json()["items"]
+    of_messages = [each for each in items if each["way"] == "message" and each["agency"] == TOWNSHIP]
+    return [{group["code"] for group in each["shown"]} for each in of_messages]
+
+
+@pytest.mark.parametrize("before", ["untried", "tried", "exhausted"])
+def test_what_had_not_arrived_ends_and_another_message_says_less(county: County, before: str) -> None:
+    receipt = the_ill(county)
+    values = {"untried": {}, "tried": {"attempts": 1}, "exhausted": {"attempts": 20, "status": "exhausted"}}[before]
+    of_township = delivery.update().where(delivery.c.receiver == TOWNSHIP)
+    if values:
+        change(county.running.url, of_township.values(values))
+    (old,) = messages_to(county, TOWNSHIP)
+    withdraw(county, receipt, 2)
+    kept, anew, told_so = messages_to(county, TOWNSHIP)
+    assert (kept["id"], kept["digest"], kept["body"]) == (old["id"], old["digest"], old["body"]), "bytes never change"
+    assert (kept["status"], kept["superseded_at"] is not None) == ("superseded", True)
+    assert (anew["type"], anew["status"], anew["data"]["withheld"]) == ("handoff.dispatched", "pending", ["health"])
+    assert "虚构综合征" not in anew["body"].decode()
+    assert told_so["type"] == "consent.withdrawn"
+    (event_,) = [each for each in county.events(receipt) if each["kind"] == "delivery.superseded"]
+    assert event_["data"]["deliveries"] == [str(old["id"])]
+    told_of = groups_told(county, receipt)
+    assert "health" not in told_of[0]
+    assert any("health" in each for each in told_of) is (before != "untried"), "what was never sent was shown to nobody"
+    refused = county.coordinator.post(f"/v1/deliveries/{old['id']}/redeliver")
+    assert (refused.status_code, refused.json()["code"]) == (409, "delivery_superseded")
+    county.coordinator.post("/v1/deliveries/redeliver-exhausted").raise_for_status()
+    assert messages_to(county, TOWNSHIP)[0]["status"] == "superseded"
+
+
+def test_what_was_delivered_stays_so_and_is_not_sent_a_second_time(county: County) -> None:
+    receipt = the_ill(county)
+    change(county.running.url, delivery.update().values(status="delivered", attempts=1, ended_at=datetime.now(UTC)))
+    withdraw(county, receipt, 2)
+    old, told_so = messages_to(county, TOWNSHIP)
+    assert (old["status"], told_so["type"]) == ("delivered", "consent.withdrawn")
+    again = county.coordinator.post(f"/v1/deliveries/{old['id']}/redeliver")
+    assert (again.status_code, again.json()["code"]) == (409, "delivery_superseded")
+    since = {"since": "2026-01-01T00:00:00Z"}
+    county.coordinator.post(f"/v1/agencies/{TOWNSHIP}/redeliver", params=since).raise_for_status()
+    assert messages_to(county, TOWNSHIP)[0]["status"] == "delivered"
+    give(county, receipt, a_consent("medical_data", "applicant"))
+    assert "虚构综合征" in messages_to(county, TOWNSHIP)[-1]["body"].decode(), "agreed to again, it is told again"
+
+
+def test_a_supplement_that_had_not_arrived_is_told_as_far_as_it_is_open(county: County) -> None:
+    receipt = the_ill(county)
+    county.told(county.handoff(receipt, TOWNSHIP), "accepted")
+    county.told(county.handoff(receipt, TOWNSHIP), "information_requested", materials=["诊断证明"])
+    added = {"facts": {"illness": "另一种综合征"}, "materials": ["diagnosis"]}
+    path = f"/v1/requests/{receipt['request_id']}/supplements"
+    county.window.post(path, json=added).raise_for_status()
+    assert "另一种综合征" in messages_to(county, TOWNSHIP)[-1]["body"].decode()
+    withdraw(county, receipt, 2)
+    waiting = [each for each in messages_to(county, TOWNSHIP) if each["status"] == "pending"]
+    assert [each["type"] for each in waiting] == ["handoff.dispatched", "consent.withdrawn"]
+    assert "综合征" not in b"".join(each["body"] for each in waiting).decode()
+
+
+def test_what_was_tried_before_an_earlier_withdrawal_stays_among_the_disclosures(county: County) -> None:
+    receipt = the_ill(county)
+    change(county.running.url, delivery.update().where(delivery.c.receiver == TOWNSHIP).values(attempts=1))
+    withdraw(county, receipt, 2)
+    give(county, receipt, a_consent("medical_data", "applicant"))
+    withdraw(county, receipt, 3)
+    assert any("health" in each for each in groups_told(county, receipt)), "it may have been seen"
+
+
+def test_a_paper_that_is_still_open_is_told_of_all_the_same(county: County) -> None:
+    receipt = the_ill(county)
+    change(county.running.url, delivery.update().values(status="delivered", attempts=1))
+
+    def told_of(material: str) -> dict[str, Any]:
+        supplement = {"materials": [material], "facts": {}, "note": None, "attachments": [str(new_id())]}
+        return {"type": "handoff.supplemented", "data": {"supplement": supplement}}
+
+    async def work(database: Database) -> None:
+        async with database.writing() as connection:
+            case = await load(connection, UUID(receipt["request_id"]))
+            (part,) = [each for each in case.handoffs if each.agency_code == TOWNSHIP]
+            for material in ("household_register", "diagnosis"):
+                enqueue(
+                    case.unit,
+                    case.box,
+                    type="handoff.supplemented",
+                    receiver=TOWNSHIP,
+                    request_id=case.id,
+                    handoff_id=part.id,
+                    data=told_of(material)["data"],
+                    at=datetime.now(UTC),
+                )
+            await write_units(connection, [case.unit])
+
+    on(county.running.url, work)
+    withdraw(county, receipt, 2)
+    papers = [each for each in messages_to(county, TOWNSHIP) if each["type"] == "handoff.supplemented"]
+    assert [(each["data"]["supplement"]["materials"], each["status"]) for each in papers] == [
+        (["household_register"], "pending"),
+        (["diagnosis"], "superseded"),
+    ]
+
+
+def test_an_obligor_who_becomes_known_closes_what_had_not_arrived(county: County) -> None:
+    receipt = county.ask("extreme_poverty_support")
+    county.complete(receipt, TOWNSHIP)
+    before = [each["type"] for each in messages_to(county, VERIFICATION)]
+    assert before == ["handoff.dispatched"]
+    obligor = {"name": "义务人测试庚", "relation": "son"}
+    give(county, receipt, a_consent("sensitive", "applicant"), obligors=[obligor])
+    old, anew = messages_to(county, VERIFICATION)
+    assert (old["status"], anew["type"]) == ("superseded", "handoff.dispatched")
+    assert "income" in old["data"]["discloses"]
+    assert "income" in anew["data"]["withheld"], "until the obligor has consented, too"
+
+
+def test_after_the_end_nothing_more_than_is_open_goes_out_either(county: County) -> None:
+    receipt = the_ill(county)
+    county.window.post(f"/v1/requests/{receipt['request_id']}/withdraw", json={}).raise_for_status()
+    withdraw(county, receipt, 2)
+    assert [(each["type"], each["status"]) for each in messages_to(county, TOWNSHIP)] == [
+        ("handoff.dispatched", "superseded"),
+        ("handoff.cancelled", "pending"),
+    ]
+
+
+def test_a_withdrawal_that_closes_nothing_leaves_messages_alone(county: County) -> None:
+    receipt = county.ask(
+        MEDICAL, **ILL, consents=[a_consent("sensitive", "applicant"), a_consent("medical_data", "applicant")]
+    )
+    withdraw(county, receipt, 2)
+    (one,) = messages_to(county, TOWNSHIP)
+    assert (one["status"], one["superseded_at"]) == ("pending", None), "who agreed to more has agreed to as much"
+
+
+def test_what_a_worker_held_for_its_endpoint_does_not_go_out_after_a_withdrawal(
+    receiver: Receiver, run_service: Callable[..., Running]
+) -> None:
+    county = County(run_service(embedded_worker=True, delivery_per_agency=1), receiver.secrets)
+    receiver.then(TOWNSHIP, Answer(200, hang=True))
+    county.ask(MEDICAL)
+    until(lambda: receiver.of(TOWNSHIP))
+    receipt = county.ask(MEDICAL, **ILL, consents=[a_consent("medical_data", "applicant")])
+    held = select(delivery.c.claimed_by).where(delivery.c.receiver == TOWNSHIP, delivery.c.claimed_by.is_not(None))
+    until(lambda: len(fetch(county.running.url, held)) == 2, what="the second to be held")
+    time.sleep(1.2)
+    withdraw(county, receipt, 1)
+    receiver.release()
+    of_request = until(
+        lambda: [each for each in receiver.of(TOWNSHIP) if receipt["request_id"] in each.body.decode()][1:],
+        what="both messages",
+    )
+    assert of_request
+    assert "虚构综合征" not in b"".join(each.body for each in receiver.of(TOWNSHIP)).decode()
+
+
+# ---- a need that is nothing but a verification ----
+
+
+def test_a_request_for_a_verification_alone_waits_for_its_consent_again(county: County) -> None:
+    receipt = county.ask("economic_verification")
+    found = county.handoff(receipt, VERIFICATION)
+    county.told(found, "accepted")
+    withdraw(county, receipt, 1, reason="想再考虑")
+    held = county.handoff(receipt, VERIFICATION)
+    assert (held["status"], held["reason"], held["complete_due"]) == ("waiting", "waits_for_consent", None)
+    assert county.request(receipt)["status"] == "awaiting_applicant"
+    assert told(county, VERIFICATION)[-1] == "handoff.cancelled"
+    (event_,) = [each for each in county.events(receipt) if each["kind"] == "handoff.held"]
+    assert event_["data"]["reason"] == "consent_withdrawn"
+    assert event_["data"]["missing"] == ["economic_verification:applicant"]
+    own = county.running.client(KeyRole.AGENCY, VERIFICATION)
+    seen = own.get(f"/v1/handoffs/{found['handoff_id']}").json()
+    assert (seen["person"], seen["allowed"], seen["overdue"]) == (None, [], [])
+    assert seen["consent_withdrawn_at"] is not None
+    answer = county.report(found, "completed", outcome="granted")
+    assert (answer.status_code, answer.json()["code"]) == (409, "move_not_allowed")
+    tracked = county.nobody.get(f"/v1/track/{receipt['tracking_token']}").json()
+    assert tracked["steps"][0]["waits_for_you"]
+    assert any("授权已撤回,停止核对" in each["text_zh"] for each in tracked["events"])
+    looked_at = select(handoff.c.first_due, handoff.c.next_look_at)
+    (row,) = fetch(county.running.url, looked_at.where(handoff.c.agency_code == VERIFICATION))
+    assert row["first_due"] is not None, "a coordinator sees it one day"
+    assert row["next_look_at"] is None
+    before = found["dispatched_at"]
+    give(county, receipt, a_consent("economic_verification", "applicant"))
+    again = county.handoff(receipt, VERIFICATION)
+    assert (again["status"], again["reason"]) == ("dispatched", None)
+    assert again["dispatched_at"] > before
+    assert again["complete_due"] is not None
+    county.complete(receipt, VERIFICATION)
+    for other, status in county.statuses(receipt).items():
+        if status == "dispatched":
+            county.complete(receipt, other)
+    assert county.request(receipt)["status"] == "closed"
+
+
+def test_a_coordinator_may_end_what_nobody_consents_to_and_says_why(county: County) -> None:
+    receipt = county.ask("economic_verification")
+    withdraw(county, receipt, 1)
+    held = county.handoff(receipt, VERIFICATION)
+    act = {"reason": "本人不再授权", "without_successor": True}
+    county.coordinator.post(f"/v1/handoffs/{held['handoff_id']}/cancel", json=act).raise_for_status()
+    ended = county.handoff(receipt, VERIFICATION)
+    assert (ended["status"], ended["reason"]) == ("cancelled", "coordinator")
+    assert county.request(receipt)["status"] == "closed"
+
+
+def test_a_new_calendar_gives_no_clock_to_what_was_taken_back(county: County) -> None:
+    receipt = county.ask("economic_verification")
+    withdraw(county, receipt, 1)
+    change(county.running.url, handoff.update().values(due_provisional=True))
+    days = [{"day": "2030-01-02", "working": False, "source": "x"}]
+    county.coordinator.put("/v1/calendar", json={"days": days})
+    held = county.handoff(receipt, VERIFICATION)
+    assert (held["sign_in_due"], held["complete_due"]) == (None, None)
 
 
 def test_after_the_end_a_consent_can_still_be_withdrawn_and_none_given(county: County) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from app import agencies, metrics
 from app.db import Database
 from app.identifiers import now
-from app.tables import delivery, delivery_attempt
+from app.tables import delivery, delivery_attempt, event, help_request
 from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
 from tests.receivers import Answer, Received, Receiver
@@ -303,3 +303,42 @@ def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: 
     in_a_row, most_in_flight = 5, 8
     assert len(receiver.of(EDUCATION)) <= in_a_row + most_in_flight
     assert count(county.running.url, delivery) == {"delivery": 13 * 5}, "nothing was given up"
+
+
+@pytest.mark.parametrize("damaged", ["body", "data key"])
+def test_what_can_not_be_opened_is_given_up_and_says_nothing_of_its_endpoint(
+    receiver: Receiver, run_service: Callable[..., Running], damaged: str
+) -> None:
+    county = County(run_service(), receiver.secrets)
+    receipt = county.ask("education_aid")
+    rows = fetch(county.running.url, select(delivery.c.id, delivery.c.receiver, delivery.c.sealed))
+    of_education = next(each for each in rows if each["receiver"] == EDUCATION)
+    its = delivery.c.id == of_education["id"]
+    if damaged == "body":
+        broken = of_education["sealed"][:-1] + bytes([of_education["sealed"][-1] ^ 1])
+        change(county.running.url, update(delivery).where(its).values(sealed=broken))
+        others = {each["receiver"] for each in rows} - {EDUCATION}
+    else:
+        (kept,) = fetch(county.running.url, select(help_request.c.data_key))
+        broken = kept["data_key"][:-1] + bytes([kept["data_key"][-1] ^ 1])
+        change(county.running.url, update(help_request).values(data_key=broken))
+        others = set()
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+    seen = tried(county, 1)
+    assert (seen["status"], seen["tries"][0]["fault"], seen["tries"][0]["status_code"]) == (
+        "pending",
+        "unreadable",
+        None,
+    )
+    assert 3.9 < pause_after(seen) < 6.1, "its schedule is that of any other"
+    change(county.running.url, update(delivery).where(its).values(give_up_at=now(), due_at=now()))
+    until(lambda: the_delivery(county)["status"] == "exhausted")
+    listed = county.coordinator.get("/v1/deliveries", params={"status": "exhausted"}).json()["items"]
+    assert [each["delivery_id"] for each in listed] == [str(of_education["id"])]
+    (told,) = fetch(county.running.url, select(event.c.data).where(event.c.kind == "delivery.exhausted"))
+    assert (told["data"]["fault"], told["data"]["attempts"]) == ("unreadable", 2)
+    assert receiver.of(EDUCATION) == []
+    agency = county.coordinator.get(f"/v1/agencies/{EDUCATION}").json()
+    assert agency["state"]["breaker"] == "closed"
+    assert {each for each in others if receiver.of(each)} == others
+    assert receipt["request_id"] == seen["request_id"]

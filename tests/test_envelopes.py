@@ -223,6 +223,11 @@ def test_a_sealed_file_is_held_to_its_limits(run_service: Callable[..., Running]
         "no picture": (sealed(key, b"hello"), (415, "file_type_refused")),
         "empty": (sealed(key, b""), (422, "validation_failed")),
         "unknown field": (sealed(key, photo, file={"x": 1}), (422, "validation_failed")),
+        "half a character": (sealed(key, photo, file={"title": "\ud800"}), (422, "sealed_body_refused")),
+        "half a name": (sealed(key, photo, file={"name": "\udc00.jpg"}), (422, "sealed_body_refused")),
+        "a huge number": (sealed(key, photo, file={"title": 10**40}), (422, "validation_failed")),
+        "no number": (sealed(key, photo, file={"title": float("nan")}), (422, "sealed_body_refused")),
+        "a name of no text": (sealed(key, photo, file={"name": ["x"]}), (422, "validation_failed")),
         "unknown material": (sealed(key, photo, file={"material": "nothing"}), (422, "validation_failed")),
         "tampered": (sealed(key, photo)[:-1] + b"~", (422, "sealed_body_refused")),
     }

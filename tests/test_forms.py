@@ -208,7 +208,8 @@ def test_a_letter_shows_what_its_rule_discloses_to_its_agency_and_nothing_more(
         agency = county.running.client("agency", handoff["agency"])
         disclosed = agency.get(f"/v1/handoffs/{handoff['handoff_id']}").json()["person"]
         expected = {name for name, value in PERSONAL.items() if value in json.dumps(disclosed, ensure_ascii=False)}
-        for reader in (clerk, someone(county, "agency", agency_code=handoff["agency"])):
+        own = [someone(county, "agency", agency_code=EDUCATION)] if handoff["agency"] == EDUCATION else []
+        for reader in (clerk, *own):
             page = shown(of_handoff(reader, handoff, "letter"))
             assert {name for name, value in PERSONAL.items() if value in page} == expected, handoff["agency"]
         opened[handoff["agency"]] = expected
@@ -444,6 +445,6 @@ def test_what_somebody_wrote_is_shown_as_text(clerk: Person) -> None:
 def test_a_form_that_needs_nobody_is_within_what_a_caller_may_call(run_service: Any) -> None:
     service = run_service(calls_a_minute=5)
     person = Person.made(service, "supervisor").signed_in()
-    answers = [person.browser.get("/forms/summary").status_code for _ in range(8)]
-    assert answers[0] == 200
-    assert answers[-1] == 429
+    assert person.browser.get("/forms/summary").status_code == 200
+    # Around the turn of a minute there are two budgets.
+    assert any(person.browser.get("/forms/summary").status_code == 429 for _ in range(20))

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -21,8 +22,8 @@ from app.pages.words import FORMS, STATUSES
 from app.schemas import CallbackData
 from app.tables import callback, guest_link, idempotency
 from tests import serving
-from tests.county import EDUCATION, County, Seen
-from tests.examples import PERSONAL, a_request_in_full
+from tests.county import EDUCATION, TOWNSHIP, VERIFICATION, County, Seen
+from tests.examples import PERSONAL, a_consent, a_request_in_full
 from tests.receivers import Answer, Receiver
 from tests.running import Running
 from tests.watching import change, fetch
@@ -320,6 +321,40 @@ def test_of_token_code_and_session_only_hashes_are_stored(county: County, made: 
     officer.sign_in(code)
     session = officer.browser.cookies["one_window_answer"]
     assert session not in str(fetch(county.running.url, select(guest_link)))
+
+
+def test_the_page_says_that_a_consent_was_withdrawn_and_since_when(county: County) -> None:
+    consents = [a_consent("economic_verification", "applicant"), a_consent("medical_data", "applicant")]
+    need = {"code": "medical_assistance_applied", "facts": {"illness": "虚构综合征"}}
+    receipt = county.ask("medical_assistance_applied", needs=[need], consents=consents)
+    made = make_link(county, county.handoff(receipt, TOWNSHIP))
+    officer = Officer(county.running, made["link"])
+    officer.sign_in(read_out(county, made))
+    before = officer.open().text
+    assert "虚构综合征" in before
+    assert "有人于" not in before
+    path = f"/v1/requests/{receipt['request_id']}/consents/2/withdraw"
+    (_, withdrawn) = county.coordinator.post(path, json={}).raise_for_status().json()["consents"]
+    after = officer.open().text
+    day = datetime.fromisoformat(withdrawn["withdrawn_at"]).astimezone(ZoneInfo("Asia/Shanghai"))
+    assert "虚构综合征" not in after
+    assert f"有人于 {day:%Y-%m-%d %H:%M} 撤回了授权或同意" in after
+    assert "Somebody took back a consent" in after
+    county.window.post(path.rsplit("/", 2)[0], json={"consents": [consents[1]]}).raise_for_status()
+    given_again = officer.open().text
+    assert "虚构综合征" in given_again
+    assert "有人于" not in given_again
+
+
+def test_the_page_of_a_verification_says_to_stop(county: County) -> None:
+    receipt = county.ask("economic_verification")
+    made = make_link(county, county.handoff(receipt, VERIFICATION))
+    officer = Officer(county.running, made["link"])
+    officer.sign_in(read_out(county, made))
+    county.coordinator.post(f"/v1/requests/{receipt['request_id']}/consents/1/withdraw", json={}).raise_for_status()
+    page = officer.open()
+    assert "请停止核对" in page.text
+    assert acts_in(page) == []
 
 
 @pytest.fixture

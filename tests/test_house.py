@@ -52,11 +52,12 @@ CHINESE = re.compile("[一-鿿]")
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
     "app cleaning config config_sign_in db door_settings envelopes file_store identifiers inboxes key_settings listening "
-    "logs master_keys metrics problem_kinds problem_kinds_kiosks problems qr refusals roles sealed_files sealing "
-    "storage_settings uploads way wire",
+    "logs master_keys metrics names problem_kinds problem_kinds_http problem_kinds_kiosks problems qr refusals roles "
+    "sealed_files sealing storage_settings uploads way wire",
     "aid attachment_groups attachment_links bells consents dangers deadlines disclosure etags identity keeping lifecycle masks "
     "merkle province purposes receipts receivers routing signing turns",
-    "columns hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention schemas_routing",
+    "columns guessing hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention "
+    "schemas_routing",
     "answers schemas_agencies schemas_attachments schemas_calendar schemas_keys schemas_kiosks schemas_subscriptions "
     "tables",
     "schemas_coordination schemas_staff schemas_tracking",
@@ -252,11 +253,13 @@ def test_nothing_below_the_edge_commits_and_nothing_is_left_to_a_task_that_a_cra
 
 
 def test_nobody_goes_past_the_subscribers_from_a_case_to_its_rows() -> None:
-    """`notices.finish` is the way. What is sent again records nothing that anybody is told of, nor do guest links."""
+    """`notices.finish` is the way. What is sent again records nothing that anybody is told of, nor do guest links; and
+    where a request's key can't be opened no notice could be sealed."""
     asked = [(name, call, ast.unparse(node)) for name in modules() for call, node in calls(name)]
     assert {name for name, call, _ in asked if call.endswith(".finish")} == {
         "app.delivery.notices",
         "app.delivery.again",
+        "app.delivery.courier",
         "app.guests",
     }
     events = {name for name, call, whole in asked if re.match(r"event\.insert|(.*\.)?insert\(event\b", whole)}

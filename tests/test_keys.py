@@ -14,7 +14,7 @@ from sqlalchemy import Select, select, text, update
 
 from app import keys
 from app.db import Database
-from app.identifiers import new_id
+from app.identifiers import new_id, now
 from app.jurisdictions import within
 from app.keys import KeyRing, KeyRole, WrongKeyError
 from app.office import Office
@@ -134,6 +134,14 @@ def test_a_service_that_stops_notes_what_was_used(database_url: str) -> None:
 KEPT_APART = [KeyRole.ADMIN, KeyRole.SECURITY, KeyRole.AUDITOR]
 
 
+@pytest.mark.parametrize("written", ["Officer  7", "officer 7", "ofﬁcer7", " officer\u200b 7 ", "OFFICER\u3000７"])
+def test_the_three_are_kept_apart_however_a_name_is_written(database_url: str, written: str) -> None:
+    make(database_url, "first", KeyRole.ADMIN, owner="officer 7")
+    with pytest.raises(WrongKeyError, match="kept apart"):
+        make(database_url, "second", KeyRole.AUDITOR, owner=written)
+    make(database_url, "of somebody else", KeyRole.AUDITOR, owner="officer 77")
+
+
 @pytest.mark.parametrize("other", KEPT_APART)
 @pytest.mark.parametrize("role", KEPT_APART)
 def test_nobody_holds_two_of_the_three_roles_that_are_kept_apart(
@@ -248,6 +256,8 @@ async def fill(database: Database, request_id: str) -> None:
                 "receipt_number": f"{number:012}",
                 "tracking_hash": number.to_bytes(32),
                 "division_code": "360424101",
+                "status": "closed",
+                "closed_at": now(),
             }
             for number in range(MANY)
         ]
@@ -255,7 +265,14 @@ async def fill(database: Database, request_id: str) -> None:
         await connection.execute(text("ANALYZE"))
 
 
-def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_their_own(service: Running) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [[], [help_request.c.status == "closed"], [help_request.c.emergency.is_(None)]],
+    ids=["all", "closed", "none"],
+)
+def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_their_own(
+    service: Running, wanted: list[Any]
+) -> None:
     """By the plans, and where the few of a county are the oldest of thirty thousand."""
     taken = service.client("intake").post("/v1/requests", json=a_request()).json()["request_id"]
     newest = select(help_request.c.id).order_by(help_request.c.id.desc()).limit(51)
@@ -265,7 +282,7 @@ def test_lists_of_a_jurisdiction_read_no_history_of_others_and_sort_none_of_thei
         office = Office.of(serving.settings_for(service.url), b"x" * 32)
         key = keys.Key(new_id(), "x", KeyRole.COORDINATOR, None, new_id(), "360803")
         try:
-            ids = await _newest_ids(office, key, PageAsked(50, None))
+            ids = await _newest_ids(office, key, PageAsked(50, None), wanted)
         finally:
             await office.database.close()
         return newest.add_columns(help_request.c.status).where(help_request.c.id.in_(ids))

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select, text
-from sqlalchemy.event import listens_for
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.bulk import _pieces, _SqliteBulk
 from app.db import Database
 from app.identifiers import new_id, now
 from app.ledger import Ledger, Unit
@@ -259,30 +254,24 @@ def test_stopping_writes_all_that_waits_and_refuses_what_comes_after(database_ur
     run(database_url, use)
 
 
-def test_a_group_of_many_rows_is_written_with_as_few_variables_as_any_sqlite_takes(database_url: str) -> None:
-    units = [a_unit() for _ in range(20_000)]
+def test_rows_of_one_group_need_not_have_the_same_columns_filled(database_url: str) -> None:
+    at = now()
+    units = [a_unit() for _ in range(3)]
+    units[1].inserts[worker][0]["swept_at"] = at
 
     async def use(ledger: Ledger, database: Database) -> None:
-        if isinstance(ledger._bulk, _SqliteBulk):
-
-            @listens_for(ledger._bulk._engine, "connect")
-            def _as_sqlite_is_built_by_default(connection: sqlite3.Connection, _: Any) -> None:
-                connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
-
-        together = Unit()
-        together.insert(worker, *(unit.inserts[worker][0] for unit in units))
-        await ledger.write(together)
-        assert await stored(database) == {id_of(unit) for unit in units}
+        async with held_back(database_url):
+            busy = await both_writers_busy(ledger)
+            tasks = await writing(ledger, *units)
+            await queued(ledger, 3)
+        await asyncio.gather(*busy, *tasks)
+        await ledger.write(a_unit())
+        async with database.reading() as connection:
+            swept = select(worker.c.swept_at).where(worker.c.id.in_([id_of(each) for each in units]))
+            found = list((await connection.execute(swept.order_by(worker.c.id))).scalars())
+        assert found == [None, at, None]
 
     run(database_url, use)
-
-
-@given(st.integers(1, 100_000), st.integers(1, 40))
-def test_pieces_add_up_and_stay_within_the_limit(rows: int, columns: int) -> None:
-    pieces = _pieces(rows, columns)
-    assert sum(pieces) == rows
-    assert max(pieces) * columns <= 32_766
-    assert len(set(pieces[:-1])) <= 1, "few texts serve every group"
 
 
 def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
 from app import readings
+from app.alarms import of_place
 from app.db import Database
 from app.deadlines import CHINA
 from app.hashchain import GENESIS, reading_hash
@@ -357,6 +358,27 @@ def test_work_in_hand_raises_no_alarm_and_what_has_ended_does(run_service: Calla
         county.window.get(path(each), params={"purpose": "correction"}).raise_for_status()
     theirs = {row["actor"] for row in fetch(county.running.url, ROWS) if row["role"] == "intake"}
     assert {each["actor"] for each in alarms(county.running)} >= theirs
+
+
+def test_the_alarms_of_a_place_are_told_by_one_look_at_its_keys_and_offices(county: County, backend: str) -> None:
+    """By the plan: nothing is looked up anew for each alarm."""
+    rows = [
+        {"id": new_id(), "kind": "readings_per_day", "count": 61, "raised_at": now(), "since": now()} for _ in range(4)
+    ]
+    actors = ("agency:360803-education", "agency:360803-education/guest:1", "agency:360803-educationx", "key:nobody")
+    change(
+        county.running.url, *(insert(alarm).values(row | {"actor": who}) for row, who in zip(rows, actors, strict=True))
+    )
+    seen = fetch(county.running.url, of_place("360803"))
+    assert {row["actor"] for row in seen} == set(actors[:2])
+    assert fetch(county.running.url, of_place("360102")) == []
+    plan = plan_of(county.running.url, of_place("360803").order_by(alarm.c.id.desc()).limit(51))
+    if backend == "sqlite":
+        assert plan.count("LIST SUBQUERY") == 2, plan
+        alone = plan.replace("CORRELATED SCALAR SUBQUERY", "", 2)  # of each key once, where its agency is
+        assert "CORRELATED" not in alone, plan
+    else:
+        assert "hashed SubPlan" in plan or "Hash" in plan, plan
 
 
 def test_counting_an_actors_readings_does_not_grow_with_the_history(database_url: str) -> None:

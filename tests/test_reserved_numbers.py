@@ -257,3 +257,21 @@ def test_a_device_whose_key_was_replaced_keeps_its_numbers(service: Running) -> 
     assert made.status_code == 201, made.text
     box = service.client(None, authorization=f"Bearer {made.json()['key']}")
     assert ask(box, one["receipt_number"])["receipt_number"] == one["receipt_number"]
+
+
+def test_a_number_that_was_taken_in_the_moment_between_is_replaced(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the writing another request got it; whichever constraint the database names."""
+    device = paired(service)
+    (one,) = numbers(device)
+    ask(device, one["receipt_number"])
+    looked = iter([True, True, False])
+
+    async def seen_free(*_: Any) -> bool:
+        return next(looked)
+
+    monkeypatch.setattr("app.reserved_numbers._may_have", seen_free)
+    receipt = ask(device, one["receipt_number"])
+    assert "receipt_number_replaced" in warned(receipt)
+    assert next(looked, None) is None, "it was tried twice before"

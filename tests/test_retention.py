@@ -16,11 +16,10 @@ from sqlalchemy.engine import make_url
 
 from app import expiry, readings
 from app.db import Database
-from app.hashchain import GENESIS, event_hash, is_erased
+from app.hashchain import is_erased
 from app.identifiers import first_id, new_id, now
 from app.keeping import KINDS, Period, last_night, parse_period
 from app.registry import Registry
-from app.sealing import NO_BOX
 from app.tables import (
     aid_mark,
     alarm,
@@ -508,33 +507,6 @@ def test_nothing_of_the_person_is_left(county: County, erased: tuple[Seen, dict[
         secrets = [old["sealed"], *(each["sealed"] for each in before["delivery"])]
         secrets += [each["sealed"] for each in before["event"] if each["sealed"]]
         assert [each for each in secrets if each[-24:] in content or each[1:25] in content] == []
-
-
-def as_before_there_were_keys(url: str, receipt: Seen) -> None:
-    """The same request as it was kept then: plain, its chain by the digests of plain notes."""
-    of, head = UUID(receipt["request_id"]), GENESIS
-    changes: list[Any] = [update(delivery).where(delivery.c.request_id == of).values(sealed=b"\0" + NOTE.encode())]
-    for each in fetch(url, select(event).where(event.c.request_id == of).order_by(event.c.sequence)):
-        plain = None if each["sealed"] is None else NO_BOX.seal({"note": NOTE})
-        head = event_hash(head, {**each, "sealed": plain})
-        this = update(event).where(event.c.request_id == of, event.c.sequence == each["sequence"])
-        changes.append(this.values(sealed=plain, hash=head))
-    person = NO_BOX.seal(a_request_in_full("education_aid"))
-    changes.append(update(help_request).where(help_request.c.id == of).values(sealed=person, data_key=None, head=head))
-    change(url, *changes)
-
-
-def test_what_is_from_before_there_were_keys_is_erased_too(county: County, backend: str) -> None:
-    url = county.running.url
-    receipt = closed(county)
-    as_before_there_were_keys(url, receipt)
-    assert NOTE in {(each["note"] or {}).get("note") for each in county.events(receipt)}
-    sweep_at(url, now() + FAR)
-    assert {each["note"] for each in county.events(receipt)} == {None}, "and the chain holds"
-    kept = repr([fetch(url, select(each)) for each in (help_request, event, delivery)])
-    assert repr(NOTE.encode())[2:-1] not in kept
-    if backend == "sqlite":
-        assert NOTE.encode() not in Path(make_url(url).database or "").read_bytes()
 
 
 def test_who_has_no_key_any_more_is_erased_too(county: County) -> None:

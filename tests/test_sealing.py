@@ -82,9 +82,24 @@ def test_nothing_of_it_can_be_read_changed_or_moved(cipher: CipherName) -> None:
 
 def test_without_its_data_key_nothing_is_left_to_be_read() -> None:
     box, _ = a_vault().new_box(ONE)
-    assert a_vault().box(ONE, None) is NO_BOX
+    shut = a_vault().box(ONE, None)
+    assert shut.unseal(box.seal("a secret")) is None
+    assert shut.seal("another") == b""
     assert NO_BOX.unseal(box.seal("a secret")) is None
-    assert NO_BOX.unseal(NO_BOX.seal("from before there were keys")) == "from before there were keys"
+    with pytest.raises(RuntimeError, match="without its data key"):
+        NO_BOX.seal("a secret")
+
+
+def test_what_nobody_sealed_is_not_taken_for_what_was() -> None:
+    """Whoever can write to the database puts no words of theirs into anybody's message."""
+    box, _ = a_vault().new_box(ONE)
+    for forged in (
+        b"\x00" + b'"plain words"',
+        b"\x01" + b'"plain words"',
+        b'"plain words, long enough for a nonce and a tag"',
+    ):
+        with pytest.raises((InvalidTag, ValueError)):
+            box.unseal(forged)
 
 
 def test_a_cipher_that_is_set_later_leaves_the_old_readable() -> None:

@@ -4,6 +4,7 @@ with that role does."""
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from sqlalchemy import select, update
 from app import passwords, sessions, sign_ins
 from app.identifiers import new_id, now
 from app.keys import KeyRole
+from app.problems import Text
 from app.tables import api_key, event, idempotency, sign_in_address, sign_in_event, staff_account, staff_session
 from tests import serving
 from tests.commands import one_window_here, refused, said
@@ -407,15 +409,60 @@ def test_a_revoked_principal_ends_its_person(service: Running) -> None:
     assert clerk.call("GET", "/v1/requests").status_code == 401
 
 
+EASY = (
+    *("password1234", "Password12345!", "P@ssw0rd2026!", "qwertyuiop123", "1q2w3e4r5t6y", "123456789012"),
+    *("abcdefghijkl1", "20260101china", "onewindow2026", "yimenshouli2026", "jiangxi360803", "minzheng123456"),
+    *("woaini1234567", "mima123456789"),
+)
+
+
+def told_in_chinese(fault: Text) -> bool:
+    return any("\u4e00" <= each <= "\u9fff" for each in fault.zh)
+
+
 @pytest.mark.parametrize(
     ("password", "told"),
-    [("short", "12"), ("a" * 200, "128"), ("my wang.fang word", "login name"), ("ababababababab", "different")],
+    [
+        ("short", "12"),
+        ("a" * 200, "128"),
+        ("my wang.fang word", "login name"),
+        ("my WangFang word", "login name"),
+        ("这是wangfang的密码啊", "login name"),
+        ("my wang_fang word", "login name"),
+        ("ababababababab", "different"),
+        *((each, "too common") for each in EASY),
+    ],
 )
 def test_a_password_that_is_too_easy_is_refused_with_what_is_wanted(password: str, told: str) -> None:
     fault = passwords.fault_of(password, "wang.fang")
     assert fault is not None
     assert told in fault.en
-    assert passwords.fault_of("four quite ordinary words", "wang.fang") is None
+    assert told_in_chinese(fault)
+
+
+EASY_NAMES = ("吉安市", "青原区")
+
+
+@pytest.mark.parametrize("password", ["four quite ordinary words", "井冈山下种南瓜九月九重阳", "huiji-yipan-9-mian"])
+def test_words_that_have_nothing_to_do_with_each_other_are_a_password(password: str) -> None:
+    assert passwords.fault_of(password, "wang.fang", *EASY_NAMES) is None
+
+
+def test_a_made_password_is_never_taken_for_an_easy_one() -> None:
+    assert [passwords.fault_of(passwords.made(), "wang.fang") for _ in range(50)] == [None] * 50
+
+
+def test_the_name_of_ones_own_place_is_no_password(service: Running) -> None:
+    clerk = Person.made(service, "intake", PASSWORD, division_code="360803").signed_in()
+    page = clerk.change_password(PASSWORD, "青原区青原区20260101")
+    assert page.status_code != 303
+    assert "too common or too regular" in page.text
+
+
+def test_looking_at_a_long_password_takes_no_time() -> None:
+    began = time.perf_counter()
+    passwords.fault_of("ab1cd" * 25, "wang.fang")
+    assert time.perf_counter() - began < 1
 
 
 def test_a_line_of_many_who_sign_in_at_once_is_told_to_come_again() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -61,3 +63,45 @@ def test_of_many_that_come_at_once_one_begins_in_each_turn() -> None:
         assert turns < 100
 
     asyncio.run(run())
+
+
+def _gathered(
+    begin: int, meanwhile: Callable[[RightOfWay], AbstractContextManager[None]] = lambda _: nullcontext()
+) -> int:
+    """How many of those that come at once wait when the gathering of them ends."""
+
+    async def run() -> int:
+        right, waiting = RightOfWay(), list[int]()
+
+        async def ordinary(number: int) -> None:
+            await right.given()
+            waiting.append(number)
+
+        several = [asyncio.create_task(ordinary(each)) for each in range(begin)]
+        while not waiting:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        with meanwhile(right):
+            await right.gathered(waiting)
+            found = len(waiting)
+        await asyncio.gather(*several)
+        return found
+
+    return asyncio.run(run())
+
+
+def test_who_is_about_to_come_is_waited_for_and_nobody_else() -> None:
+    assert _gathered(1) == 1
+    assert _gathered(7) == 7
+
+
+def test_where_enough_have_gathered_the_rest_is_not_waited_for() -> None:
+    assert _gathered(40) == 16
+
+
+def test_nothing_is_gathered_while_an_emergency_is_under_way() -> None:
+    assert _gathered(7, RightOfWay.taken) == 1
+
+
+def test_what_has_gathered_waits_for_no_longer_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(way, "_GATHERING_SECONDS", 0.0)
+    assert _gathered(7) == 1

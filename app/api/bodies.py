@@ -114,7 +114,7 @@ def _refuse_what_readers_differ_on(body: bytes) -> None:
     if body.count(b",") > MOST_VALUES and _STRING.sub(b"", body).count(b",") > MOST_VALUES:
         raise Problem("too_complex")
     try:
-        json.loads(body, object_pairs_hook=_each_once)
+        _READER.decode(body.decode())
     except (ValueError, RecursionError):
         return
 
@@ -133,6 +133,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> None:
     shown = json.dumps(twice[:64], ensure_ascii=True)
     text = Text(f"同一对象中 {shown} 出现两次,请只写一次。", f"{shown} stands twice in one object; write it once.")
     raise Problem("malformed_json", text)
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_each_once)
 
 
 def answer(content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:

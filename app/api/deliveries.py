@@ -30,7 +30,7 @@ async def list_deliveries(
     request: Request,
     key: Looks,
     page: Paged,
-    status: Annotated[Literal["pending", "delivered", "exhausted"] | None, Query()] = None,
+    status: Annotated[Literal["pending", "delivered", "exhausted", "superseded"] | None, Query()] = None,
     agency: AgencyCode = None,
     subscription: Annotated[UUID | None, Query(description="What a subscriber is told.")] = None,
 ) -> Response:
@@ -51,7 +51,9 @@ async def one_delivery(request: Request, key: Looks, delivery_id: UUID, purpose:
 @router.post(
     "/{delivery_id}/redeliver",
     summary="Send a delivery again",
-    responses=answers(DeliveryView, "not_found", "delivery_pending", "body_erased", "validation_failed"),
+    responses=answers(
+        DeliveryView, "not_found", "delivery_pending", "delivery_superseded", "body_erased", "validation_failed"
+    ),
 )
 async def redeliver(request: Request, key: Sends, delivery_id: UUID) -> Response:
     """One that was delivered, or given up: the same id and the same bytes, for another three days."""

@@ -16,7 +16,7 @@ from app.api.sealed import MOST_BYTES_SEALED, is_sealed, unseal
 from app.envelopes import most_sealed
 from app.office import Office
 from app.problems import FieldError, Problem, Text, invalid
-from app.schemas_attachments import AttachmentIn
+from app.schemas_attachments import AttachmentIn, SealedFileIn
 from app.sealed_files import Spool
 from app.uploads import MOST_BYTES, Upload
 from app.wire import to_json
@@ -63,11 +63,9 @@ async def received_or_unsealed(request: Request, office: Office) -> AsyncIterato
             unsealed = await unseal(b"".join(arrived.spool.read()), office, MOST_BYTES_SEALED)
             await asyncio.to_thread(spool.write, unsealed.content)
         spool.end()
-        told = dict(unsealed.file)
-        name = told.pop("name", None)
-        fields = parse(AttachmentIn, to_json(told))
-        plain = _plain_name(name.encode()) if isinstance(name, str) else None
-        yield Upload(spool, plain, fields.title or None, fields.material or None)
+        fields = parse(SealedFileIn, to_json(unsealed.file))
+        name = _plain_name(fields.name.encode()) if fields.name else None
+        yield Upload(spool, name, fields.title, fields.material)
     finally:
         arrived.spool.close()
         spool.close()

@@ -20,6 +20,7 @@ class Fault(NamedTuple):
     last: int | None = None
     day: date | None = None
     other: int | None = None
+    chain: UUID | None = None  # of readings; `sequence` is then a reading's number in it
 
     def text(self) -> Text:
         zh, en = _SENTENCES[self.code]
@@ -96,6 +97,27 @@ _SENTENCES: Mapping[str, Text] = {
     "root_rewritten": Text(
         "{day} 的根与当时公布的不同:根连同所覆盖的轨迹被重写",
         "the root of {day} is not the one that was published: it was made anew, with what it covers",
+    ),
+    "readings_removed": Text(
+        "查阅记录链 {chain} 的第 {sequence} 条及其后被删除;{day} 的根中有它",
+        "of the chain of readings {chain} reading {sequence}, which the root of {day} holds, is gone, with what followed it",
+    ),
+    "readings_rewritten": Text(
+        "查阅记录链 {chain} 至第 {sequence} 条与 {day} 的根不符:整链被重写",
+        "up to reading {sequence} the chain of readings {chain} is not the one that the root of {day} holds: it was made anew",
+    ),
+    "reading_broken": Text(
+        "查阅记录链 {chain} 从第 {sequence} 条起断开:有记录被改动、删除或添加",
+        "the chain of readings {chain} does not hold at its reading {sequence}: one was changed, removed or added",
+    ),
+    "readings_not_in_root": Text(
+        "查阅记录链 {chain} 的第 {sequence} 至 {last} 条早于 {day} 的根,却不在任何根中:是后来添加的,或其叶被删除",
+        "of the chain of readings {chain} readings {sequence} to {last} are older than the root of {day}, and in none: "
+        "added afterwards, or its leaf was removed",
+    ),
+    "reading_leaves_differ": Text(
+        "{day} 的查阅记录链的叶算不出所签的根:有叶被改动、删除或添加",
+        "the leaves of {day} of the chains of readings do not give what was signed: one was changed, removed or added",
     ),
     "publication_wrong": Text(
         "所给文件中 {day} 的根的签名不符", "the root of {day} in the file that was given is not signed with the key"

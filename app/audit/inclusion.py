@@ -43,7 +43,7 @@ def _last_leaf(request_id: Any) -> Any:
     return covered.order_by(audit_leaf.c.day.desc()).limit(1)
 
 
-_OF_ROOT = ("as_of", "root", "previous", "key_id", "signature")
+_OF_ROOT = ("as_of", "root", "readings", "previous", "key_id", "signature")
 
 
 async def _proof(connection: AsyncConnection, leaf: Row) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def shown(root: Row) -> dict[str, Any]:
         "day": root["day"],
         "as_of": root["as_of"],
         "root": root["root"].hex(),
+        "readings": root["readings"].hex() if root["readings"] else None,
         "previous": root["previous"].hex(),
         "key_id": root["key_id"],
         "statement": statement_of_row(root).decode(),

@@ -20,6 +20,7 @@ from sqlalchemy import CursorResult, Exists, Select, Update, delete, exists, lit
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.audit import chains
 from app.audit.statements import FIRST, Signer, digest_of, leaf_content, statement_of_row
 from app.config import Settings
 from app.db import Database, is_unavailable
@@ -114,8 +115,10 @@ async def _gather(database: Database, root: Row, stopping: asyncio.Event | None)
             if stopping and stopping.is_set():
                 return False
     async with database.writing() as connection:
-        gathered = update(audit_root).where(audit_root.c.day == root["day"], audit_root.c.gathered_at.is_(None))
-        await connection.execute(gathered.values(gathered_at=now()))
+        if await _takes_leaves(connection, root["day"]):
+            await chains.gather(connection, root["day"], before["as_of"] if before else None, root["as_of"])
+            gathered = update(audit_root).where(audit_root.c.day == root["day"])
+            await connection.execute(gathered.values(gathered_at=now()))
     return True
 
 
@@ -217,10 +220,17 @@ async def _sign(database: Database, signer: Signer, root: Row) -> None:
     async for each in leaves_of(database, root["day"]):
         pieces.append(piece_of(each))
         leaves += len(each)
-    made = {**root, "root": salted(root["salt"], root_of([hashed for _, hashed in pieces])), "key_id": signer.key_id}
+    async with database.reading() as connection:
+        readings = salted(root["salt"], await chains.tree_of(connection, root["day"]))
+    made = {
+        **root,
+        "readings": readings,
+        "root": salted(root["salt"], root_of([hashed for _, hashed in pieces])),
+        "key_id": signer.key_id,
+    }
     made |= {"signature": signer.sign(statement_of_row(made)), "leaves": leaves, "made_at": now()}
     unsigned = update(audit_root).where(audit_root.c.day == root["day"], audit_root.c.signature.is_(None))
-    names = ("root", "key_id", "signature", "leaves", "made_at")
+    names = ("root", "readings", "key_id", "signature", "leaves", "made_at")
     async with database.writing() as connection:
         signed: CursorResult[Any] = await connection.execute(unsigned.values({name: made[name] for name in names}))
         if signed.rowcount == 0:

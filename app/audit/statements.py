@@ -67,14 +67,20 @@ def public_keys_of(pem: bytes) -> list[bytes]:
     return found
 
 
-def statement_of(*, day: date, as_of: datetime, root: bytes, previous: bytes, key_id: str) -> bytes:
-    """`previous` is the SHA-256 of the statement of the root before, 32 zeros at the first."""
-    said: dict[str, Any] = {"what": _WHAT, "version": 1, "day": day, "as_of": as_of, "root": root.hex()}
+def statement_of(
+    *, day: date, as_of: datetime, root: bytes, readings: bytes | None, previous: bytes, key_id: str
+) -> bytes:
+    """`previous` is the SHA-256 of the statement of the root before, 32 zeros at the first; `readings` is None in version
+    1, from before the chains of readings were in it."""
+    version = 1 if readings is None else 2
+    said: dict[str, Any] = {"what": _WHAT, "version": version, "day": day, "as_of": as_of, "root": root.hex()}
+    said |= {} if readings is None else {"readings": readings.hex()}
     return to_json({**said, "previous": previous.hex(), "key_id": key_id})
 
 
 def statement_of_row(row: Mapping[Any, Any]) -> bytes:
-    return statement_of(**{name: row[name] for name in ("day", "as_of", "root", "previous", "key_id")})
+    names = ("day", "as_of", "root", "readings", "previous", "key_id")
+    return statement_of(**{name: row[name] for name in names})
 
 
 def digest_of(statement: bytes) -> bytes:

@@ -14,14 +14,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.audit import chains
 from app.audit.faults import Fault
 from app.audit.histories import History, faults_of
 from app.audit.roots import leaves_of, piece_of, salted
 from app.audit.statements import FIRST, Published, by_id, digest_of, is_signed, statement_of_row
 from app.db import Database
 from app.hashchain import is_erased
+from app.identifiers import now
 from app.merkle import root_of
-from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, help_request
+from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, help_request, reading
 
 _TOGETHER = 100  # requests, with all their events, in memory
 _PERSONLESS = ("id", "receipt_number", "events", "head")
@@ -37,6 +39,7 @@ class Verified:
     requests: int = 0
     events: int = 0
     erased: int = 0
+    readings: int = 0
     by_chain_alone: int = 0
     newest: date | None = None
     keys_given: bool = False
@@ -67,6 +70,11 @@ async def verify(
             found.faults += of_leaves
             if any(each.code == "leaves_differ" for each in of_leaves):
                 spoilt.add(root["day"])
+    async with database.reading_as_one() as connection:
+        days = {root["day"] for root in roots if since is None or root["day"] >= since}
+        found.faults += await chains.faults_of(connection, days, roots, now(), whole=since is None)
+        counted = select(func.count()).select_from(reading)
+        found.readings = await connection.scalar(counted) or 0 if since is None else 0
     newest = roots[-1] if roots else None
     async for histories in _histories(database, {each["day"] for each in roots}, since):
         for each in histories:
@@ -117,6 +125,10 @@ async def _of_leaves(database: Database, root: Row) -> list[Fault]:
     pieces = [piece_of(each) async for each in leaves_of(database, day)]
     if salted(root["salt"], root_of([hashed for _, hashed in pieces])) != root["root"]:
         return [Fault("leaves_differ", day=day)]
+    async with database.reading() as connection:
+        of_chains = salted(root["salt"], await chains.tree_of(connection, day))
+    if root["readings"] not in (None, of_chains):
+        return [Fault("reading_leaves_differ", day=day)]
     kept = select(audit_piece.c.first, audit_piece.c.hash).where(audit_piece.c.day == day)
     async with database.reading() as connection:
         rows = [tuple(row) for row in await connection.execute(kept.order_by(audit_piece.c.first))]

@@ -32,7 +32,7 @@ _SLACK = timedelta(minutes=10)
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """All that a receiver was sent since a time; with neither, all that is exhausted; of a place, or of everywhere. Never
-    what is pending, nor what was erased."""
+    what is pending, nor what was erased, nor what shows more than may be shown now."""
 
     receiver: str | None = None
     since: datetime | None = None
@@ -40,7 +40,8 @@ class Chosen:
 
     def of(self, *columns: object) -> Select[tuple[object, ...]]:
         chosen = select(*columns).select_from(delivery)  # type: ignore[call-overload]
-        chosen = chosen.where(delivery.c.sealed != b"", *deliveries_within(self.place))
+        may_go = (delivery.c.sealed != b"", delivery.c.superseded_at.is_(None))
+        chosen = chosen.where(*may_go, *deliveries_within(self.place))
         if self.receiver is None:
             return chosen.where(delivery.c.status == "exhausted")  # type: ignore[no-any-return]
         chosen = chosen.where(delivery.c.receiver == self.receiver, delivery.c.status.in_(("delivered", "exhausted")))
@@ -58,7 +59,7 @@ class Batch(NamedTuple):
 
 
 async def redeliver(database: Database, delivery_id: UUID, actor: str, *, place: str | None) -> None:
-    """One, in its own lane. Raises `not_found`, `delivery_pending`, `body_erased`."""
+    """One, in its own lane. Raises `not_found`, `delivery_pending`, `delivery_superseded`, `body_erased`."""
     async with database.reading() as connection:
         one = select(delivery.c.request_id).where(delivery.c.id == delivery_id, *deliveries_within(place))
         found = (await connection.execute(one)).first()
@@ -67,8 +68,10 @@ async def redeliver(database: Database, delivery_id: UUID, actor: str, *, place:
     at = now()
     async with database.writing() as connection:
         case = await load(connection, found.request_id) if found.request_id is not None else None
-        state = select(delivery.c.status, delivery.c.handoff_id, delivery.c.sealed).where(delivery.c.id == delivery_id)
-        before = (await connection.execute(state)).one()
+        names = (delivery.c.status, delivery.c.handoff_id, delivery.c.sealed, delivery.c.superseded_at)
+        before = (await connection.execute(select(*names).where(delivery.c.id == delivery_id))).one()
+        if before.superseded_at is not None:
+            raise Problem("delivery_superseded")
         if not before.sealed:
             raise Problem("body_erased")
         if not await outbox.send_again(connection, [delivery_id], at):

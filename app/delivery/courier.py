@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import metrics
 from app.config import Settings
@@ -22,7 +23,7 @@ from app.delivery import outbox, queue
 from app.delivery.endpoints import Endpoints
 from app.delivery.lanes import Priority, choose
 from app.delivery.notices import finish
-from app.delivery.outbox import Attempt, Claimed
+from app.delivery.outbox import UNREADABLE, Attempt, Claimed
 from app.delivery.schedule import next_try
 from app.delivery.sender import Session, open_session, send
 from app.delivery.troubles import Change, keep
@@ -31,7 +32,8 @@ from app.ledger import Ledger, Unit, write_units
 from app.logs import describe
 from app.problems import Problem
 from app.registry import Registry
-from app.timeline import load
+from app.sealing import CANT_BE_OPENED
+from app.timeline import Case, headers, load
 
 log = structlog.get_logger()
 _ACTOR = "system"
@@ -194,11 +196,12 @@ class Courier:
         code = claimed.receiver
         try:
             try:
-                attempt = await self._attempt(claimed, session)
+                attempt = await self._attempt(claimed, session) if await self._may_still_go(claimed) else None
             finally:
                 self._endpoints.ended(code, urgent=claimed.is_urgent)
-            self._count(claimed, attempt)
-            await self._conclude(claimed, attempt)
+            if attempt is not None:
+                self._count(claimed, attempt)
+                await self._conclude(claimed, attempt)
         except Exception as error:
             # Not recorded: the lease ends, and it is sent again with the same id and bytes.
             expected = isinstance(error, Problem) or is_unavailable(error)
@@ -209,12 +212,19 @@ class Courier:
                 self._send_all_held(session, first=code)
             self._database.bell.after_commit()
 
+    async def _may_still_go(self, claimed: Claimed) -> bool:
+        """What was held for its endpoint may have been superseded meanwhile; what goes out at once is not asked about."""
+        if now() - (claimed.lease_until - self._lease) < timedelta(seconds=_YOUNG_SECONDS):
+            return True
+        async with self._database.reading() as connection:
+            return await outbox.is_held(connection, claimed.id, self._id)
+
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:
         code = claimed.receiver
         if self._endpoints.is_suspended(code):
             return Attempt(now(), 0, None, "endpoint_suspended", b"")
         attempt = await send(session, await self._endpoints.receiver(code), claimed)
-        if changed := self._endpoints.judge(code, attempt):
+        if attempt.fault != UNREADABLE and (changed := self._endpoints.judge(code, attempt)):
             self._changes.append(changed)
         return attempt
 
@@ -242,15 +252,25 @@ class Courier:
     async def _give_up(self, claimed: Claimed, unit: Unit, at: datetime) -> bool:
         """Write the last attempt's unit and the event that says so; False if the claim was lost: then only the unit."""
         async with self._database.writing() as connection:
-            case = await load(connection, claimed.request_id) if claimed.request_id is not None else None
+            case, is_whole = await self._case_of(connection, claimed)
             given_up = await outbox.give_up(connection, claimed.id, self._id, at)
             units = [unit]
             if given_up and case is not None and claimed.handoff_id is not None:
                 data = {"delivery": str(claimed.id), "agency": claimed.receiver, "attempts": claimed.attempts + 1}
+                data |= {"fault": UNREADABLE} if claimed.body is None else {}
                 case.record("delivery.exhausted", at, _ACTOR, handoff_id=claimed.handoff_id, data=data)
-                units.append(finish(case, await self._registry.current()))
+                units.append(finish(case, await self._registry.current()) if is_whole else case.finish())
             await write_units(connection, units)
         return given_up
+
+    async def _case_of(self, connection: AsyncConnection, claimed: Claimed) -> tuple[Case | None, bool]:
+        """Whole, unless its data key can't be opened: then it can take an event, and no notice could be sealed."""
+        if claimed.request_id is None:
+            return None, False
+        try:
+            return await load(connection, claimed.request_id), True
+        except CANT_BE_OPENED:
+            return (await headers(connection, [claimed.request_id]))[claimed.request_id], False
 
     async def _failed_before(self, claimed: Claimed) -> int:
         if not claimed.was_sent_again:

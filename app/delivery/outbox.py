@@ -20,6 +20,8 @@ from app.sealing import NO_BOX, Box
 from app.tables import delivery, delivery_attempt
 from app.wire import to_json
 
+UNREADABLE = "unreadable"  # the fault of what was damaged where it is kept: it says nothing of the endpoint
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -31,7 +33,8 @@ class Claimed:
     handoff_id: UUID | None
     type: str
     lane: Priority
-    body: bytes
+    # None: it can't be opened, so there is nothing to send.
+    body: bytes | None
     attempts: int
     created_at: datetime
     give_up_at: datetime
@@ -100,6 +103,7 @@ def enqueue(
             "created_at": at,
             "give_up_at": at + GIVE_UP_AFTER,
             "ended_at": None,
+            "superseded_at": None,
             "digest": hashlib.sha256(body).digest(),
             "sealed": box.seal_bytes(body),
         },
@@ -108,12 +112,14 @@ def enqueue(
     return delivery_id
 
 
-# 2xx is the truth whoever heard it; a failure is only for the worker that still holds the claim to say.
+# 2xx is the truth whoever heard it, also of one that should not go out any more and was on its way; a failure is only
+# for the worker that still holds the claim to say.
+_UNDER_WAY = and_(delivery.c.id == bindparam("b_id"), delivery.c.status.in_(("pending", "superseded")))
 _PENDING = and_(delivery.c.id == bindparam("b_id"), delivery.c.status == "pending")
 _MINE = and_(_PENDING, delivery.c.claimed_by == bindparam("b_worker"))
 _DELIVERED = (
     update(delivery)
-    .where(_PENDING)
+    .where(_UNDER_WAY)
     .values(status="delivered", attempts=delivery.c.attempts + 1, ended_at=bindparam("b_at"), claimed_by=None)
 )
 _TRY_AGAIN = (
@@ -161,6 +167,12 @@ async def give_up(connection: AsyncConnection, delivery_id: UUID, worker_id: UUI
     return given_up.rowcount == 1
 
 
+async def is_held(connection: AsyncConnection, delivery_id: UUID, worker_id: UUID) -> bool:
+    """Whether a worker may still send what it claimed."""
+    held = select(delivery.c.id).where(delivery.c.id == delivery_id, delivery.c.status == "pending")
+    return await connection.scalar(held.where(delivery.c.claimed_by == worker_id)) is not None
+
+
 async def failed_since_sent_again(connection: AsyncConnection, claimed: Claimed) -> int:
     """How many tries have failed since its three days began anew: its schedule goes by these, not by all of them."""
     tries = select(func.count()).where(
@@ -182,13 +194,14 @@ async def send_again(
 ) -> set[UUID]:
     """Make deliveries that have ended due again, same id, same bytes; their three days and their schedule begin anew.
 
-    Their attempts are numbered on, and they keep their lane unless one is given. Those that were still pending are
-    left as they are, and out of the answer.
+    Their attempts are numbered on, and they keep their lane unless one is given. Those that were still pending, and those
+    that show more than may be shown now, are left as they are, and out of the answer.
     """
     due: dict[str, Any] = {"status": "pending", "due_at": at, "give_up_at": at + GIVE_UP_AFTER, "ended_at": None}
     if lane is not None:
         due["priority"] = int(lane)
     ended = delivery.c.id.in_(delivery_ids) & delivery.c.status.in_(("delivered", "exhausted"))
+    ended &= delivery.c.superseded_at.is_(None)
     again = update(delivery).where(ended).values(**due).returning(delivery.c.id)
     return set((await connection.execute(again)).scalars())
 

@@ -15,17 +15,15 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import ARRAY, BindParameter, Integer, LargeBinary, String, TextClause, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
 from app.columns import Id, Instant
-from app.config import WrongSettingError
 from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import Claimed
 from app.logs import describe
-from app.sealing import Box, vault_of
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, vault_of
 from app.service_key import service_box
 from app.tables import delivery, help_request
 
@@ -52,8 +50,6 @@ _CHOSEN = {
     "sqlite": """SELECT {lane} AS lane, receiver, (SELECT min(due_at) {of_lane} = lane_{lane}.receiver) AS due_at
     FROM lane_{lane} WHERE receiver IS NOT NULL""",
 }
-# A damaged body or data key, or one whose master key is not known.
-_UNREADABLE = (InvalidTag, WrongSettingError, LookupError, ValueError)
 _MOST_TOGETHER = 64
 _MOST_LOOKED_AT = 1000
 
@@ -120,20 +116,21 @@ async def claim(
         given |= {"lanes": lanes, "receivers": receivers, "mosts": mosts}
         claimed = list((await connection.execute(_TAKING, given)).all())
     opened = [await _opened(connection, row, at + lease) for row in claimed]
-    return sorted((each for each in opened if each is not None), key=lambda each: (each.lane, each.id))
+    return sorted(opened, key=lambda each: (each.lane, each.id))
 
 
-async def _opened(connection: AsyncConnection, row: Any, lease_until: datetime) -> Claimed | None:
-    """None for one that can't be read: it is left to its lease, and the others go on."""
+async def _opened(connection: AsyncConnection, row: Any, lease_until: datetime) -> Claimed:
+    """One that can't be read comes without a body: it is tried and given up as any other, and the others go on."""
     try:
         if row.request_id is None:
             box = await service_box(connection)
         else:
             box = vault_of(connection).box(row.request_id.bytes, row.data_key)
-        return _claimed(row, box, lease_until)
-    except _UNREADABLE as error:
+        body = box.unseal_bytes(row.sealed)
+    except CANT_BE_OPENED as error:
         log.error("delivery_unreadable", delivery=str(row.id), **describe(error))
-        return None
+        box, body = SHUT_BOX, None
+    return _claimed(row, box, body, lease_until)
 
 
 _TAKEN = tuple(column for column in delivery.c if column.name not in ("due_at", "digest", "status"))
@@ -190,7 +187,7 @@ def _taking(number: int) -> Executable:
     )
 
 
-def _claimed(row: Any, box: Box, lease_until: datetime) -> Claimed:
+def _claimed(row: Any, box: Box, body: bytes | None, lease_until: datetime) -> Claimed:
     return Claimed(
         id=row.id,
         receiver=row.receiver,
@@ -198,7 +195,7 @@ def _claimed(row: Any, box: Box, lease_until: datetime) -> Claimed:
         handoff_id=row.handoff_id,
         type=row.type,
         lane=Priority(row.priority),
-        body=box.unseal_bytes(row.sealed) or b"",
+        body=body,
         attempts=row.attempts,
         created_at=row.created_at,
         give_up_at=row.give_up_at,

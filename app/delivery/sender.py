@@ -16,7 +16,7 @@ from app import __version__, signing
 from app.config import Settings
 from app.delivery.addresses import AddressNotAllowedError, AllowList
 from app.delivery.names import Resolver
-from app.delivery.outbox import Attempt, Claimed
+from app.delivery.outbox import UNREADABLE, Attempt, Claimed
 from app.delivery.schedule import wait_asked_for
 from app.delivery.tls import WrongTlsError, tls_context
 from app.identifiers import now
@@ -81,7 +81,9 @@ def _pool(settings: Settings, encrypted: bool) -> aiohttp.ClientSession:
 
 
 async def send(session: Session, receiver: Receiver | None, claimed: Claimed) -> Attempt:
-    """Exactly the stored bytes are sent."""
+    """Exactly the stored bytes are sent; where they can't be opened, nothing."""
+    if claimed.body is None:
+        return Attempt(now(), 0, None, UNREADABLE, b"")
     return await post(session, receiver, str(claimed.id), claimed.body)
 
 

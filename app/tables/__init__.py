@@ -1,7 +1,7 @@
 """The tables; no behaviour."""
 
 from app.tables.attachments import attachment, file_to_remove, used_link
-from app.tables.audit import audit_key, audit_leaf, audit_piece, audit_root
+from app.tables.audit import audit_chain, audit_key, audit_leaf, audit_piece, audit_root
 from app.tables.cases import (
     callback,
     callback_body,
@@ -61,6 +61,7 @@ __all__ = [
     "alarm",
     "api_key",
     "attachment",
+    "audit_chain",
     "audit_key",
     "audit_leaf",
     "audit_piece",

@@ -20,6 +20,8 @@ audit_root = Table(
     Column("gathered_at", Instant),
     Column("leaves", Integer),
     Column("root", Digest),
+    # Of the chains of readings; none: a root from before they were in it.
+    Column("readings", Digest),
     Column("key_id", String(16)),
     Column("signature", LargeBinary(64)),
     Column("made_at", Instant),
@@ -39,6 +41,18 @@ audit_leaf = Table(
     PrimaryKeyConstraint("request_id", "day"),
     Index(None, "day", "request_id"),
     sqlite_with_rowid=False,
+)
+
+# How far a chain of readings had come. It names no reading: what was removed there is missed because it stands here.
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("chain", Id),
+    Column("day", Date),
+    Column("number", Integer, nullable=False),
+    Column("head", Digest, nullable=False),
+    PrimaryKeyConstraint("chain", "day"),
+    Index(None, "day", "chain"),
 )
 
 # The roots of pieces of a day's tree, so that the way of one leaf needs its own piece only.

@@ -47,7 +47,7 @@ help_request = Table(
     Column("events", Integer, nullable=False),
     Column("head", Digest, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    # Wrapped by a master key; destroyed when the request is erased. None, too, from before there were keys.
+    # Wrapped by a master key; destroyed when the request is erased.
     Column("data_key", LargeBinary),
     Column("erased_at", Instant),
     # Blind indexes of the applicant: identity number, telephone, and name with date of birth and telephone.
@@ -243,10 +243,12 @@ delivery = Table(
     Column("created_at", Instant, nullable=False),
     Column("give_up_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    # From then on it shows more than may be shown, and is not sent (again).
+    Column("superseded_at", Instant),
     Column("digest", Digest, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("id"),
-    one_of("status", ("pending", "delivered", "exhausted")),
+    one_of("status", ("pending", "delivered", "exhausted", "superseded")),
     Index(
         "ix_delivery_queue",
         "priority",

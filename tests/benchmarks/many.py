@@ -21,7 +21,7 @@ from app.delivery.outbox import enqueue
 from app.identifiers import new_id, now
 from app.ledger import Ledger, Unit
 from app.registry import Registry
-from app.sealing import NO_BOX
+from app.service_key import service_box
 from app.tables import delivery
 from tests import serving
 
@@ -43,6 +43,8 @@ class Side:
 
     async def turn(self, seconds: float, *, measured: bool) -> None:
         until = time.monotonic() + seconds
+        async with self.database.reading() as connection:
+            box = await service_box(connection)
         while time.monotonic() < until:
             unit = Unit()
             code = f"r{self._number % RECEIVERS}"
@@ -50,10 +52,10 @@ class Side:
             counts = measured and code not in BROKEN
             enqueue(
                 unit,
-                NO_BOX,
+                box,
                 type="measured" if counts else "other",
                 receiver=code,
-                request_id=new_id(),
+                request_id=None,
                 handoff_id=None,
                 data={"handoff_id": "none", "filler": "x" * 1_000},
                 at=now(),

@@ -7,11 +7,27 @@ from fastapi import FastAPI
 
 from app import handoffs, main, timeline
 from app.hashchain import GENESIS
-from app.sealing import NO_BOX, Vault
+from app.sealing import ShutBox, Vault
+
+
+class Plain(ShutBox):
+    """What is put in comes out, as it is."""
+
+    __slots__ = ()
+
+    def seal_bytes(self, content: bytes) -> bytes:
+        return b"\0" + content
+
+    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
+        return sealed[1:] if sealed else None
+
+
+PLAIN = Plain()
 
 
 def create_app() -> FastAPI:
-    Vault.new_box = lambda *_: (NO_BOX, None)  # type: ignore[method-assign, assignment]
+    Vault.new_box = lambda *_: (PLAIN, None)  # type: ignore[method-assign, assignment]
+    Vault.box = lambda *_: PLAIN  # type: ignore[method-assign, assignment]
     timeline.event_hash = lambda *_: GENESIS  # type: ignore[assignment]
     handoffs.disclose = lambda *_: {}  # type: ignore[assignment]
     return main.create_app()

@@ -1,0 +1,72 @@
+"""Messages that may not go out any more (作废): they show more of a person than may be shown now.
+
+The bytes of a message never change. One that still waits, or was given up, ends here, and whoever has to be told is told
+anew by a message of its own; one that was delivered stays delivered, and is not sent a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.identifiers import first_id
+from app.sealing import CANT_BE_OPENED
+from app.tables import delivery
+from app.timeline import Case, Handoff
+
+# The types of messages that show something of the person.
+DISCLOSING = ("handoff.dispatched", "handoff.supplemented", "emergency.dispatched")
+SUPERSEDED = "superseded"
+# An id is made a little before or after the moment that its row names.
+_SLACK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Those that had not arrived. `is_first`: nothing of the person had been sent to the agency before, as far as anybody
+    knows, so nothing of what the timeline says was shown."""
+
+    ids: tuple[UUID, ...]
+    is_first: bool
+
+
+async def supersede(
+    connection: AsyncConnection,
+    case: Case,
+    handoff: Handoff,
+    at: datetime,
+    may_stay: Callable[[Mapping[str, Any]], bool],
+) -> Ended:
+    """All that a handoff's agency was told of the person, but for messages whose data `may_stay`. One that a worker holds
+    may be on its way at this moment: it is not tried again, and its answer still counts."""
+    names = ("id", "status", "attempts", "claimed_by", "superseded_at", "sealed")
+    # By the receiver's own index: one by handoff would be paid for with every message.
+    its = (
+        select(*(delivery.c[name] for name in names))
+        .where(delivery.c.receiver == handoff.agency_code, delivery.c.id >= first_id(handoff.opened_at - _SLACK))
+        .where(delivery.c.handoff_id == handoff.id, delivery.c.type.in_(DISCLOSING))
+        .order_by(delivery.c.id)
+    )
+    rows = (await connection.execute(its.with_for_update())).all()
+    over = [row for row in rows if row.superseded_at is None and not _stays(case, row.sealed, may_stay)]
+    waiting = tuple(row.id for row in over if row.status != "delivered")
+    these = update(delivery).where(delivery.c.id.in_([row.id for row in over]))
+    await connection.execute(these.values(superseded_at=at))
+    # Who had claimed it stays named: it may have been sent.
+    ended = {"status": SUPERSEDED, "ended_at": func.coalesce(delivery.c.ended_at, at)}
+    await connection.execute(update(delivery).where(delivery.c.id.in_(waiting)).values(ended))
+    return Ended(waiting, all(row.attempts == 0 and row.claimed_by is None for row in rows))
+
+
+def _stays(case: Case, sealed: bytes, may_stay: Callable[[Mapping[str, Any]], bool]) -> bool:
+    """What can't be opened does not stay, though it can't be sent either."""
+    try:
+        return may_stay((case.box.unseal(sealed) or {}).get("data", {}))
+    except CANT_BE_OPENED:
+        return False
