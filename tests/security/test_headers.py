@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 
 from tests.running import Running
-from tests.test_house import FORMS, KIOSK_FILES, KIOSKS, OPEN, SIGNING_IN
+from tests.test_house import FORMS, KIOSK_FILES, KIOSKS, OPEN, OWN_PAGE, SIGNING_IN
 from tests.test_rights import ALLOWED, SAMPLES
 
 ALWAYS = {
@@ -20,7 +20,11 @@ ALWAYS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 PUBLIC = {"/v1/needs", "/v1/divisions", "/v1/problems/{code}"}
-PUBLIC |= KIOSK_FILES | {"/v1/public/audit-key", "/v1/public/audit-roots", "/v1/public/audit-roots/{day}"}
+PUBLIC |= (
+    KIOSK_FILES
+    | {"/track/live.js"}
+    | {"/v1/public/audit-key", "/v1/public/audit-roots", "/v1/public/audit-roots/{day}"}
+)
 
 
 def address(template: str) -> str:
@@ -44,7 +48,7 @@ def test_every_answer_of_every_route_keeps_to_itself(service: Running) -> None:
     for template, answer in every_answer(service):
         for name, value in ALWAYS.items():
             # A form of ours is known by its origin, which `no-referrer` would leave out.
-            ours = name == "referrer-policy" and template in SIGNING_IN | FORMS | KIOSKS
+            ours = name == "referrer-policy" and template in SIGNING_IN | FORMS | KIOSKS | OWN_PAGE
             also = [["same-origin"]] if ours else []
             if name == "permissions-policy" and template in KIOSK_FILES and answer.status_code < 400:
                 also = [[value.replace("camera=()", "camera=(self)")]]  # papers are photographed there
