@@ -187,6 +187,25 @@ def test_a_card_reader_types_a_card_wherever_the_focus_is_and_presses_nothing(pa
     assert hall.taken(number)["person"]["applicant"]["id_number"] == CARD
 
 
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_two_touches_of_a_trembling_hand_count_once_but_on_number_keys(page) -> None:
+    page.get_by_role("button", name="开始求助").click()
+    place = page.get_by_role("button", name="我自己").bounding_box()
+    page.get_by_role("button", name="我自己").dblclick()
+    under = "([x, y]) => document.elementFromPoint(x, y).closest('button')?.innerText"
+    assert page.evaluate(under, [place["x"] + place["width"] / 2, place["y"] + place["height"] / 2]), (
+        "a button is there"
+    )
+    expect(page.locator("#heading")).to_have_text("遇到了什么难处？")
+    expect(page.locator("main .choice[aria-pressed=true]")).to_have_count(0)
+    page.get_by_role("button", name="不知道找谁").dblclick()
+    expect(page.locator("main .choice[aria-pressed=true]")).to_have_count(1)  # and not taken back
+    page.get_by_role("button", name="继续").click()
+    page.wait_for_timeout(600)
+    page.locator(".key", has_text="1").dblclick()
+    expect(page.get_by_label("身份证号")).to_have_value("11")
+
+
 def test_a_helper_and_a_guardian_say_who_they_are_and_whose_telephone_it_is(page, hall) -> None:
     ways = {
         "我替别人": ("village_worker", {"您是他（她）的什么人？": "村（社区）干部"}),

@@ -19,6 +19,7 @@ import { _, loadTexts } from "/kiosk/texts.js";
 import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
 
 const FRESH_EVERY = 600_000;
+const SAME_TOUCH = 500;
 const SCREENS = {
   pairing: pairingScreen,
   start: startScreen,
@@ -31,6 +32,7 @@ const SCREENS = {
 const main = document.getElementById("screen");
 let leave;
 let began = null;
+let shownAt = -Infinity;
 
 const desk = {
   visit: newVisit(),
@@ -72,6 +74,7 @@ function show(name, { focus } = {}) {
   (focus ? document.getElementById(focus) : heading)?.focus({ preventScroll: !focus });
   made.shown?.();
   painted(name);
+  shownAt = performance.now();
   desk.spoken = [name.replace(":", "-"), [made.title, made.hint, made.say].filter(Boolean).join("。")];
   desk.repeat();
 }
@@ -182,7 +185,16 @@ async function lineBack() {
   drawFoot(desk);
 }
 
+/** A hand that trembles touches twice: that counts once, but on the number keys of a screen that was there before. */
+function onlyOnce(event) {
+  const isKey = event.target.closest(".key") && event.timeStamp - shownAt > SAME_TOUCH;
+  if (event.detail < 2 || isKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 async function open() {
+  document.addEventListener("click", onlyOnce, true);
   for (const kind of ["click", "submit", "keydown"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
   history.replaceState(null, "", "/kiosk/");
   if (!window.isSecureContext) return fail(_("这个地址不安全，页面用不了：请用 https 打开。"));
