@@ -20,7 +20,7 @@ from app.tables import api_key
 from tests import serving
 from tests.examples import a_request
 from tests.running import Running
-from tests.test_house import ANSWERING, FORMS, KIOSKS, OWN_PAGE, SIGNING_IN
+from tests.test_house import ANSWERING, FORMS, KIOSK_FILES, KIOSKS, OWN_PAGE, SIGNING_IN
 from tests.watching import fetch, until
 
 ANYONE = frozenset(KeyRole) | {None}
@@ -202,9 +202,10 @@ def test_every_route_is_in_the_table(service: Running) -> None:
     assert documented == ALLOWED.keys()
     routes = create_app(serving.settings_for(service.url)).routes
     hidden = {route.path for route in routes if not getattr(route, "include_in_schema", False)}  # type: ignore[attr-defined]
-    assert hidden == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN | FORMS | KIOSKS | OWN_PAGE, (
-        "a route outside the document is walked by nobody"
-    )
+    assert (
+        hidden
+        == {"/openapi.json", "/docs", "/docs/assets"} | ANSWERING | SIGNING_IN | FORMS | KIOSKS | KIOSK_FILES | OWN_PAGE
+    ), "a route outside the document is walked by nobody"
 
 
 def test_each_route_answers_the_roles_of_the_table_and_nobody_else(service: Running) -> None:
