@@ -112,7 +112,8 @@ async def listed(office: Office, key: Key | None, page: PageAsked) -> dict[str, 
 
 
 async def revoke(office: Office, key: Key | None, kiosk_id: UUID) -> dict[str, Any]:
-    """A `KioskView`. Every process refuses its key within seconds; its unused numbers stay its own and are given to nobody.
+    """A `KioskView`. Every process refuses its key within seconds; its unused numbers are given
+    to nobody, but one that comes with a request from its place is had.
     Revoking twice is no error. Raises `not_found`."""
     snapshot = await office.registry.current()
     found = _kiosks(key.division_code if key else None).where(api_key.c.id == kiosk_id)
