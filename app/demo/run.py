@@ -71,9 +71,9 @@ async def run_demo(folder: Path | None, keep: bool, out: Console) -> None:
             await departments.stdin.drain()
             async with _service(settings, stage), httpx.AsyncClient(base_url=stage.service, trust_env=False) as client:
                 await _until_ready(client)
-                await _play(stage, client)
+                receipts = await _play(stage, client)
                 if keep:
-                    await _stay(stage, ports)
+                    await _stay(stage, client, ports, receipts)
             departments.terminate()
             received = await _line_of(departments, "received", whole=True)
         _check(received, out)
@@ -106,8 +106,8 @@ async def _prepare(stage: Stage, ports: dict[str, int]) -> None:
     stage.out.print(f"Departments: {len(ports)} simulated, each a server of its own on 127.0.0.1")
 
 
-async def _play(stage: Stage, client: httpx.AsyncClient) -> None:
-    """Send every case by its own door, then watch all of them until they are closed."""
+async def _play(stage: Stage, client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """Send every case by its own door, then watch all of them until they are closed; their receipts."""
     receipts: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
     for title, case in CASES:
         answer = await client.post("/v1/requests", json=case, headers=_as(stage, case["channel"]))
@@ -146,6 +146,7 @@ async def _play(stage: Stage, client: httpx.AsyncClient) -> None:
             f"{receipt['receipt_number_spoken']}  {tracked['status_zh']} {tracked['status']}  {title} "
             f"({', '.join(need['code'] for need in body['needs'])})"
         )
+    return [receipt for _, _, receipt in receipts]
 
 
 async def _show_news(stage: Stage, client: httpx.AsyncClient, receipt: dict[str, Any], shown: dict[str, int]) -> str:
@@ -207,10 +208,21 @@ def _check(report: dict[str, Any], out: Console) -> None:
     )
 
 
-async def _stay(stage: Stage, ports: dict[str, int]) -> None:
+async def _stay(stage: Stage, client: httpx.AsyncClient, ports: dict[str, int], receipts: list[dict[str, Any]]) -> None:
     out = stage.out
     out.rule("staying up; Ctrl-C ends it")
     out.print(f"service      {stage.service}   (OpenAPI: {stage.service}/openapi.json)", soft_wrap=True)
+    wanted = {"name": "demo kiosk", "division_code": _COUNTY}
+    code = (await client.post("/v1/kiosks/pairings", json=wanted, headers=_as(stage, "coordinator"))).json()
+    out.print(
+        f"kiosk        {stage.service}/kiosk/   (pair it within ten minutes: {code['code_spoken']})", soft_wrap=True
+    )
+    for receipt in receipts:
+        out.print(
+            f"own page     {stage.service}/track/{receipt['tracking_token']}   ({receipt['receipt_number_spoken']})",
+            highlight=False,
+            soft_wrap=True,
+        )
     for name, key in stage.keys.items():
         out.print(f"{name + ' key':<16} {key}", highlight=False, soft_wrap=True)
     for code, port in ports.items():
