@@ -86,7 +86,9 @@ async def _count_a_try(connection: AsyncConnection, is_sqlite: bool, mark: bytes
     await connection.execute(delete(look_up_try).where(kept.next_at < at - _FORGOTTEN_AFTER))
     insert: Any = (sqlite if is_sqlite else postgresql).insert(look_up_try)
     await connection.execute(insert.on_conflict_do_nothing(), {"mark": mark, "tries": 0, "next_at": at})
-    row = (await connection.execute(select(look_up_try).where(kept.mark == mark).with_for_update())).one()
+    row = (await connection.execute(select(look_up_try).where(kept.mark == mark).with_for_update())).first()
+    if row is None:  # found at this very moment, by another call: its tries begin anew
+        return
     if row.next_at > at:
         seconds = int((row.next_at - at).total_seconds()) + 1
         raise Problem("too_many_requests", _TOO_MANY, headers={"Retry-After": str(seconds)})

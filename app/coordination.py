@@ -86,7 +86,7 @@ async def reassign(office: Office, call: Call, asked: ReassignIn) -> bytes:
                 f"{agency.name_en} has this need already, or had it: choose another agency.",
             )
             raise invalid(FieldError("/agency" if asked.agency else "/department", "has_the_need", text))
-        if mine is not None and (fault := _consent_fault(case, found, mine, desk)):
+        if mine is not None and (fault := consent_fault(case, found, mine, desk)):
             raise invalid(FieldError("/agency" if asked.agency else "/department", *fault))
         data = {"agency": agency.code}
         cancel(case, found, REASSIGNED, desk, Act.REASSIGNED, data, {"reason": asked.reason})
@@ -175,7 +175,7 @@ def ruling_fault(case: Case, found: Handoff, agency: Agency, desk: Desk) -> tupl
     mine = own(case, found.need, agency)
     if mine is None:
         return None
-    if fault := _consent_fault(case, found, mine, desk):
+    if fault := consent_fault(case, found, mine, desk):
         return fault
     if mine is not found and is_disputed(mine):
         text = Text(
@@ -192,7 +192,7 @@ def ruling_fault(case: Case, found: Handoff, agency: Agency, desk: Desk) -> tupl
     return "part_completed", text
 
 
-def _consent_fault(case: Case, found: Handoff, mine: Handoff, desk: Desk) -> tuple[str, Text] | None:
+def consent_fault(case: Case, found: Handoff, mine: Handoff, desk: Desk) -> tuple[str, Text] | None:
     """What was with an agency before is given out at once, and does not wait for a consent as a new part does."""
     if mine.status is HandoffStatus.WAITING or (mine.is_open and _does_as_much(mine, found)):
         return None

@@ -184,7 +184,11 @@ async def _erase(database: Database, registry: Registry, ids: Collection[UUID], 
     snapshot, done = await registry.current(), 0
     async with database.writing() as connection:
         for case in await forgetting.load_shut(connection, ids, skip_locked=True):
-            if case.request["erased_at"] is not None or await holds.of_request(connection, case.id, at):
+            if (
+                not case.has_ended
+                or case.request["erased_at"] is not None
+                or await holds.of_request(connection, case.id, at)
+            ):
                 continue
             if await forgetting.is_being_told(connection, case, snapshot):
                 continue

@@ -21,6 +21,7 @@ from app.delivery.schedule import GIVE_UP_AFTER
 from app.hashchain import erased
 from app.identifiers import first_id
 from app.ledger import write_units
+from app.lifecycle import ReopeningState
 from app.registry import Snapshot
 from app.sealing import SHUT_BOX
 from app.tables import (
@@ -84,6 +85,9 @@ async def forget(
         if table is dispute:
             of_case &= _made_meanwhile(table.c.id, case)
         await connection.execute(update(table).where(of_case).values(sealed=None))
+    unruled = (feedback.c.request_id == case.id, feedback.c.state == ReopeningState.OPEN.value)
+    ended = {"state": ReopeningState.DECLINED.value, "ruled_by": actor, "ruled_at": at}
+    await connection.execute(update(feedback).where(*unruled).values(ended))  # nobody can rule on it any more
     await connection.execute(delete(guest_link).where(guest_link.c.handoff_id.in_(_handoffs(case))))
     await connection.execute(delete(aid_mark).where(aid_mark.c.request_id == case.id))
     meanwhile = idempotency.c.created_at.between(case.request["registered_at"], case.request["closed_at"] + _SLACK)

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
@@ -226,6 +226,14 @@ async def revoke(connection: AsyncConnection, name: str) -> bool:
     """False if there is no such key in force."""
     in_force = (api_key.c.name == name, api_key.c.revoked_at.is_(None), OF_MACHINES)
     return (await connection.execute(update(api_key).where(*in_force).values(revoked_at=now()))).rowcount == 1
+
+
+async def end(connection: AsyncConnection, key: str, role: KeyRole) -> UUID | None:
+    """Revoke a key of a role by what it is itself, if nobody did. The first key of its line; None: there is no such key."""
+    its = (api_key.c.key_hash == _hash(key), api_key.c.role == role.value)
+    await connection.execute(update(api_key).where(*its, api_key.c.revoked_at.is_(None)).values(revoked_at=now()))
+    line: UUID | None = await connection.scalar(select(func.coalesce(api_key.c.holder, api_key.c.id)).where(*its))
+    return line
 
 
 class KeyRing:

@@ -75,26 +75,28 @@ async def _pair(office: Office, by: str, asked: PairingIn, repeat: Repeat | None
     return made
 
 
-async def paired(office: Office, code: str) -> dict[str, Any]:
-    """`KioskPaired`: the device's key, told this once; the code is used up. Raises `pairing_refused`."""
+async def paired(office: Office, code: str, former_key: str | None = None) -> dict[str, Any]:
+    """`KioskPaired`: the device's key, told this once; the code is used up. With the key that it had before, which ends,
+    it stays the device that it was: its numbers, what it sent and what it took in are its own. Raises `pairing_refused`."""
     for _ in range(_NAME_TRIES):
         try:
-            return await _paired(office, code)
+            return await _paired(office, code, former_key)
         except IntegrityError as error:
             if constraint_of(error) != KEY_NAME:  # of two of a name at once the later one looks again
                 raise
     raise unavailable()
 
 
-async def _paired(office: Office, code: str) -> dict[str, Any]:
+async def _paired(office: Office, code: str, former_key: str | None) -> dict[str, Any]:
     used = delete(kiosk_pairing).where(kiosk_pairing.c.code_mark == _mark(office, code))
     async with office.database.writing() as connection:
         row = (await connection.execute(used.returning(*kiosk_pairing.c))).first()
         if row is None or row.ends_at <= now():
             raise Problem("pairing_refused")
         name = await _free_name(connection, row.name)
+        line = await keys.end(connection, former_key, KeyRole.KIOSK) if former_key else None
         key_id, secret = await keys.create(
-            connection, name, KeyRole.KIOSK, division_code=row.division_code, by=row.made_by
+            connection, name, KeyRole.KIOSK, holder=line, division_code=row.division_code, by=row.made_by
         )
     log.info("kiosk_paired", by=row.made_by, kiosk_id=str(key_id))
     return {"kiosk_id": key_id, "name": name, "division_code": row.division_code, "key": secret}
@@ -112,8 +114,7 @@ async def listed(office: Office, key: Key | None, page: PageAsked) -> dict[str, 
 
 
 async def revoke(office: Office, key: Key | None, kiosk_id: UUID) -> dict[str, Any]:
-    """A `KioskView`. Every process refuses its key within seconds; its unused numbers are given
-    to nobody, but one that comes with a request from its place is had.
+    """A `KioskView`. Every process refuses its key within seconds; its unused numbers stay its own and are given to nobody.
     Revoking twice is no error. Raises `not_found`."""
     snapshot = await office.registry.current()
     found = _kiosks(key.division_code if key else None).where(api_key.c.id == kiosk_id)

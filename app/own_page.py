@@ -35,18 +35,15 @@ async def give(office: Office, token: str, upload: Upload) -> None:
     await attachments.keep(office, _giver(token), request["id"], upload, repeat)
 
 
-async def say_all_is_there(office: Office, token: str, note: str | None) -> None:
+async def say_all_is_there(office: Office, token: str, said: SupplementIn) -> None:
     """Whoever waits for the person goes on; where nobody does, it was said before. Raises `not_found`, `already_closed`,
     `validation_failed`."""
     request_id: UUID = (await _found(office, token))["id"]
     try:
-        await intake.supplement(office, _giver(token), request_id, SupplementIn(note=note or _ALL_THERE), None)
+        await intake.supplement(office, _giver(token), request_id, said, None)
     except Problem as problem:
         if problem.code != "not_waiting_for_applicant":
             raise
-
-
-_ALL_THERE = "申请人表示所需材料已交齐。"
 
 
 def _giver(token: str) -> Giver:

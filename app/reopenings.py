@@ -171,10 +171,16 @@ def _again(case: Case, handoff_id: UUID, agency_code: str | None, reason: str, d
     if part is None:
         text = Text("此事项没有这张转办单。", "This request has no such handoff.")
         raise invalid(FieldError("/handoff_id", "unknown_handoff", text))
+    if part.role is Role.INFORMED:
+        text = Text("该单位只是知会,请另选承办的一件。", "Its agency was only informed: choose a part that is handled.")
+        raise invalid(FieldError("/handoff_id", "only_informed", text))
     code = agency_code or part.agency_code
     if fault := coordination.agency_fault(code, desk.snapshot):
         raise invalid(FieldError("/agency" if agency_code else "/handoff_id", *fault))
     agency = desk.snapshot.directory.agencies[code]
+    mine = own(case, part.need, agency)
+    if mine is not None and (fault := coordination.consent_fault(case, part, mine, desk)):
+        raise invalid(FieldError("/agency" if agency_code else "/handoff_id", *fault))
     return _given(case, part, agency, reason, desk)
 
 

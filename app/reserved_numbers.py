@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,7 @@ from app.problems import FieldError, Problem, Text
 from app.qr import drawn
 from app.receipts import is_device_number, new_device_number, new_receipt_number, spoken, tracking_token
 from app.repeats import Repeat, once
-from app.tables import api_key, help_request, reserved_number
+from app.tables import help_request, reserved_number
 from app.wire import from_json
 
 MOST_UNUSED_A_DAY = 500
@@ -92,7 +92,7 @@ async def taken(office: Office, key: Key, number: str | None, taken_at: datetime
         warnings.append(FieldError("/taken_at", "taken_at_in_future", _ahead(at)))
     if number is None:
         return Taken(new_receipt_number(), taken_at, warnings)
-    if is_device_number(number) and await _may_have(office, key, number):
+    if is_device_number(number) and await _may_have(office, key.holder, number):
         return Taken(number, taken_at, warnings)
     warnings.append(FieldError("/receipt_number", "receipt_number_replaced", _REPLACED))
     return Taken(new_receipt_number(), taken_at, warnings)
@@ -105,19 +105,16 @@ def _ahead(at: datetime) -> Text:
     )
 
 
-async def _may_have(office: Office, key: Key, number: str) -> bool:
+async def _may_have(office: Office, holder: UUID, number: str) -> bool:
     """Whether it is unused, and this device's or nobody's: what is in no list was given before the database was restored
-    from a backup, or so long ago that it was forgotten. What a revoked device of the same place had printed is had by the
-    next one there: as a rule it is that very device, paired anew, and what it kept."""
+    from a backup, or so long ago that it was forgotten."""
     async with office.database.reading() as connection:
-        return not await connection.scalar(is_refused(key.holder, key.division_code, number))
+        return not await connection.scalar(is_refused(holder, number))
 
 
-def is_refused(holder: UUID, division_code: str | None, number: str) -> Select[Any]:
+def is_refused(holder: UUID, number: str) -> Select[Any]:
     used = exists().where(help_request.c.receipt_number == number)
-    in_use = or_(api_key.c.revoked_at.is_(None), api_key.c.division_code.is_distinct_from(division_code))
-    of_holder = api_key.c.id == reserved_number.c.holder
-    of_other = exists().where(reserved_number.c.number == number, reserved_number.c.holder != holder, of_holder, in_use)
+    of_other = exists().where(reserved_number.c.number == number, reserved_number.c.holder != holder)
     return select(used | of_other)
 
 

@@ -34,6 +34,11 @@ class PairIn(Inbound):
         Field(pattern=r"^([0-9][ -]?){7}[0-9]$", description="Eight digits; blanks between them do no harm."),
         AfterValidator(_digits),
     ]
+    former_key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="The key that this very device had before, also a revoked one: what waits on it is then still its "
+        "own, and what it took in. That key ends.",
+    )
 
 
 class NumbersIn(Inbound):

@@ -242,7 +242,7 @@ def test_a_repeat_of_what_was_answered_before_devices_had_numbers_shows_a_token_
     assert json.loads(service.client(None).get(f"/v1/track/{of_old}").text)["receipt_number"] == first["receipt_number"]
 
 
-@pytest.mark.parametrize("query", [is_refused(new_id(), TOWNSHIP, "167871747388"), unused_lately(new_id(), now())])
+@pytest.mark.parametrize("query", [is_refused(new_id(), "167871747388"), unused_lately(new_id(), now())])
 def test_whether_a_number_is_free_is_found_by_index_however_many_there_were(database_url: str, query: Any) -> None:
     plan = plan_of(database_url, query, empty=True)
     assert not re.search("SCAN (help_request|reserved_number)|Seq Scan|TEMP B-TREE", plan), plan
@@ -257,20 +257,6 @@ def test_a_device_whose_key_was_replaced_keeps_its_numbers(service: Running) -> 
     assert made.status_code == 201, made.text
     box = service.client(None, authorization=f"Bearer {made.json()['key']}")
     assert ask(box, one["receipt_number"])["receipt_number"] == one["receipt_number"]
-
-
-@pytest.mark.parametrize(("division", "is_had"), [(TOWNSHIP, True), ("360803102", False)])
-def test_what_a_revoked_device_had_printed_is_had_by_the_next_one_of_its_place(
-    service: Running, division: str, is_had: bool
-) -> None:
-    first, clerk = paired(service), service.client("coordinator")
-    (one,) = numbers(first)
-    next_ = paired(service, clerk, name="二号机", division=division)
-    before = ask(next_, numbers(first)[0]["receipt_number"])
-    assert "receipt_number_replaced" in warned(before), "the first one is still in use"
-    revoked = clerk.post(f"/v1/kiosks/{first.headers['x-kiosk-id']}/revoke")
-    assert revoked.status_code == 200, revoked.text
-    assert (ask(next_, one["receipt_number"])["receipt_number"] == one["receipt_number"]) is is_had
 
 
 def test_a_number_that_was_taken_in_the_moment_between_is_replaced(

@@ -69,7 +69,7 @@ async def pair_device(request: Request) -> Response:
     asked = parse(PairIn, await read_bytes(request))
     await office.rates.spend(Budget.PAIRINGS, "everybody")
     try:
-        return answer(await kiosks.paired(office, asked.code), 201)
+        return answer(await kiosks.paired(office, asked.code, asked.former_key), 201)
     except Problem as problem:
         if problem.code == "pairing_refused":
             await spend_by_address(request, Budget.SIGN_INS, _A_MISS)

@@ -39,8 +39,9 @@ async def looked_up(connection: HTTPConnection) -> AsyncIterator[None]:
     """Around what finds something by a secret in the address: who looks for what is not there is guessing."""
     try:
         yield
-    except Problem:
-        await spend_by_address(connection, Budget.LOOK_UPS, _A_MISS)
+    except Problem as problem:
+        if problem.code == "not_found":
+            await spend_by_address(connection, Budget.LOOK_UPS, _A_MISS)
         raise
 
 

@@ -17,7 +17,7 @@ from app.tables import handoff, help_request
 from app.timeline import Case, Handoff
 
 COUNTS = frozenset({KeyRole.SUPERVISOR, KeyRole.COORDINATOR, KeyRole.AUDITOR})
-_OVER = (HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
+_OVER = (HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
 
 
 def prints_requests(key: Key) -> bool:

@@ -105,7 +105,7 @@ def _named_papers(case: Case, found: Handoff, attached: list[str | None], snapsh
 
 async def _answers(office: Office, case: Case, found: Handoff) -> list[dict[str, Any]]:
     """What was answered since it was last given out, in its order."""
-    kinds = (*_ANSWERED, "handoff.dispatched", "handoff.ruled")
+    kinds = (*_ANSWERED, "handoff.dispatched", "handoff.ruled", "handoff.reopened")
     of_handoff = (event.c.request_id == case.id) & (event.c.handoff_id == found.id) & event.c.kind.in_(kinds)
     async with office.database.reading() as connection:
         rows = (await connection.execute(select(event).where(of_handoff).order_by(event.c.sequence))).mappings().all()

@@ -27,6 +27,7 @@ from app.problems import Problem, Text
 from app.rates import Budget
 from app.receipts import RECEIPT_PATTERN, TOKEN_PATTERN, is_receipt_number
 from app.routing.rules import Role
+from app.schemas import SupplementIn
 from app.schemas_tracking import AnsweredBack
 from app.wire import to_json
 
@@ -34,6 +35,8 @@ router = APIRouter(prefix="/track", include_in_schema=False)
 _told = told_by(told)
 _BLANKS = re.compile(r"[\s\-_.·]")
 _A_PAIR = 9  # as many more look-ups, whether it is right or wrong
+_ALL_THERE = "申请人表示所需材料已交齐。"
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _LONGEST_WORDS = 1_000
 _NOT_OURS = Text("页面已过时,请重新提交。", "The page was out of date; please send it again.")
 
@@ -88,9 +91,10 @@ async def give_paper(request: Request, token: str) -> Response:
 @_told
 async def say_all_is_there(request: Request, token: str) -> Response:
     _must_be_ours(request)
-    note = (await read_form(request)).get("note", "")[:_LONGEST_WORDS]
+    note = (await read_form(request)).get("note", "")[:_LONGEST_WORDS] or _ALL_THERE
+    said = parse(SupplementIn, to_json({"note": note}))
     async with looked_up(request):
-        await own_page.say_all_is_there(office_of(request), _shaped(token), note)
+        await own_page.say_all_is_there(office_of(request), _shaped(token), said)
     return _back(request, token, "told")
 
 
@@ -105,9 +109,7 @@ async def answer_back(request: Request, token: str) -> Response:
         return await _page(request, token, 422, wrong={"solved": text}, words=form.get("words", ""))
     given = {name: form[name] for name in ("solved", "words") if form.get(name)}
     closing = form.get("closing", "")
-    asked = parse(
-        AnsweredBack, to_json({**given, "closing": int(closing) if closing.isascii() and closing.isdigit() else 0})
-    )
+    asked = parse(AnsweredBack, to_json({**given, "closing": int(closing) if _NUMBER.fullmatch(closing) else 0}))
     async with looked_up(request):
         await feedback.answer(office_of(request), _shaped(token), asked)
     return _back(request, token, "answered")

@@ -13,7 +13,9 @@ export async function wake() {
 
 /** Answers null when it is paired, else why not: "refused", "too_many" or "away". */
 export async function pair(code) {
-  const answer = await call("POST", "/v1/kiosks", { body: JSON.stringify({ code }), type: "application/json" });
+  // With the key that it had, it stays the device that it was: what waits here, and what it sent, is still its own.
+  const asked = device.key ? { code, former_key: device.key } : { code };
+  const answer = await call("POST", "/v1/kiosks", { body: JSON.stringify(asked), type: "application/json" });
   if (!answer) return "away";
   if (answer.status === 429) return "too_many";
   if (answer.status !== 201) return answer.status < 500 ? "refused" : "away";
