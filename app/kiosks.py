@@ -84,6 +84,9 @@ async def paired(office: Office, code: str, former_key: str | None = None) -> di
         except IntegrityError as error:
             if constraint_of(error) != KEY_NAME:  # of two of a name at once the later one looks again
                 raise
+        except keys.WrongKeyError as error:
+            if [each.code for each in error.faults] != ["name_taken"]:
+                raise
     raise unavailable()
 
 

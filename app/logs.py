@@ -14,6 +14,8 @@ from typing import Literal
 
 import structlog
 
+# One list for good: a logger that was used keeps the one that it began with.
+_PROCESSORS: list[structlog.typing.Processor] = []
 _QUIET = ("uvicorn.access", "aiohttp.access", "httpx", "asyncio", "aiosqlite", "alembic")
 
 
@@ -40,8 +42,9 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     severity = logging.getLevelNamesMapping()[level.upper()]
+    _PROCESSORS[:] = [*shared, *renderer]
     structlog.configure(
-        processors=[*shared, *renderer],
+        processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(severity),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -98,6 +98,8 @@ class Box:
         """Raises InvalidTag for what was changed, or sealed with another key."""
         if not sealed:
             return None
+        if len(sealed) <= _NONCE + _TAG:
+            raise InvalidTag
         return self._aead.decrypt(sealed[1 : _NONCE + 1], sealed[_NONCE + 1 :], self._scope)
 
 

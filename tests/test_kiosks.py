@@ -317,6 +317,38 @@ def test_a_device_adds_papers_to_what_it_took_in_and_to_nothing_else(
         assert device.get(f"/v1/requests/{mine}{path}").status_code == 403
 
 
+@pytest.mark.parametrize("was_revoked", [True, False])
+def test_a_device_that_is_paired_anew_with_the_key_that_it_had_stays_the_device_that_it_was(
+    run_service: Callable[..., Running], tmp_path: Any, was_revoked: bool
+) -> None:
+    service = run_service(attachments=str(tmp_path / "papers"), refresh_seconds=0.1)
+    clerk, device, sent = service.client("coordinator"), paired(service), new_key()
+    first, second = (each["receipt_number"] for each in numbers(device, 2))
+    taken = device.post("/v1/requests", json={**a_request(), "receipt_number": first}, headers=sent)
+    former = device.headers["authorization"].removeprefix("Bearer ")
+    if was_revoked:
+        clerk.post(f"/v1/kiosks/{device.headers['x-kiosk-id']}/revoke").raise_for_status()
+    body = {"code": code_for(clerk, "在别处", "360803102"), "former_key": former}
+    made = service.client(None).post("/v1/kiosks", json=body)
+    assert made.status_code == 201, made.text
+    anew = service.client(None, authorization=f"Bearer {made.json()['key']}")
+    again = anew.post("/v1/requests", json={**a_request(), "receipt_number": first}, headers=sent)
+    assert again.json() == taken.json(), "its answer was lost; it is one request"
+    next_ = anew.post("/v1/requests", json={**a_request(), "receipt_number": second}, headers=new_key())
+    assert next_.json()["receipt_number"] == second
+    papers = f"/v1/requests/{taken.json()['request_id']}/attachments"
+    assert anew.post(papers, files={"file": a_photo()}).status_code == 201
+    until(lambda: device.post("/v1/kiosk/numbers", json={"count": 1}).status_code == 401)
+
+
+def test_a_key_that_is_no_devices_changes_nothing_of_a_pairing(service: Running) -> None:
+    window = service.client("intake")
+    for former in ("ow_kiosk_nobody", window.headers["authorization"].removeprefix("Bearer ")):
+        body = {"code": code_for(window), "former_key": former}
+        assert service.client(None).post("/v1/kiosks", json=body).status_code == 201
+    assert window.get("/v1/requests").status_code == 200
+
+
 # ---- the pack ----
 
 

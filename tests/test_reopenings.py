@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import select, update
 
 from app.deadlines import china_day
 from app.identifiers import now
-from app.tables import delivery, feedback, help_request, reading
+from app.tables import delivery, feedback, handoff, help_request, reading
 from tests.county import CIVIL_AFFAIRS, TOWNSHIP, County, Seen
 from tests.own_page import JUSTICE, a_county, answer_back, browser, close, page, path_of, words_of
 from tests.running import Running
@@ -250,6 +251,22 @@ def test_what_cant_be_reopened_so_is_said_by_its_field(
     assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
     assert county.request(unhappy)["status"] == "closed"
     assert "request.reopened" not in kinds(county, unhappy)
+
+
+def test_a_part_that_was_only_informed_is_not_reopened(county: County, unhappy: Seen) -> None:
+    (informed, *_) = (each for each in county.request(unhappy)["handoffs"] if each["agency"] != JUSTICE)
+    change(
+        county.running.url, update(handoff).where(handoff.c.id == UUID(informed["handoff_id"])).values(role="informed")
+    )
+    answer = rule(county, "reopen", reason=REASON, handoff_id=informed["handoff_id"])
+    assert [each["code"] for each in answer.json()["errors"]] == ["only_informed"]
+    assert [each["state"] for each in listed(county.coordinator)] == ["open"]
+
+
+def test_an_answer_that_names_no_closing_is_refused_and_breaks_nothing(county: County, closed: Seen) -> None:
+    form = {"solved": "no", "words": WORDS, "closing": "9" * 5000}
+    assert browser(county).post(f"{path_of(closed)}/solved", data=form).status_code == 422
+    assert browser(county).post(f"{path_of(closed)}/all-there", data={"note": "a\x07b"}).status_code == 422
 
 
 def test_a_coordinator_of_another_county_reaches_none_of_it(county: County, unhappy: Seen) -> None:
