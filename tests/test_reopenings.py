@@ -15,7 +15,8 @@ from sqlalchemy import select, update
 from app.deadlines import china_day
 from app.identifiers import now
 from app.tables import delivery, feedback, handoff, help_request, reading
-from tests.county import CIVIL_AFFAIRS, TOWNSHIP, County, Seen
+from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VERIFICATION, County, Seen
+from tests.examples import a_consent
 from tests.own_page import JUSTICE, a_county, answer_back, browser, close, page, path_of, words_of
 from tests.running import Running
 from tests.watching import bodies, change, count, fetch
@@ -261,6 +262,18 @@ def test_a_part_that_was_only_informed_is_not_reopened(county: County, unhappy: 
     answer = rule(county, "reopen", reason=REASON, handoff_id=informed["handoff_id"])
     assert [each["code"] for each in answer.json()["errors"]] == ["only_informed"]
     assert [each["state"] for each in listed(county.coordinator)] == ["open"]
+
+
+def test_a_verification_is_not_reopened_without_its_consent(county: County) -> None:
+    receipt = county.ask("minimum_living_allowance", consents=[a_consent("economic_verification", "applicant")])
+    close(county, receipt)
+    answer_back(browser(county), receipt, "no", WORDS)
+    withdrawn = county.coordinator.post(f"/v1/requests/{receipt['request_id']}/consents/1/withdraw", json={})
+    assert withdrawn.status_code == 200, withdrawn.text
+    centre = county.handoff(receipt, VERIFICATION)["handoff_id"]
+    answer = rule(county, "reopen", reason=REASON, handoff_id=centre)
+    assert [each["code"] for each in answer.json()["errors"]] == ["consent_missing"]
+    assert county.handoff(receipt, VERIFICATION)["status"] == "completed"
 
 
 def test_an_answer_that_names_no_closing_is_refused_and_breaks_nothing(county: County, closed: Seen) -> None:
