@@ -8,7 +8,7 @@ import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
 import { pairingScreen } from "/kiosk/pairing.js";
 import { after, asked, needs, newVisit } from "/kiosk/questions.js";
-import { counts, put, sendNow, sendWaiting, sent } from "/kiosk/queue.js";
+import { counts, isReplaced, put, sendNow, sendUnkept, sendWaiting, sent } from "/kiosk/queue.js";
 import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
 import { envelope, seal, written } from "/kiosk/sealing.js";
@@ -139,16 +139,23 @@ async function finish() {
   sendWaiting();
 }
 
-/** An emergency, sealed and sent ahead of everything else. */
+/** An emergency, sealed and sent ahead of everything else, also by a device whose disk takes nothing any more. */
 async function raise(kind, label) {
-  const number = await nextNumber();
+  const number = await nextNumber().catch(() => null);
   const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
   const id = crypto.randomUUID();
   const sealed = await seal(written(body), device.pack.sealing_key);
-  await put([{ id, kind: "emergency", at: Date.now(), sealed }]);
+  const entry = { id, kind: "emergency", at: Date.now(), sealed };
+  const told = await put([entry]).then(() => null, () => sendUnkept(entry).then(orThrow));
   desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
   show("alarm");
-  sendWaiting();
+  if (told) taken({ detail: { id, told, replaced: isReplaced(told) } });
+  else sendWaiting(true);
+}
+
+function orThrow(told) {
+  if (!told) throw new Error("neither kept nor sent");
+  return told;
 }
 
 /** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
@@ -176,6 +183,13 @@ function taken({ detail }) {
   }
   if (desk.at === "alarm" || (desk.at === "receipt" && desk.receipt.number.qr === null)) show(desk.at);
   else main.querySelector(".sent span")?.replaceChildren(state(desk.receipt));
+}
+
+/** Whoever waits for help hears at once that nobody knows of it yet. */
+function failed({ detail }) {
+  if (desk.receipt?.id !== detail.id || desk.receipt.failed) return;
+  desk.receipt.failed = true;
+  if (desk.at === "alarm") show("alarm");
 }
 
 async function lineBack() {
@@ -208,6 +222,7 @@ async function open() {
   show(device.pack ? "start" : "pairing");
   sent.addEventListener("moved", moved);
   sent.addEventListener("taken", taken);
+  sent.addEventListener("failed", failed);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
   watchIdle({ isOver, wipe });
   setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
