@@ -240,6 +240,7 @@ PACK = {
     "needs": {"ill": {"materials": [{"code": "diagnosis", "zh": "诊断", "en": "diagnosis"}]}},
     "divisions": [{"code": "360803101", "name": "值夏镇"}],
     "division_code": "360803101",
+    "takes_photographs": True,
 }
 
 

@@ -188,7 +188,10 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     page.context.set_offline(BACK)
     expect(page.locator("#line")).to_contain_text("这台机器已停用，请告诉工作人员")
     assert holds(page, "queue") == 1
+    expect(page.locator(".sent")).to_have_text("已经在这台机器上存好，但这台机器已停用：请到窗口说一声。")
     page.get_by_role("button", name="办完了，清空").click()
+    expect(page.get_by_role("alert")).to_have_text("这台机器已停用，请到窗口办理。")
+    expect(page.get_by_role("button", name="开始求助")).to_have_count(0)
     page.get_by_text("工作人员", exact=True).click()
     page.get_by_role("button", name="重新配对").click()
     page.get_by_label("配对码").fill(hall.code())
@@ -198,6 +201,7 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     expect(page.locator("#line")).not_to_contain_text("停用")
     assert hall.taken(number)
     expect(page.locator("#line")).not_to_contain_text("换了编号")
+    expect(page.get_by_role("button", name="开始求助")).to_have_count(1)
 
 
 @pytest.mark.parametrize("hall", ["sqlite"], indirect=True)

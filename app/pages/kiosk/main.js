@@ -20,6 +20,7 @@ import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
 
 const FRESH_EVERY = 600_000;
 const SAME_TOUCH = 500;
+const AGAIN_AFTER = 60_000;
 const SCREENS = {
   pairing: pairingScreen,
   start: startScreen,
@@ -33,6 +34,7 @@ const main = document.getElementById("screen");
 let leave;
 let began = null;
 let shownAt = -Infinity;
+let shownRefused = false;
 
 const desk = {
   visit: newVisit(),
@@ -62,6 +64,7 @@ function show(name, { focus } = {}) {
   leave?.();
   hush();
   desk.at = name;
+  shownRefused = device.refused;
   const made = (SCREENS[name] ?? questionScreen)(desk, name);
   leave = made.leave;
   const heading = element("h1", { tabindex: "-1", id: "heading" }, made.title);
@@ -171,7 +174,15 @@ function wipe() {
 
 async function moved() {
   desk.line = await counts();
+  drawLine();
+}
+
+/** The state of the line, and what a machine that was switched off, or on again, has to say otherwise. */
+function drawLine() {
   drawFoot(desk);
+  if (desk.at === "start" && shownRefused !== device.refused) show("start");
+  const span = desk.receipt && main.querySelector(".sent span");
+  if (span && span.textContent !== state(desk.receipt)) span.replaceChildren(state(desk.receipt));
 }
 
 function taken({ detail }) {
@@ -193,10 +204,10 @@ function failed({ detail }) {
 }
 
 async function lineBack() {
-  drawFoot(desk);
+  drawLine();
   if (!navigator.onLine) return;
   await Promise.all([sendNow(), freshen()]);
-  drawFoot(desk);
+  drawLine();
 }
 
 /** A hand that trembles touches twice: that counts once, but on the number keys of a screen that was there before. */
@@ -230,7 +241,9 @@ async function open() {
 }
 
 function fail(why) {
-  main.replaceChildren(element("h1", {}, _("一门受理")), element("p", { role: "alert" }, why));
+  const call = element("p", { class: "hint" }, _("急事请打 120 · 110 · 119"));
+  main.replaceChildren(element("h1", {}, _("一门受理")), element("p", { role: "alert" }, why), call);
+  setTimeout(() => location.reload(), AGAIN_AFTER);
 }
 
 /** Whether nobody's visit is open. */

@@ -50,7 +50,7 @@ export function asked(visit, pack) {
   if (!visit.nameFromCard) before.push("name");
   before.push("home");
   const after = visit.situations.includes("unknown") ? ["words", "phone"] : ["phone"];
-  if (papers(visit, pack).length) after.push("papers");
+  if (pack.takes_photographs && papers(visit, pack).length) after.push("papers");
   const room = MOST_QUESTIONS - before.length - after.length;
   return [...before, ...facts(visit, pack, room).map((fact) => `fact:${fact}`), ...after];
 }
