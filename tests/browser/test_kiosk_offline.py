@@ -243,6 +243,9 @@ def test_without_numbers_and_without_a_line_nobody_is_sent_away(page: Page, hall
     arrived(page)
     number = page.locator(".number strong").inner_text()
     assert hall.taken(number)["person"]["applicant"]["phone"] == PHONE_NUMBER
+    page.get_by_role("button", name="办完了，清空").click()
+    page.get_by_text("工作人员", exact=True).click()
+    expect(page.locator("details")).to_contain_text(f"这些求助有了新编号，请告诉本人：{number}")
 
 
 @pytest.mark.parametrize("hall", ["sqlite"], indirect=True)

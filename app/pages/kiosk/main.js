@@ -41,6 +41,7 @@ const desk = {
   at: "start",
   before: null, // the screen that the red button was pressed on
   changing: false,
+  raising: false,
   paper: null, // of the camera
   // Promises of what this visit's receipt will have, and its request be sealed in.
   number: null,
@@ -102,7 +103,10 @@ function back() {
   if (desk.at === "camera") return show("papers");
   if (desk.changing && desk.at !== "check") return show("check");
   const ids = asked(desk.visit, device.pack);
-  if (desk.at === "check") return show(ids.at(-1));
+  if (desk.at === "check") {
+    desk.changing = false;
+    return show(ids.at(-1));
+  }
   const at = ids.indexOf(desk.at);
   if (at > 0) return show(ids[at - 1]);
   desk.visit = newVisit();
@@ -122,33 +126,56 @@ async function giveBack() {
   if (number) await addNumbers([number]);
 }
 
-/** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
+/** Once, however often the button is drawn and pressed meanwhile. */
 async function finish() {
   const { visit } = desk;
+  if (visit.sending) return;
+  visit.sending = true;
+  try {
+    await keepAndShow(visit);
+  } catch (error) {
+    visit.sending = false;
+    throw error;
+  }
+  sendWaiting();
+}
+
+/** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
+async function keepAndShow(visit) {
   reserve();
   const promised = [desk.number, desk.envelope];
   Object.assign(desk, { number: null, envelope: null }); // from here on nobody gives them back
   const [number, close] = await Promise.all(promised);
   const at = new Date();
   const id = crypto.randomUUID();
-  const photos = visit.photos.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
+  const taken = asked(visit, device.pack).includes("papers") ? visit.photos : [];
+  const photos = taken.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
   const sealed = await close(written(requestBody(visit, device.pack, number, at)));
-  await put([{ id, kind: "request", at: +at, sealed }, ...photos]);
+  await put([{ id, kind: "request", at: +at, sealed, unnumbered: !number }, ...photos]);
   if (desk.visit === visit) {
     desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, sent: false };
     Object.assign(desk, { visit: newVisit(), changing: false });
     show("receipt");
   } // else wiped meanwhile: it is taken all the same
-  sendWaiting();
 }
 
 /** An emergency, sealed and sent ahead of everything else, also by a device whose disk takes nothing any more. */
 async function raise(kind, label) {
+  if (desk.raising) return;
+  desk.raising = true;
+  try {
+    await keepAndTell(kind, label);
+  } finally {
+    desk.raising = false;
+  }
+}
+
+async function keepAndTell(kind, label) {
   const number = await nextNumber().catch(() => null);
   const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
   const id = crypto.randomUUID();
   const sealed = await seal(written(body), device.pack.sealing_key);
-  const entry = { id, kind: "emergency", at: Date.now(), sealed };
+  const entry = { id, kind: "emergency", at: Date.now(), sealed, unnumbered: !number };
   const told = await put([entry]).then(() => null, () => sendUnkept(entry).then(orThrow));
   desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
   show("alarm");

@@ -16,8 +16,8 @@ let timer;
 let running = null; // {kind, stop} of what is on its way
 export const sent = new EventTarget();
 
-/** How many wait, how many the service refused (those stay until a clerk has them sent again), and the new numbers of
- * those whose printed one could not be had. `urgent`: an emergency is among those that wait. */
+/** How many wait, how many the service refused (those stay until a clerk has them sent again), and the numbers of those
+ * that had none when they were taken in, or whose printed one could not be had. `urgent`: an emergency is among those that wait. */
 export async function counts() {
   const entries = await waiting();
   const aside = entries.filter((each) => each.aside).length;
@@ -132,7 +132,8 @@ export async function sendUnkept(entry) {
 async function taken(entry, answer) {
   const told = await answer.json();
   const replaced = isReplaced(told);
-  if (replaced) await remember("replaced", [...((await remembered("replaced")) ?? []), told.receipt_number_spoken]);
+  const isNews = replaced || (entry.unnumbered && told.receipt_number_spoken);
+  if (isNews) await remember("replaced", [...((await remembered("replaced")) ?? []), told.receipt_number_spoken]);
   await forget(entry.id, entry.kind === "photo" ? null : told.request_id);
   sent.dispatchEvent(new CustomEvent("taken", { detail: { id: entry.id, told, replaced } }));
 }

@@ -42,7 +42,7 @@ function told(desk) {
     printing.setAttribute("aria-pressed", String(printsByItself()));
   });
   const done = button({ onclick: () => toldOfNumbers().then(() => desk.show("start")) }, _("已经告诉本人"));
-  const numbers = _("这些求助换了编号，请告诉本人：{numbers}", { numbers: inARow(line.replaced) });
+  const numbers = _("这些求助有了新编号，请告诉本人：{numbers}", { numbers: inARow(line.replaced) });
   return [
     element("p", {}, state),
     ...(line.replaced.length ? [element("p", {}, numbers), done] : []),
