@@ -117,6 +117,7 @@ class KioskPack(Outbound):
     division_name: str
     county_name: str
     coordinator_phone: str | None
+    takes_photographs: bool = Field(description="Whether attachments are kept here at all.")
     hotlines: list[Hotline]
     sealing_key: SealingKey
     divisions: list[Township] = Field(description="The townships of the county.")

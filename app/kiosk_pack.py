@@ -58,11 +58,11 @@ def _hotlines() -> list[dict[str, str]]:
 async def pack(office: Office, key: Key) -> tuple[bytes, str]:
     """A `KioskPack`, JSON, and its entity tag. Raises `unavailable`."""
     desk = await desk_of(office, key)
-    content = to_json(_pack(key, desk, table_in_force(desk), office.settings.coordinator_phone))
+    content = to_json(_pack(office, key, desk, table_in_force(desk)))
     return content, etags.of_content(content)
 
 
-def _pack(key: Key, desk: Desk, table: RoutingTable, coordinator_phone: str | None) -> dict[str, Any]:
+def _pack(office: Office, key: Key, desk: Desk, table: RoutingTable) -> dict[str, Any]:
     snapshot, place = desk.snapshot, key.division_code
     sealing_key = snapshot.envelopes.public()
     if place is None or place not in snapshot.divisions or sealing_key is None:
@@ -85,7 +85,8 @@ def _pack(key: Key, desk: Desk, table: RoutingTable, coordinator_phone: str | No
         "division_code": place,
         "division_name": snapshot.divisions[place].name,
         "county_name": snapshot.divisions[county].name,
-        "coordinator_phone": coordinator.phone if coordinator else coordinator_phone,
+        "coordinator_phone": coordinator.phone if coordinator else office.settings.coordinator_phone,
+        "takes_photographs": office.files is not None,
         "hotlines": _hotlines(),
         "sealing_key": sealing_key,
         "divisions": [

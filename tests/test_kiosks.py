@@ -352,6 +352,16 @@ def test_a_key_that_is_no_devices_changes_nothing_of_a_pairing(service: Running)
 # ---- the pack ----
 
 
+def test_the_pack_asks_for_photographs_only_where_they_are_kept(
+    run_service: Callable[..., Running], tmp_path: Any
+) -> None:
+    kept = run_service(attachments=str(tmp_path / "papers"))
+    assert paired(kept).get("/v1/kiosk").json()["takes_photographs"] is True
+    nobody_said = run_service()
+    takes = nobody_said.url.startswith("sqlite")  # whose files are kept beside it
+    assert paired(nobody_said, name="二号机").get("/v1/kiosk").json()["takes_photographs"] is takes
+
+
 def test_the_pack_says_all_that_is_needed_without_a_line(service: Running) -> None:
     device = paired(service)
     pack = device.get("/v1/kiosk").raise_for_status().json()

@@ -297,3 +297,50 @@ def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_a
     listed = hall.running.client("coordinator").get(f"/v1/requests/{request_id}/attachments").json()["items"]
     assert [each["kind"] for each in listed] == ["image/jpeg", "image/jpeg"]
     assert sorted(each["material"] for each in listed) == ["diagnosis", "verification_authorization"]
+
+
+def test_what_was_chosen_and_written_stays_when_the_letters_or_the_language_change(page, hall) -> None:
+    for name in ("开始求助", "我自己", "没钱吃饭", "不知道找谁"):
+        page.get_by_role("button", name=name).tap()
+    page.get_by_role("button", name="大字").tap()
+    assert page.locator("main [aria-pressed=true]").all_inner_texts() == ["没钱吃饭", "不知道找谁"]
+    page.get_by_role("button", name="继续").tap()
+    page.get_by_label("身份证号").fill(CARD[:10])
+    page.get_by_role("button", name="English").tap()
+    assert page.locator("#field").input_value() == CARD[:10]
+
+
+def test_two_presses_at_once_send_one_request(page, hall) -> None:
+    before = len(hall.requests())
+    fill_in(page)
+    page.evaluate(
+        """() => {
+          document.getElementById("send").click();
+          document.getElementById("size").click();
+          document.getElementById("send").click();
+        }"""
+    )
+    expect(page.locator("#heading")).to_have_text("已经收下您的求助")
+    arrived(page)
+    empties(page)
+    assert len(hall.requests()) == before + 1
+
+
+def test_words_that_are_not_asked_for_any_more_and_what_a_helper_was_are_not_sent(page, hall) -> None:
+    said = {"您替谁求助？": "我替别人", "遇到了什么难处？": ["不知道找谁"], "您有什么难处？": "屋顶漏了"}
+    fill_in(page, {**said, "您是他（她）的什么人？": "邻居、朋友"})
+    page.get_by_role("button", name="修改：您替谁求助？").tap()
+    page.get_by_role("button", name="我替孩子").tap()
+    expect(page.locator("#heading")).to_have_text("您是孩子的什么人？")
+    page.get_by_role("button", name="妈妈").tap()
+    page.get_by_role("button", name="修改：遇到了什么难处？").tap()
+    page.get_by_role("button", name="不知道找谁").tap()
+    page.get_by_role("button", name="没钱吃饭").tap()
+    page.get_by_role("button", name="继续").tap()
+    page.get_by_role("button", name="没带，以后再交").tap()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    number = send(page)
+    arrived(page)
+    person = hall.taken(number)["person"]
+    assert person["helper"]["relation"] == "mother"
+    assert not person.get("narrative")

@@ -102,3 +102,28 @@ def test_a_language_that_somebody_left_on_is_chinese_again_for_the_next(page: Pa
     page.clock.fast_forward(61_000)
     expect(page.locator("#heading")).to_have_text("遇到难处，来这里说")
     assert page.evaluate("document.documentElement.className") == ""
+
+
+def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK, has_touch=True)
+    page.clock.install()
+    pair(page, hall)
+    page.get_by_role("button", name="急难求助").tap()
+    beneath = page.get_by_role("button", name="说不清").bounding_box()
+    assert beneath
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.touchscreen.tap(beneath["x"] + beneath["width"] / 2, beneath["y"] + beneath["height"] / 2)
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    page.wait_for_timeout(1_000)  # as long as an alarm takes to be there
+    expect(page.locator("#heading")).to_have_text("出了什么急事？")
+
+
+def test_a_voice_and_the_clerks_part_that_somebody_left_are_as_at_first_for_the_next(page: Page) -> None:
+    page.get_by_text("工作人员", exact=True).click()
+    page.clock.fast_forward(61_000)
+    expect(page.locator("details[open]")).to_have_count(0)
+    page.get_by_role("button", name="声音：普通话").click()
+    expect(page.get_by_role("button", name="声音：普通话")).to_have_count(0)
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("button", name="声音：普通话")).to_have_count(1)

@@ -240,6 +240,7 @@ PACK = {
     "needs": {"ill": {"materials": [{"code": "diagnosis", "zh": "诊断", "en": "diagnosis"}]}},
     "divisions": [{"code": "360803101", "name": "值夏镇"}],
     "division_code": "360803101",
+    "takes_photographs": True,
 }
 
 
@@ -262,7 +263,7 @@ def test_a_dozen_questions_at_most_each_situation_in_turn_and_nothing_that_the_c
     [(CARD, None), (CARD[:17] + "0", "check_digit"), ("110105194902310021", "birth_date"), ("123", "shape")],
 )
 def test_an_identity_number_is_looked_at_as_the_service_does(page: Page, number: str, fault: str | None) -> None:
-    assert ask(page, "identity", "m.numberFault(given, new Date())", number) == fault
+    assert ask(page, "identity", "m.numberFault(given)", number) == fault
 
 
 @pytest.mark.parametrize(

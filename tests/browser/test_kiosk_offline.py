@@ -120,11 +120,15 @@ def test_two_tabs_send_what_waits_once(page: Page, hall: Hall) -> None:
     other.goto(f"{hall.address}/kiosk/")
     page.bring_to_front()
     posted: list[str] = []
-    page.context.on("request", lambda each: posted.append(each.url) if each.url.endswith("/v1/requests") else None)
+    page.context.on(
+        "response",
+        lambda each: (
+            posted.append(each.url) if (each.url.endswith("/v1/requests"), each.status) == (True, 201) else None
+        ),
+    )
     page.context.set_offline(CUT)
     fill_in(page)
     number = send(page)
-    posted.clear()
     page.context.set_offline(BACK)
     empties(other)
     assert hall.taken(number)
@@ -184,7 +188,10 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     page.context.set_offline(BACK)
     expect(page.locator("#line")).to_contain_text("这台机器已停用，请告诉工作人员")
     assert holds(page, "queue") == 1
+    expect(page.locator(".sent")).to_have_text("已经在这台机器上存好，但这台机器已停用：请到窗口说一声。")
     page.get_by_role("button", name="办完了，清空").click()
+    expect(page.get_by_role("alert")).to_have_text("这台机器已停用，请到窗口办理。")
+    expect(page.get_by_role("button", name="开始求助")).to_have_count(0)
     page.get_by_text("工作人员", exact=True).click()
     page.get_by_role("button", name="重新配对").click()
     page.get_by_label("配对码").fill(hall.code())
@@ -192,8 +199,29 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     empties(page)
     assert len(hall.requests()) == before + 1
     expect(page.locator("#line")).not_to_contain_text("停用")
-    # The old key's numbers are nobody's any more: a clerk is told the new one.
+    assert hall.taken(number)
+    expect(page.locator("#line")).not_to_contain_text("换了编号")
+    expect(page.get_by_role("button", name="开始求助")).to_have_count(1)
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_a_number_that_could_not_be_had_stands_on_the_clerks_list_until_the_person_was_told(
+    page: Page, hall: Hall
+) -> None:
+    """The body that the device sends holds the same number as the one before: it was used already."""
+    page.evaluate("import('/kiosk/store.js').then(async store => { window.again = await store.takeNumber(); })")
+    page.evaluate("import('/kiosk/store.js').then(store => store.addNumbers([window.again]))")
+    fill_in(page)
+    number = send(page)
+    arrived(page)
+    page.get_by_role("button", name="办完了，清空").click()
+    page.evaluate(
+        "import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); await store.addNumbers([window.again]); })"
+    )
+    fill_in(page)
+    page.get_by_role("button", name="提交求助").click()
     expect(page.locator("#line")).to_contain_text("换了编号 1 件")
+    expect(page.locator("main")).to_contain_text("编号换了，请用这个新的：")
     page.reload()
     page.get_by_text("工作人员", exact=True).click()
     (new,) = {each["receipt_number"] for each in hall.requests()} & set(
@@ -215,3 +243,53 @@ def test_without_numbers_and_without_a_line_nobody_is_sent_away(page: Page, hall
     arrived(page)
     number = page.locator(".number strong").inner_text()
     assert hall.taken(number)["person"]["applicant"]["phone"] == PHONE_NUMBER
+    page.get_by_role("button", name="办完了，清空").click()
+    page.get_by_text("工作人员", exact=True).click()
+    expect(page.locator("details")).to_contain_text(f"这些求助有了新编号，请告诉本人：{number}")
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_an_alarm_goes_ahead_of_a_photograph_that_hangs_and_says_so_when_it_was_not_sent(
+    page: Page, hall: Hall
+) -> None:
+    page.route("**/attachments", lambda route: None)  # no answer comes
+    refused: list[Route] = []
+
+    def refuse_once(route: Route) -> None:
+        refused.append(route)
+        route.abort() if len(refused) == 1 else route.continue_()
+
+    page.route("**/v1/emergencies", refuse_once)
+    with page.expect_request("**/attachments"):
+        page.evaluate(
+            """import('/kiosk/queue.js').then(async queue => {
+              await queue.put([{ id: crypto.randomUUID(), kind: 'photo', at: 1, sealed: 'x', request_id: crypto.randomUUID() }]);
+              queue.sendWaiting();
+            })"""
+        )
+    page.get_by_role("button", name="急难求助").click()
+    expect(page.locator("main")).to_contain_text("会马上有人打电话或赶过来")
+    page.get_by_role("button", name="说不清").click()
+    expect(page.locator("#heading")).to_have_text("急难求助还没有送到")
+    expect(page.locator("main")).to_contain_text("还没送到：请马上打电话，叫工作人员！")
+    number = page.locator(".number strong").inner_text()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    assert hall.taken(number)["emergency"] == "undetermined"
+    page.context.set_offline(CUT)
+    page.get_by_role("button", name="办完了，清空").click()
+    page.get_by_role("button", name="急难求助").click()
+    expect(page.locator("main")).to_contain_text("现在送不出去：请马上打电话，叫工作人员！")
+    expect(page.locator("main")).not_to_contain_text("会马上有人")
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_a_disk_that_takes_nothing_does_not_keep_an_alarm_from_being_sent(page: Page, hall: Hall) -> None:
+    page.evaluate(
+        "() => void (IDBDatabase.prototype.transaction = () => { throw new DOMException('full', 'QuotaExceededError'); })"
+    )
+    before = len(hall.requests())
+    page.get_by_role("button", name="急难求助").click()
+    page.get_by_role("button", name="说不清").click()
+    expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    assert len(hall.requests()) == before + 1

@@ -4,7 +4,7 @@ import { addNumbers, remember, remembered, stock, takeNumber } from "/kiosk/stor
 const LEAST_NUMBERS = 10;
 const BLOCK = 20;
 const ANSWERED_WITHIN = 20_000;
-export const device = { key: null, pack: null, tag: null, refused: false, numbers: 0 };
+export const device = { key: null, pack: null, tag: null, refused: false, away: false, numbers: 0 };
 
 export async function wake() {
   Object.assign(device, (await remembered("device")) ?? {});
@@ -64,15 +64,19 @@ export function heed(answer) {
   else if (answer?.ok) device.refused = false;
 }
 
-/** The answer, or null when there is no line. */
-export async function call(method, path, { body, type, headers = {}, within = ANSWERED_WITHIN } = {}) {
+/** The answer, or null when there is no line, or `stop` (an AbortSignal) says so. */
+export async function call(method, path, { body, type, headers = {}, within = ANSWERED_WITHIN, stop } = {}) {
   const own = device.key && path !== "/v1/kiosks" ? { Authorization: `Bearer ${device.key}` } : {};
   const all = { ...own, ...(type ? { "Content-Type": type } : {}), "Idempotency-Key": crypto.randomUUID(), ...headers };
   if (method === "GET") delete all["Idempotency-Key"];
-  const how = { method, body, headers: all, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(within) };
+  const ended = AbortSignal.timeout(within);
+  const how = { method, body, headers: all, cache: "no-store", credentials: "omit", signal: stop ? AbortSignal.any([stop, ended]) : ended };
   try {
-    return await fetch(path, how);
+    const answer = await fetch(path, how);
+    device.away = false;
+    return answer;
   } catch {
+    device.away = !stop?.aborted;
     return null;
   }
 }

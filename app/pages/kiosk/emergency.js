@@ -21,15 +21,17 @@ export function emergencyScreen(desk) {
   };
   const choose = (each) =>
     button({ class: "choice", onclick: raise(each) }, picture(each.picture), element("span", {}, each.label));
-  const hint = _("按一下就发出去，会马上有人打电话或赶过来。");
+  const cut = !navigator.onLine || desk.device.away || desk.device.refused;
+  const sent = cut ? _("现在送不出去：请马上打电话，叫工作人员！") : _("按一下就发出去，会马上有人打电话或赶过来。");
+  const hint = pack ? sent : _("这台机器还没有启用，请打电话。");
   const choices = element("div", { class: "choices pictured", role: "group", "aria-labelledby": "heading" }, ...emergencies().map(choose));
   return {
     title: _("出了什么急事？"),
-    hint: pack ? hint : _("这台机器还没有启用，请打电话。"),
+    hint,
     name: "emergency",
     body: [
       wrong,
-      element("p", { class: "hint" }, pack ? hint : _("这台机器还没有启用，请打电话。")),
+      element("p", { class: cut ? "summary" : "hint" }, hint),
       pack && choices,
       element("div", { class: "ways" }, button({ id: "back", onclick: desk.back }, picture("back"), _("返回"))),
       numbers(pack),
@@ -41,10 +43,11 @@ export function alarmScreen(desk) {
   const { receipt } = desk;
   const { pack } = desk.device;
   const advice = pack.dangers?.find((each) => each.kind === receipt.kind)?.advice ?? [];
-  const away = !receipt.sent && !navigator.onLine;
-  const hint = away ? _("现在没有网络，还没送到：请马上打电话，叫工作人员！") : _("有生命危险，请同时打电话。");
+  const away = !receipt.sent && (receipt.failed || !navigator.onLine);
+  const hint = away ? _("还没送到：请马上打电话，叫工作人员！") : _("有生命危险，请同时打电话。");
+  const onItsWay = away ? _("急难求助还没有送到") : _("急难求助正在发出");
   return {
-    title: receipt.sent ? _("急难求助已经送到") : _("急难求助正在发出"),
+    title: receipt.sent ? _("急难求助已经送到") : onItsWay,
     hint,
     say: advice.map((each) => inLanguage(each)).join(""),
     name: "alarm",

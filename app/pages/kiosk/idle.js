@@ -1,6 +1,6 @@
 // Nobody is hurried; whoever has gone is forgotten. A minute without a touch, a warning, and then everything is wiped.
 import { button, element } from "/kiosk/element.js";
-import { say } from "/kiosk/speaking.js";
+import { isOwnVoice, say } from "/kiosk/speaking.js";
 import { _ } from "/kiosk/texts.js";
 
 const IDLE = 60_000;
@@ -8,16 +8,19 @@ const WARNING = 15_000;
 
 /** `isOver` tells when nobody's visit is open, `wipe` ends one. */
 export function watchIdle({ isOver, wipe }) {
-  let last = Date.now();
+  let last = performance.now(); // a clock that is set back by hours would wipe nothing for hours
   let dialog = null;
+  const touched = () => (last = performance.now());
   const here = () => {
-    last = Date.now();
+    touched();
     dialog?.remove();
     dialog = null;
   };
-  for (const kind of ["pointerdown", "keydown", "input"]) document.addEventListener(kind, here, true);
+  // If it were gone when a finger comes down, the click would fall on what lies beneath.
+  document.addEventListener("pointerdown", touched, true);
+  for (const kind of ["click", "keydown", "input"]) document.addEventListener(kind, here, true);
   setInterval(() => {
-    const quiet = Date.now() - last;
+    const quiet = performance.now() - last;
     if (quiet < IDLE) return;
     if (quiet >= IDLE + WARNING || isOver()) {
       const over = isOver() && !changed();
@@ -30,10 +33,10 @@ export function watchIdle({ isOver, wipe }) {
   }, 1000);
 }
 
-/** Whether somebody left the language or the letters other than they were. */
+/** Whether somebody left the language, the letters, the voice or the clerks' part other than they were. */
 function changed() {
   const root = document.documentElement;
-  return root.lang !== "zh-CN" || root.className !== "";
+  return root.lang !== "zh-CN" || root.className !== "" || !isOwnVoice() || document.querySelector("details[open]") !== null;
 }
 
 function warn(here) {

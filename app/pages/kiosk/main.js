@@ -8,7 +8,7 @@ import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
 import { pairingScreen } from "/kiosk/pairing.js";
 import { after, asked, needs, newVisit } from "/kiosk/questions.js";
-import { counts, put, sendNow, sendWaiting, sent } from "/kiosk/queue.js";
+import { counts, isReplaced, put, sendNow, sendUnkept, sendWaiting, sent } from "/kiosk/queue.js";
 import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
 import { envelope, seal, written } from "/kiosk/sealing.js";
@@ -20,6 +20,7 @@ import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
 
 const FRESH_EVERY = 600_000;
 const SAME_TOUCH = 500;
+const AGAIN_AFTER = 60_000;
 const SCREENS = {
   pairing: pairingScreen,
   start: startScreen,
@@ -33,12 +34,14 @@ const main = document.getElementById("screen");
 let leave;
 let began = null;
 let shownAt = -Infinity;
+let shownRefused = false;
 
 const desk = {
   visit: newVisit(),
   at: "start",
   before: null, // the screen that the red button was pressed on
   changing: false,
+  raising: false,
   paper: null, // of the camera
   // Promises of what this visit's receipt will have, and its request be sealed in.
   number: null,
@@ -62,6 +65,7 @@ function show(name, { focus } = {}) {
   leave?.();
   hush();
   desk.at = name;
+  shownRefused = device.refused;
   const made = (SCREENS[name] ?? questionScreen)(desk, name);
   leave = made.leave;
   const heading = element("h1", { tabindex: "-1", id: "heading" }, made.title);
@@ -99,7 +103,10 @@ function back() {
   if (desk.at === "camera") return show("papers");
   if (desk.changing && desk.at !== "check") return show("check");
   const ids = asked(desk.visit, device.pack);
-  if (desk.at === "check") return show(ids.at(-1));
+  if (desk.at === "check") {
+    desk.changing = false;
+    return show(ids.at(-1));
+  }
   const at = ids.indexOf(desk.at);
   if (at > 0) return show(ids[at - 1]);
   desk.visit = newVisit();
@@ -119,36 +126,66 @@ async function giveBack() {
   if (number) await addNumbers([number]);
 }
 
-/** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
+/** Once, however often the button is drawn and pressed meanwhile. */
 async function finish() {
   const { visit } = desk;
+  if (visit.sending) return;
+  visit.sending = true;
+  try {
+    await keepAndShow(visit);
+  } catch (error) {
+    visit.sending = false;
+    throw error;
+  }
+  sendWaiting();
+}
+
+/** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
+async function keepAndShow(visit) {
   reserve();
   const promised = [desk.number, desk.envelope];
   Object.assign(desk, { number: null, envelope: null }); // from here on nobody gives them back
   const [number, close] = await Promise.all(promised);
   const at = new Date();
   const id = crypto.randomUUID();
-  const photos = visit.photos.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
+  const taken = asked(visit, device.pack).includes("papers") ? visit.photos : [];
+  const photos = taken.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
   const sealed = await close(written(requestBody(visit, device.pack, number, at)));
-  await put([{ id, kind: "request", at: +at, sealed }, ...photos]);
+  await put([{ id, kind: "request", at: +at, sealed, unnumbered: !number }, ...photos]);
   if (desk.visit === visit) {
     desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, sent: false };
     Object.assign(desk, { visit: newVisit(), changing: false });
     show("receipt");
   } // else wiped meanwhile: it is taken all the same
-  sendWaiting();
 }
 
-/** An emergency, sealed and sent ahead of everything else. */
+/** An emergency, sealed and sent ahead of everything else, also by a device whose disk takes nothing any more. */
 async function raise(kind, label) {
-  const number = await nextNumber();
+  if (desk.raising) return;
+  desk.raising = true;
+  try {
+    await keepAndTell(kind, label);
+  } finally {
+    desk.raising = false;
+  }
+}
+
+async function keepAndTell(kind, label) {
+  const number = await nextNumber().catch(() => null);
   const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
   const id = crypto.randomUUID();
   const sealed = await seal(written(body), device.pack.sealing_key);
-  await put([{ id, kind: "emergency", at: Date.now(), sealed }]);
+  const entry = { id, kind: "emergency", at: Date.now(), sealed, unnumbered: !number };
+  const told = await put([entry]).then(() => null, () => sendUnkept(entry).then(orThrow));
   desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
   show("alarm");
-  sendWaiting();
+  if (told) taken({ detail: { id, told, replaced: isReplaced(told) } });
+  else sendWaiting(true);
+}
+
+function orThrow(told) {
+  if (!told) throw new Error("neither kept nor sent");
+  return told;
 }
 
 /** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
@@ -164,7 +201,15 @@ function wipe() {
 
 async function moved() {
   desk.line = await counts();
+  drawLine();
+}
+
+/** The state of the line, and what a machine that was switched off, or on again, has to say otherwise. */
+function drawLine() {
   drawFoot(desk);
+  if (desk.at === "start" && shownRefused !== device.refused) show("start");
+  const span = desk.receipt && main.querySelector(".sent span");
+  if (span && span.textContent !== state(desk.receipt)) span.replaceChildren(state(desk.receipt));
 }
 
 function taken({ detail }) {
@@ -178,11 +223,18 @@ function taken({ detail }) {
   else main.querySelector(".sent span")?.replaceChildren(state(desk.receipt));
 }
 
+/** Whoever waits for help hears at once that nobody knows of it yet. */
+function failed({ detail }) {
+  if (desk.receipt?.id !== detail.id || desk.receipt.failed) return;
+  desk.receipt.failed = true;
+  if (desk.at === "alarm") show("alarm");
+}
+
 async function lineBack() {
-  drawFoot(desk);
+  drawLine();
   if (!navigator.onLine) return;
   await Promise.all([sendNow(), freshen()]);
-  drawFoot(desk);
+  drawLine();
 }
 
 /** A hand that trembles touches twice: that counts once, but on the number keys of a screen that was there before. */
@@ -208,6 +260,7 @@ async function open() {
   show(device.pack ? "start" : "pairing");
   sent.addEventListener("moved", moved);
   sent.addEventListener("taken", taken);
+  sent.addEventListener("failed", failed);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
   watchIdle({ isOver, wipe });
   setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
@@ -215,7 +268,9 @@ async function open() {
 }
 
 function fail(why) {
-  main.replaceChildren(element("h1", {}, _("一门受理")), element("p", { role: "alert" }, why));
+  const call = element("p", { class: "hint" }, _("急事请打 120 · 110 · 119"));
+  main.replaceChildren(element("h1", {}, _("一门受理")), element("p", { role: "alert" }, why), call);
+  setTimeout(() => location.reload(), AGAIN_AFTER);
 }
 
 /** Whether nobody's visit is open. */

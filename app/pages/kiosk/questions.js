@@ -50,7 +50,7 @@ export function asked(visit, pack) {
   if (!visit.nameFromCard) before.push("name");
   before.push("home");
   const after = visit.situations.includes("unknown") ? ["words", "phone"] : ["phone"];
-  if (papers(visit, pack).length) after.push("papers");
+  if (pack.takes_photographs && papers(visit, pack).length) after.push("papers");
   const room = MOST_QUESTIONS - before.length - after.length;
   return [...before, ...facts(visit, pack, room).map((fact) => `fact:${fact}`), ...after];
 }
@@ -71,8 +71,16 @@ export function question(id, visit, pack) {
 const holding = (name) => ({ value: (visit) => visit[name], set: (visit, value) => void (visit[name] = value) });
 const byWho = (visit, own, others, childs) => ({ self: own, helper: others, guardian: childs })[visit.who ?? "self"];
 
+/** What a helper is to somebody says nothing of what a guardian is. */
+function setWho(visit, value) {
+  if (visit.who !== value) {
+    Object.assign(visit, { relation: null, answered: visit.answered.filter((id) => id !== "relation") });
+  }
+  visit.who = value;
+}
+
 const QUESTIONS = {
-  who: () => ({ kind: "choice", title: _("您替谁求助？"), choices: whoElse(), ...holding("who") }),
+  who: () => ({ kind: "choice", title: _("您替谁求助？"), choices: whoElse(), ...holding("who"), set: setWho }),
   situations: (_visit, pack) => ({
     kind: "choices",
     title: _("遇到了什么难处？"),
@@ -144,10 +152,15 @@ function factQuestion(name, pack) {
   };
 }
 
+/** As the calendar on the wall says it. */
+export function localDay(at) {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai" }).format(at);
+}
+
 /** What is wrong with what was written, as a sentence, or null. `today` is a Date. */
 export function fault(kind, written, today, bounds = [0, 9999]) {
   if (kind === "card") {
-    const wrong = numberFault(normalised(written), today);
+    const wrong = numberFault(normalised(written));
     if (wrong === "shape") return _("身份证号是 18 位，请再看一遍。");
     return wrong && _("身份证号有一位不对，请对着身份证再看一遍。");
   }
@@ -161,7 +174,7 @@ export function fault(kind, written, today, bounds = [0, 9999]) {
     const day = new Date(`${written}T00:00:00Z`);
     const real = !Number.isNaN(+day) && day.toISOString().slice(0, 10) === written && day.getUTCFullYear() >= 1900;
     if (!real) return _("没有这一天，请再看一遍年、月、日。");
-    return day > today ? _("这一天还没有到，请再看一遍。") : null;
+    return written > localDay(today) ? _("这一天还没有到，请再看一遍。") : null;
   }
   return written.trim() ? null : _("请写几个字，或者按下面的“不写”。");
 }

@@ -1,4 +1,5 @@
 // The receipt, on the screen and on a strip of 80 mm: number, code, what comes next, by when, whose telephone.
+import { device } from "/kiosk/device.js";
 import { button, drawing, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
 import { remember, remembered } from "/kiosk/store.js";
@@ -48,7 +49,9 @@ export function ways(desk) {
 }
 
 export function state(receipt) {
-  return receipt.sent ? _("已经送到。") : _("已经在这台机器上存好，有网络就自动送出。");
+  if (receipt.sent) return _("已经送到。");
+  if (device.refused) return _("已经在这台机器上存好，但这台机器已停用：请到窗口说一声。");
+  return _("已经在这台机器上存好，有网络就自动送出。");
 }
 
 /** In groups to be said on the telephone, and as a code that opens the person's own page. */

@@ -11,7 +11,7 @@ export function requestBody(visit, pack, number, at) {
     helper: helped ? present({ name: visit.helper, relation: visit.relation ?? "other", phone: visit.phone }) : null,
     facts: declared(visit, pack),
     needs: needs(visit, pack).map((code) => ({ code })),
-    ...present({ narrative: visit.words }),
+    ...present({ narrative: asked(visit, pack).includes("words") ? visit.words : null }),
   };
 }
 

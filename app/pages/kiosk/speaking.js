@@ -30,6 +30,8 @@ export function voiceAsAtFirst() {
   voice = "own";
 }
 
+export const isOwnVoice = () => voice === "own";
+
 /** Whether there was something to silence. */
 export function hush() {
   const spoke = Boolean((playing && !playing.paused) || window.speechSynthesis?.speaking);
@@ -45,8 +47,9 @@ export function say(screen, text) {
   if (voice === "off") return;
   const folder = voice === "own" ? languageOn() : voice;
   if (recorded[folder]?.screens.includes(screen)) {
-    playing = new Audio(`/kiosk/voices/${folder}/${screen}.mp3`);
-    playing.play().catch(() => synthesise(text));
+    const sound = new Audio(`/kiosk/voices/${folder}/${screen}.mp3`);
+    playing = sound;
+    sound.play().catch(() => playing === sound && synthesise(text)); // one that was hushed says nothing more
   } else synthesise(text);
 }
 

@@ -6,16 +6,18 @@ import { _, inARow } from "/kiosk/texts.js";
 import { printsByItself, setPrinting } from "/kiosk/receipt.js";
 
 export function startScreen(desk) {
+  const { refused } = desk.device;
+  const stopped = _("这台机器已停用，请到窗口办理。");
   const begin = button({ id: "begin", class: "go begin", onclick: () => desk.show("who") }, picture("helper"), _("开始求助"));
-  const hint = _("有什么难处，都可以在这里说。按一下“开始求助”。");
+  const hint = refused ? stopped : _("有什么难处，都可以在这里说。按一下“开始求助”。");
   const voiced = () => {
     turnVoice();
     desk.show("start", { focus: "voice" });
   };
   const body = [
-    element("p", { class: "hint" }, hint),
-    begin,
-    element("p", {}, _("会问几个问题，一次一个，不着急。不清楚的可以不答。")),
+    refused ? element("p", { class: "summary", role: "alert" }, stopped) : element("p", { class: "hint" }, hint),
+    !refused && begin,
+    !refused && element("p", {}, _("会问几个问题，一次一个，不着急。不清楚的可以不答。")),
     button({ id: "voice", onclick: voiced }, picture("sound"), _("声音：{voice}", { voice: voiceName() })),
     forClerks(desk),
   ];
@@ -40,7 +42,7 @@ function told(desk) {
     printing.setAttribute("aria-pressed", String(printsByItself()));
   });
   const done = button({ onclick: () => toldOfNumbers().then(() => desk.show("start")) }, _("已经告诉本人"));
-  const numbers = _("这些求助换了编号，请告诉本人：{numbers}", { numbers: inARow(line.replaced) });
+  const numbers = _("这些求助有了新编号，请告诉本人：{numbers}", { numbers: inARow(line.replaced) });
   return [
     element("p", {}, state),
     ...(line.replaced.length ? [element("p", {}, numbers), done] : []),

@@ -10,9 +10,13 @@ function database() {
       asked.result.createObjectStore("numbers", { keyPath: "receipt_number" });
       asked.result.createObjectStore("queue", { keyPath: "id" });
     };
-    asked.onsuccess = () => done(asked.result);
+    asked.onsuccess = () => {
+      asked.result.onclose = () => (opened = undefined);
+      done(asked.result);
+    };
     asked.onerror = () => failed(asked.error);
   });
+  opened.catch(() => (opened = undefined)); // the next one asks anew
   return opened;
 }
 

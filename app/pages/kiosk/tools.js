@@ -15,7 +15,11 @@ export function modesAsAtFirst() {
 
 export function drawTools(desk) {
   const kept = document.activeElement?.id;
-  const draw = () => desk.show(desk.at, { focus: document.activeElement?.id });
+  const draw = () => {
+    const restore = unsaid();
+    desk.show(desk.at, { focus: document.activeElement?.id });
+    restore();
+  };
   const turned = (mode) => () => {
     root.classList.toggle(mode);
     draw();
@@ -33,6 +37,19 @@ export function drawTools(desk) {
     button({ id: "again", onclick: () => hush() || desk.repeat() }, picture("sound"), word(_("再听一遍"))),
   );
   if (kept) document.getElementById(kept)?.focus();
+}
+
+/** What was written and chosen and not yet sent on, to be put back on the screen that is drawn anew. */
+function unsaid() {
+  const fields = [...document.querySelectorAll("#screen :is(input:not([type=file]), textarea)")].map(({ id, value }) => [id, value]);
+  const chosen = [...document.querySelectorAll("#screen .choice[id]")].map(({ id, ariaPressed }) => [id, ariaPressed]);
+  return () => {
+    for (const [id, value] of fields) Object.assign(document.getElementById(id) ?? {}, { value });
+    for (const [id, pressed] of chosen) {
+      const button = document.getElementById(id);
+      if (button && button.ariaPressed !== pressed) button.click();
+    }
+  };
 }
 
 const word = (text) => element("span", {}, text);

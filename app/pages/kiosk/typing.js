@@ -1,7 +1,7 @@
 // A field to write in, and what is wrong with what was written: said above, linked to the field, and beside it.
 import { button, element } from "/kiosk/element.js";
 import { keypad } from "/kiosk/keypad.js";
-import { fault } from "/kiosk/questions.js";
+import { fault, localDay } from "/kiosk/questions.js";
 import { _ } from "/kiosk/texts.js";
 
 /** {row, field, beside, summary, refuse(sentence)}; `summary` belongs above the form. */
@@ -84,11 +84,6 @@ export function dated(desk, id, question) {
   // What is wrong is about the three of them, and needs their width.
   const rows = [fields[0].beside, element("div", { class: "date" }, ...fields.map(({ row }) => row))];
   return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, ...rows)] };
-}
-
-/** As the calendar on the wall says it. */
-function localDay(at) {
-  return new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai" }).format(at);
 }
 
 function form(submit, ...inside) {
