@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import itertools
 import shutil
 import socket
 import tempfile
@@ -26,7 +24,6 @@ from tests.receivers import Receiver
 from tests.running import Running
 
 BACKENDS = ("sqlite", "postgresql")
-_stopped = itertools.count(1)
 # A busy machine is no failure of the rule under test.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
@@ -109,10 +106,6 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()
-            if next(_stopped) % 50 == 0:
-                # A service keeps what it begins with out of collections; this process lives longer than it.
-                gc.unfreeze()
-                gc.collect()
 
         stops.append(stop)
         while not server.started:
