@@ -35,7 +35,9 @@ def county(database_url: str, receiver: Receiver, run_service: Callable[..., Run
 
 
 def make_due(county: County) -> None:
-    change(county.running.url, update(delivery).where(delivery.c.status == "pending").values(due_at=now()))
+    """What nobody has in hand: else it would be sent a second time."""
+    waits = (delivery.c.status == "pending", delivery.c.claimed_by.is_(None))
+    change(county.running.url, update(delivery).where(*waits).values(due_at=now()))
 
 
 def fails(county: County, receiver: Receiver, answer: Answer = Answer(500), times: int = 5) -> None:  # noqa: B008
