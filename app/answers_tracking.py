@@ -26,7 +26,9 @@ class TrackedStep(Outbound):
     status: HandoffStatus
     outcome: str | None
     due_at: datetime | None = Field(description="By the agency's clock, which stands while it waits for somebody.")
-    promised_due: datetime | None = Field(description="As it was first told; it never moves.")
+    promised_due: datetime | None = Field(
+        description="As it was told when it was last given out; no suspension and no extension moves it."
+    )
     suspended_until: datetime | None
     waits_for_you: bool
     needed_from_you: list[str] = Field(description="What the agency asked for, in its own words.")

@@ -50,7 +50,7 @@ async def token_of(office: Office, number: str, phone_end: str) -> str | None:
     await office.registry.current()  # whose loading opens the vault
     mark = hmac.digest(office.secret, b"tracked-by-number:" + number.encode(), hashlib.sha256)
     async with office.database.writing() as connection:
-        await _count_a_try(connection, office.database.is_sqlite, mark, now())
+        await _count_a_try(connection, mark, now())
     async with office.database.reading() as connection:
         row = (await connection.execute(_with(number))).mappings().first()
         if row is None:
@@ -80,11 +80,11 @@ def _phones(person: Mapping[str, Any]) -> Iterator[str]:
             yield digits
 
 
-async def _count_a_try(connection: AsyncConnection, is_sqlite: bool, mark: bytes, at: datetime) -> None:
+async def _count_a_try(connection: AsyncConnection, mark: bytes, at: datetime) -> None:
     """Raises `too_many_requests` where the number rests."""
     kept = look_up_try.c
     await connection.execute(delete(look_up_try).where(kept.next_at < at - _FORGOTTEN_AFTER))
-    insert: Any = (sqlite if is_sqlite else postgresql).insert(look_up_try)
+    insert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(look_up_try)
     await connection.execute(insert.on_conflict_do_nothing(), {"mark": mark, "tries": 0, "next_at": at})
     row = (await connection.execute(select(look_up_try).where(kept.mark == mark).with_for_update())).first()
     if row is None:  # found at this very moment, by another call: its tries begin anew

@@ -179,8 +179,7 @@ def consent_errors(
         pointer = f"/consents/{position}"
         if f"/{consent.person}" not in people:
             yield FieldError(f"{pointer}/person", "consent_person_not_listed", _not_listed(consent.person))
-        version = consent.text_version
-        if version is not None and not _is_known(consent.purpose, version, snapshot):
+        if not has_text(consent, snapshot):
             yield FieldError(f"{pointer}/text_version", "unknown_consent_text", _NO_SUCH_TEXT)
         if consent.given_at > at + _CLOCK_TOLERANCE:
             text = Text(
@@ -190,8 +189,10 @@ def consent_errors(
             yield FieldError(f"{pointer}/given_at", "given_at_in_future", text)
 
 
-def _is_known(purpose: str, version: int, snapshot: Snapshot) -> bool:
-    return any(each.purpose == purpose and each.version == version for each in snapshot.consent_texts)
+def has_text(consent: Consent, snapshot: Snapshot) -> bool:
+    """Whether the text that it names is there; one that names none is to the text in force."""
+    named = (consent.purpose, consent.text_version)
+    return named[1] is None or any((each.purpose, each.version) == named for each in snapshot.consent_texts)
 
 
 def _not_listed(person: str) -> Text:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 import typer
 
-from app.refusals import RefusedError
-from app.terminal import DatabaseOption, asked_of_office, in_words, minute, out, run_async, with_database
+from app.terminal import DatabaseOption, asked_of_office, minute, out, with_database
 
 if TYPE_CHECKING:
     from app.db import Database
@@ -28,24 +27,15 @@ def pair(
     """Make a code and print it, this once: it is typed on the device, and is good for ten minutes and one device."""
     from app import kiosks
     from app.api.bodies import parse
-    from app.config import load_settings
-    from app.office import Office
-    from app.problems import Problem
     from app.schemas_kiosks import PairingIn
     from app.wire import from_json
 
-    async def work() -> Any:
-        office = Office.of(load_settings(database_url=database))  # with its secret: codes are kept keyed with it
-        try:
-            asked = parse(PairingIn, json.dumps({"name": name, "division_code": division}).encode())
-            return from_json(await kiosks.pair_by_command(office, asked))
-        except Problem as problem:
-            raise RefusedError(in_words(problem)) from None
-        finally:
-            await office.database.close()
+    async def work(office: Office) -> Any:
+        asked = parse(PairingIn, json.dumps({"name": name, "division_code": division}).encode())
+        return from_json(await kiosks.pair_by_command(office, asked))
 
-    made = run_async(work())
-    typer.echo(made["code_spoken"])
+    # With the service's secret: codes are kept keyed with it.
+    typer.echo(asked_of_office(database, work, secret=None)["code_spoken"])
 
 
 @kiosks_app.command("list")

@@ -78,7 +78,7 @@ class DoorSettings(BaseSettings):
         ge=0,
         le=10_000,
         description="People's own pages that each API process keeps informed while they are open; beyond it a page looks "
-        "again by itself.",
+        "again by itself. Each is one of `ONE_WINDOW_CONNECTIONS`.",
         examples=[2000],
     )
     open_pages_per_address: int = Field(

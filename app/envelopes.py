@@ -55,12 +55,6 @@ async def opened(sealed: bytes, keys: Mapping[str, ECKey], most: int) -> Opened:
     return Opened(content, header.get("file") or {})
 
 
-def kid_of(sealed: bytes) -> str:
-    """Which key it was sealed for. Raises `sealed_body_refused`."""
-    kid: str = _header(sealed)["kid"]
-    return kid
-
-
 def _header(sealed: bytes) -> dict[str, Any]:
     """The protected header, whose shape the library does not hold; what it says is proved when it opens."""
     first, *others = sealed.split(b".", 5)

@@ -14,14 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.delivery.notices import finish
+from app.following import request_of
 from app.identifiers import new_id, now
 from app.ledger import write_units
 from app.lifecycle import ReopeningState, RequestStatus, Solved
 from app.office import Office, again_if_outdated
 from app.problems import Problem
-from app.receipts import token_hash
 from app.schemas_tracking import AnsweredBack
-from app.tables import event, feedback, help_request
+from app.tables import event, feedback
 from app.timeline import Case, load
 
 PERSON = "person"  # who acts on their own page, or somebody for them
@@ -68,11 +68,7 @@ async def answer(office: Office, token: str, asked: AnsweredBack) -> None:
     """Keep what the person says; the same closing answered again changes nothing. Raises `not_found`, `precondition_failed`."""
     snapshot, at = await office.registry.current(), now()
     async with office.database.writing() as connection:
-        found = select(help_request.c.id).where(help_request.c.tracking_hash == token_hash(token))
-        request_id: UUID | None = await connection.scalar(found)
-        if request_id is None:
-            raise Problem("not_found")
-        case = await load(connection, request_id)
+        case = await load(connection, (await request_of(connection, token)).id)
         answered = feedback.c.request_id == case.id, feedback.c.closing == asked.closing
         if await connection.scalar(select(feedback.c.id).where(*answered)) is not None:
             return

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.bells import timeline_bell
 from app.db import is_unavailable
@@ -19,11 +20,10 @@ from app.tables import help_request
 HEARTBEAT_SECONDS = 20.0  # proxies close what is silent for longer
 
 
-async def request_of(office: Office, token: str) -> UUID:
-    """Raises `not_found`."""
-    async with office.database.reading() as connection:
-        query = select(help_request.c.id).where(help_request.c.tracking_hash == token_hash(token))
-        found: UUID | None = await connection.scalar(query)
+async def request_of(connection: AsyncConnection, token: str) -> Row[UUID, UUID]:
+    """`id` and `registered_by` of the request that a tracking token opens. Raises `not_found`."""
+    query = select(help_request.c.id, help_request.c.registered_by)
+    found = (await connection.execute(query.where(help_request.c.tracking_hash == token_hash(token)))).first()
     if found is None:
         raise Problem("not_found")
     return found

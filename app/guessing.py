@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-from zxcvbn import zxcvbn
-
 from app.names import folded
 
 # What would be tried first here: the service, the trade and the province's cities, in letters as they are typed.
@@ -40,6 +38,8 @@ _SHORTEST_NAME = 4
 
 def is_easy(password: str, *names: str) -> bool:
     """Whether somebody who knows these names, and what people usually choose, would soon have it."""
+    from zxcvbn import zxcvbn  # its lists take a tenth of a second to load, and few processes ask
+
     words = [*_OWN_WORDS, *(part for name in names for part in (name, _plain(name), *re.split(r"\W+", name)) if part)]
     return int(zxcvbn(password[:_LOOKED_AT], words)["guesses"]) < _LEAST_GUESSES
 

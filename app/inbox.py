@@ -29,10 +29,11 @@ from app.keys import Key
 from app.lifecycle import HandoffStatus
 from app.listening import listen
 from app.logs import describe
+from app.moves import events_of
 from app.office import Office, again_if_outdated
 from app.paged import bad_cursor
 from app.reading import HANDOFFS, listed
-from app.tables import event, handoff, help_request
+from app.tables import event, handoff
 from app.timeline import SIGNINGS
 
 # Longer than any transaction lasts, and than clocks of several machines are apart.
@@ -222,6 +223,4 @@ async def _timelines(database: Database, inboxes: Inboxes) -> dict[str, int]:
     requests = [found for bell in inboxes.waited_for if (found := timeline_of(bell))]
     if not requests:
         return {}
-    async with database.reading() as connection:
-        counted = select(help_request.c.id, help_request.c.events).where(help_request.c.id.in_(requests))
-        return {timeline_bell(row.id): row.events for row in await connection.execute(counted)}
+    return {timeline_bell(each): events for each, events in (await events_of(database, requests)).items()}

@@ -22,13 +22,5 @@ def masked_number(number: str) -> str:
     return _but(number, 1, 1) if len(number) > _SHORT else "*" * len(number)
 
 
-def masked_phone(phone: str) -> str:
-    """`13812345678` -> `138****5678`; of a short one the last three."""
-    phone = "".join(phone.split())
-    if len(phone) >= 10:
-        return _but(phone, 3, 4)
-    return _but(phone, 0, 3) if len(phone) > _SHORT else "*" * len(phone)
-
-
 def _but(text: str, first: int, last: int) -> str:
     return f"{text[:first]}{'*' * (len(text) - first - last)}{text[-last:]}"

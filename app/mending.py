@@ -9,7 +9,7 @@ from app import checks
 from app.problems import FieldError
 from app.registry import Snapshot
 from app.routing.rules import UNDETERMINED
-from app.schemas import Consent, NeedIn, RequestIn
+from app.schemas import NeedIn, RequestIn
 
 _LONGEST = 4000
 
@@ -17,10 +17,14 @@ _LONGEST = 4000
 def mended(asked: RequestIn, place: str, snapshot: Snapshot, at: datetime) -> tuple[RequestIn, list[FieldError]]:
     """The request as it can be stored, `place` where its division is unknown; and all that is wrong with what was sent."""
     warnings = checks.errors_of(asked, snapshot, at)
+    people = {pointer for pointer, _ in checks.people_of(asked)}
     changes = {
         "division_code": asked.division_code if asked.division_code in snapshot.divisions else place,
         "needs": _needs(asked.needs, snapshot),
-        "consents": [each for each in asked.consents if _stands(each, asked, snapshot)],
+        # Of those whom the request names, to a text that there is: without one somebody is asked again.
+        "consents": [
+            each for each in asked.consents if f"/{each.person}" in people and checks.has_text(each, snapshot)
+        ],
     }
     return asked.model_copy(update=changes), warnings
 
@@ -36,10 +40,3 @@ def _needs(asked: list[NeedIn], snapshot: Snapshot) -> list[NeedIn]:
             told = "\n".join(filter(None, (before.details, each.details)))[:_LONGEST]
             needs[code] = before.model_copy(update={"details": told})
     return list(needs.values())
-
-
-def _stands(consent: Consent, asked: RequestIn, snapshot: Snapshot) -> bool:
-    """Whether it is of somebody whom the request names, to a text that there is. Without it somebody is asked again."""
-    people = {pointer for pointer, _ in checks.people_of(asked)}
-    versions = {None, *(each.version for each in snapshot.consent_texts if each.purpose == consent.purpose)}
-    return f"/{consent.person}" in people and consent.text_version in versions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -42,7 +42,7 @@ class Moves:
         while self._asked:
             together, self._asked = self._asked, []
             try:
-                counted = await self._count({request_id for request_id, _ in together})
+                counted = await events_of(self._database, {request_id for request_id, _ in together})
             except Exception as error:
                 for _, found in together:
                     if not found.done():
@@ -52,7 +52,9 @@ class Moves:
                 if not found.done():
                     found.set_result(counted.get(request_id, 0))
 
-    async def _count(self, requests: set[UUID]) -> dict[UUID, int]:
-        query = select(help_request.c.id, help_request.c.events).where(help_request.c.id.in_(requests))
-        async with self._database.reading() as connection:
-            return {row.id: row.events for row in await connection.execute(query)}
+
+async def events_of(database: Database, requests: Collection[UUID]) -> dict[UUID, int]:
+    """How many events each has."""
+    query = select(help_request.c.id, help_request.c.events).where(help_request.c.id.in_(requests))
+    async with database.reading() as connection:
+        return {row.id: row.events for row in await connection.execute(query)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.problem_kinds_http import HTTP_KINDS, Kind, Text
+from app.problem_kinds_kiosks import KIOSK_KINDS
 
 KINDS: dict[str, Kind] = {
     **HTTP_KINDS,
@@ -290,7 +291,7 @@ KINDS: dict[str, Kind] = {
     ),
     "too_many_waiting": Kind(
         429,
-        Text("此密钥等待中的调用过多", "Too many calls of this key are waiting"),
+        Text("此密钥等待中的调用或打开的页面过多", "Too many calls of this key, or open pages, are waiting"),
         Text(
             "请复用已在等待的调用,或按 Retry-After 稍后再试。",
             "Let the calls that wait come back first; see Retry-After.",
@@ -361,4 +362,5 @@ KINDS: dict[str, Kind] = {
             "An operator has to set it; all else works, and papers can be handed in at the window.",
         ),
     ),
+    **KIOSK_KINDS,
 }

@@ -1,4 +1,4 @@
-"""The errors of what can't be read at all, before anybody looks at what it asks for."""
+"""What a kind of error is; and those of what can't be read at all, before anybody looks at what it asks for."""
 
 from __future__ import annotations
 

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app import problem_kinds
+from app.problem_kinds import KINDS as KINDS
 from app.problem_kinds_http import Kind
 from app.problem_kinds_http import Text as Text
-from app.problem_kinds_kiosks import KIOSK_KINDS
-
-KINDS = problem_kinds.KINDS | KIOSK_KINDS
 
 MOST_ERRORS = 50
 

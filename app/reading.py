@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
+from app.attachments import is_with
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -21,7 +22,7 @@ from app.identifiers import now
 from app.jurisdictions import deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
 from app.last_events import last_event
-from app.lifecycle import HandoffStatus, RequestStatus
+from app.lifecycle import RequestStatus
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
 from app.problems import Problem
@@ -40,7 +41,6 @@ HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for n
 )
 _OF_SITUATION = ("situation", "place", "people", "position")
 _SHOWN_TO_THE_PERSON = 20
-_NOT_WITH_IT = (HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
 _MOST_STEPPED = 64
 _ENDED = (RequestStatus.CLOSED, RequestStatus.WITHDRAWN)
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
@@ -114,7 +114,7 @@ async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose 
         "events": [
             {
                 **{name: row[name] for name in ("sequence", "at", "kind", "actor", "handoff_id", "data")},
-                "note": _note(case, row) if with_notes else None,
+                "note": note_of(case, row) if with_notes else None,
                 "hash": row["hash"].hex(),
             }
             for row in events
@@ -123,7 +123,7 @@ async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose 
     }
 
 
-def _note(case: Case, row: Mapping[Any, Any]) -> Any:
+def note_of(case: Case, row: Mapping[Any, Any]) -> Any:
     """None, too, for what was changed where it is kept: the chain says that it was."""
     try:
         return case.box.unseal(row["sealed"])
@@ -202,7 +202,7 @@ async def one_handoff(
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
     seen = disclosed_view(case, found, desk)
-    handles = own and found.status not in _NOT_WITH_IT and case.request["erased_at"] is None
+    handles = own and is_with(found) and case.request["erased_at"] is None
     groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
     if not handles:
         seen["person"] = None

@@ -138,7 +138,6 @@ class Vault:
         self.masters = masters
         self._cipher = cipher
         self._service: Box | None = None
-        self._mark_key = b""
         self._marking: HMAC | None = None  # which every mark is a copy of
 
     def new_box(self, scope: bytes) -> tuple[Box, bytes]:
@@ -163,8 +162,7 @@ class Vault:
         """Take the service's own data key; the key of the marks follows from it, and outlives every master key."""
         cipher, key = self._unwrap(SERVICE, wrapped)
         algorithm = hashes.SM3() if cipher is CipherName.SM4_GCM else hashes.SHA256()
-        self._mark_key = HKDF(algorithm, 32, None, b"one-window marks").derive(key)
-        self._marking = HMAC(self._mark_key, algorithm)
+        self._marking = HMAC(HKDF(algorithm, 32, None, b"one-window marks").derive(key), algorithm)
         self._service = Box(SERVICE, cipher, key)
 
     @property

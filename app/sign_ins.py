@@ -7,6 +7,7 @@ elsewhere locks the account for elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Collection
@@ -152,7 +153,8 @@ async def _names_of(office: Office, session: Session) -> list[str]:
 async def change_password(office: Office, session: Session, old: str, new: str) -> SignedIn | Text:
     """A new session, every other one ends; or why not. A wrong old one counts as a wrong try."""
     at = now()
-    if fault := passwords.fault_of(new, session.login_name, *await _names_of(office, session)):
+    names = await _names_of(office, session)
+    if fault := await asyncio.to_thread(passwords.fault_of, new, session.login_name, *names):
         return fault
     async with office.database.writing() as connection:
         row = (await connection.execute(_account().where(staff_account.c.id == session.key.id).with_for_update())).one()

@@ -46,29 +46,29 @@ def with_database(url: str | None, work: Any) -> Any:
     return run_async(whole())
 
 
-async def with_office_of(settings: Settings, work: Any) -> Any:
-    """The same with a registry; no secret is needed, since no tracking token is handed out."""
+async def with_office_of(settings: Settings, work: Any, secret: bytes | None = b"") -> Any:
+    """The same with a registry. Most need no secret, since no tracking token is handed out; None: the service's own."""
     from app.office import Office
 
-    office = Office.of(settings, secret=b"")
+    office = Office.of(settings, secret=secret)
     try:
         return await work(office)
     finally:
         await office.database.close()
 
 
-def with_office(url: str | None, work: Any) -> Any:
+def with_office(url: str | None, work: Any, secret: bytes | None = b"") -> Any:
     from app.config import load_settings
 
-    return run_async(with_office_of(load_settings(database_url=url), work))
+    return run_async(with_office_of(load_settings(database_url=url), work, secret))
 
 
-def asked_of_office(url: str | None, work: Any) -> Any:
+def asked_of_office(url: str | None, work: Any, secret: bytes | None = b"") -> Any:
     """The same; what the API would answer as a problem is raised as RefusedError."""
     from app.problems import Problem
 
     try:
-        return with_office(url, work)
+        return with_office(url, work, secret)
     except Problem as problem:
         raise RefusedError(in_words(problem)) from None
 

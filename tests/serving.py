@@ -134,6 +134,18 @@ def postgres_in(folder: Path) -> Iterator[Postgres]:
         server.stop()
 
 
+def each_database(which: str) -> Iterator[tuple[str, str]]:
+    """A new one, empty, of each kind (`sqlite`, `postgresql` or `both`): its kind and its address."""
+    if which in ("sqlite", "both"):
+        with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
+            yield "sqlite", f"sqlite:///{folder}/bench.sqlite3"
+    if which in ("postgresql", "both"):
+        with postgres() as server:
+            url = make_postgres_database(server)
+            yield "postgresql", url
+            drop_postgres_database(server, url)
+
+
 def with_database(server: str, name: str) -> str:
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 

@@ -25,7 +25,3 @@ def test_the_path_of_a_code_draws_its_modules(text: str) -> None:
     assert len(shown) == len(set(shown))
     assert set(shown) == dark
     assert code["modules"] == made.symbol_size(border=4)[0]
-
-
-def test_a_code_stands_some_soiling() -> None:
-    assert segno.make_qr(LONG, error="m", mask=3).error in ("M", "Q", "H")

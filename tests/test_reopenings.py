@@ -317,6 +317,12 @@ def test_subscribers_are_told_of_answers_and_rulings(county: County, closed: See
     assert not [each for each in sent if WORDS.encode() in each["body"] or REASON.encode() in each["body"]]
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "0"])
+def test_days_that_no_calendar_goes_on_from_are_refused(county: County, day: str) -> None:
+    answer = county.coordinator.get("/v1/satisfaction", params={"since": day, "until": day})
+    assert answer.status_code == 422, answer.text
+
+
 def test_satisfaction_is_counted_by_days_in_china_and_jurisdiction(county: County, unhappy: Seen) -> None:
     other = county.ask("legal_aid")
     close(county, other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import MAXYEAR, MINYEAR
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app import reopenings
 from app.answers_reopenings import ReopeningPage, ReopeningRuled, Satisfaction
 from app.api.access import Allow, office_of
-from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
+from app.api.bodies import IDEMPOTENCY_KEY, Day, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.api.purposes import StatedPurpose
@@ -84,11 +84,11 @@ async def decline(request: Request, key: Coordinates, reopening_id: UUID) -> Res
 async def satisfaction(
     request: Request,
     key: Looks,
-    since: Annotated[date, Query(description="The first day, in China.")],
-    until: Annotated[date, Query(description="The last day, counted in.")],
+    since: Annotated[Day, Query(description="The first day, in China.")],
+    until: Annotated[Day, Query(description="The last day, counted in.")],
 ) -> Response:
     """Of the answers on these days, within your jurisdiction. Who did not answer is not counted."""
-    if not 0 <= (until - since).days < _MOST_DAYS:
+    if not 0 <= (until - since).days < _MOST_DAYS or since.year == MINYEAR or until.year == MAXYEAR:
         text = Text("请填不早于 since、一年以内的日期。", "It must not be before `since`, and within a year of it.")
         raise invalid(FieldError("until", "days_out_of_order", text))
     return answer(await reopenings.satisfaction(office_of(request), key, since, until))

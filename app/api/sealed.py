@@ -8,8 +8,9 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from app.api.bodies import MOST_BYTES, read_bytes, read_whole, takes
-from app.envelopes import MEDIA_TYPE, Opened, kid_of, most_sealed, opened
+from app.envelopes import MEDIA_TYPE, Opened, most_sealed, opened
 from app.office import Office
+from app.problems import Problem
 
 MOST_BYTES_SEALED = 3 * 1024 * 1024  # of a photograph
 SEALED_CONTENT = {
@@ -55,6 +56,10 @@ async def read_sealable(request: Request, office: Office) -> bytes:
 async def unseal(sealed: bytes, office: Office, most: int) -> Opened:
     """`most` bytes of content. Raises `sealed_body_refused`, `sealing_key_unknown`, `body_too_large`."""
     snapshot = await office.registry.current()
-    if kid_of(sealed) not in snapshot.envelopes.by_kid:
-        snapshot = await office.registry.refresh()  # a key that another process made a moment ago
+    try:
+        return await opened(sealed, snapshot.envelopes.by_kid, most)
+    except Problem as problem:
+        if problem.code != "sealing_key_unknown":
+            raise
+    snapshot = await office.registry.refresh()  # a key that another process made a moment ago
     return await opened(sealed, snapshot.envelopes.by_kid, most)

@@ -41,8 +41,8 @@ async def _last_of(connection: AsyncConnection, query: Select[Any]) -> dict[UUID
 async def gather(connection: AsyncConnection, day: date, before: datetime | None, as_of: datetime) -> None:
     """Add a leaf for each chain that has gone on since its last one; in the transaction that says that all were gathered.
     `before`: the time of the last root. The first root with chains in it has all that there are."""
-    is_first = await connection.scalar(select(~exists(select(audit_chain.c.chain)))) or before is None
-    since = _BEGINNING if is_first or before is None else before - LATE
+    goes_on = await connection.scalar(select(exists(select(audit_chain.c.chain))))
+    since = before - LATE if before is not None and goes_on else _BEGINNING
     found = await heads(connection, since, as_of)
     known = await _last_of(connection, _LAST_LEAVES.where(audit_chain.c.chain.in_(found)))
     rows = [

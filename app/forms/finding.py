@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app import presenting, reading, rights
+from app.attachments import is_with
+from app.debts import must_reach
 from app.keys import Key, KeyRole
-from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text
 from app.registry import Snapshot
@@ -17,7 +18,6 @@ from app.tables import handoff, help_request
 from app.timeline import Case, Handoff
 
 COUNTS = frozenset({KeyRole.SUPERVISOR, KeyRole.COORDINATOR, KeyRole.AUDITOR})
-_OVER = (HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED)
 
 
 def prints_requests(key: Key) -> bool:
@@ -50,10 +50,7 @@ async def reached(office: Office, key: Key, request_id: UUID) -> Case:
     if not prints_handoffs(key):
         raise Problem("not_found")
     case = await reading.case_of(office, request_id)
-    if key.role is not KeyRole.AGENCY:
-        rights.must_reach(key, case.request)
-    elif not _own(case, key):
-        raise Problem("not_found")
+    must_reach(key, case)
     return case
 
 
@@ -72,7 +69,7 @@ async def part(office: Office, key: Key, handoff_id: UUID) -> tuple[Case, Handof
 
 def is_handled(case: Case, found: Handoff) -> bool:
     """Whether the person may still be shown to the agency of a handoff."""
-    return found.status not in _OVER and case.request["erased_at"] is None
+    return is_with(found) and case.request["erased_at"] is None
 
 
 def must_be_there(case: Case) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 
 from app import handoffs, looking, presenting, shown
@@ -20,6 +19,7 @@ from app.keys import Key
 from app.masks import masked_name
 from app.office import Office, again_if_outdated
 from app.purposes import Purpose, Way
+from app.reading import note_of
 from app.registry import Snapshot
 from app.tables import event
 from app.timeline import Case, Handoff
@@ -114,11 +114,7 @@ async def _answers(office: Office, case: Case, found: Handoff) -> list[dict[str,
 
 
 def _answer(case: Case, row: Mapping[Any, Any]) -> dict[str, Any]:
-    try:
-        told = case.box.unseal(row["sealed"]) if row["sealed"] is not None else {}
-    except InvalidTag:
-        told = {}
-    told = told or {}
+    told = note_of(case, row) or {}
     return {
         "act": row["kind"].removeprefix("handoff."),
         "at": row["at"],

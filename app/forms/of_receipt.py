@@ -16,11 +16,10 @@ from app import presenting, rights
 from app.dangers import Kind
 from app.delivery.notices import finish
 from app.forms.finding import heading, must_be_there, prints_requests
-from app.forms.of_request import part_of
+from app.forms.of_request import OVER, part_of
 from app.handoffs import desk_of
 from app.keys import Key
 from app.ledger import write_units
-from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.receipts import spoken, token_that_opens
@@ -31,7 +30,6 @@ from app.timeline import Case, load
 PRINTED = "receipt.printed"
 # Whoever turns to the other paper or language meanwhile has printed it once.
 _STANDS_FOR = timedelta(minutes=15)
-_OVER = (HandoffStatus.CANCELLED, HandoffStatus.RETURNED)
 
 
 @again_if_outdated
@@ -49,7 +47,7 @@ async def receipt(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
             case.record(PRINTED, desk.at, key.actor, data={"with_code": token is not None})
             await write_units(connection, [finish(case, desk.snapshot)])
     number = case.request["receipt_number"]
-    leads = [each for each in case.handoffs if each.role is Role.LEAD and each.status not in _OVER]
+    leads = [each for each in case.handoffs if each.role is Role.LEAD and each.status not in OVER]
     return {
         **heading(case, desk.snapshot),
         "spoken": spoken(number),

@@ -28,7 +28,7 @@ from app.routing.rules import Role, Rule
 from app.tables import api_key, attachment, staff_account
 from app.timeline import Case, Handoff
 
-_OVER = (HandoffStatus.CANCELLED, HandoffStatus.RETURNED)
+OVER = (HandoffStatus.CANCELLED, HandoffStatus.RETURNED)
 
 
 @again_if_outdated
@@ -76,7 +76,7 @@ async def _opened(office: Office, key: Key, request_id: UUID) -> tuple[Case, Sna
     must_be_there(case)
     async with office.database.reading() as connection:
         attached = await attached_to(connection, case.id)
-    rules = [rule_of(each, snapshot) for each in case.handoffs if each.status not in _OVER]
+    rules = [rule_of(each, snapshot) for each in case.handoffs if each.status not in OVER]
     return case, snapshot, papers_of(case, rules, attached, snapshot)
 
 
@@ -120,7 +120,7 @@ def _needs(case: Case) -> list[Mapping[str, Any]]:
 
 
 def _need(told: Mapping[str, Any], case: Case, snapshot: Snapshot) -> dict[str, Any]:
-    parts = [each for each in case.of_need(told["code"]) if each.status not in _OVER]
+    parts = [each for each in case.of_need(told["code"]) if each.status not in OVER]
     parts.sort(key=lambda each: (each.role is not Role.LEAD, each.step, each.id))
     return {
         "need": presenting.named(snapshot.needs[told["code"]]),

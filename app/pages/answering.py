@@ -6,7 +6,6 @@ import hashlib
 import re
 from datetime import date, datetime, time
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
@@ -20,6 +19,7 @@ from app.guests import CodeRefusal, Guest
 from app.identifiers import now
 from app.lifecycle import Act
 from app.office import Office
+from app.pages.browsing import base
 from app.pages.page import go_to, page, read_form
 from app.pages.showing import sections_of
 from app.pages.telling import told_on_a_page as _told_on_a_page
@@ -255,7 +255,7 @@ def _session(request: Request, guest: Guest) -> str | None:
 
 def _base(office: Office, token: str) -> str:
     """The page's path as the browser sees it."""
-    return f"{urlsplit(office.settings.public_url or '').path.rstrip('/')}/answer/{token}"
+    return f"{base(office)}/answer/{token}"
 
 
 def _base_is_https(office: Office) -> bool:

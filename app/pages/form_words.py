@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.dangers import Kind
 from app.lifecycle import HandoffStatus, RequestStatus
+from app.pages import words
 from app.problems import Text
 from app.purposes import Purpose
 from app.schemas import Channel
@@ -46,17 +47,7 @@ REQUEST_STATUSES = {
     RequestStatus.CLOSED: Text("已办结", "Closed"),
     RequestStatus.WITHDRAWN: Text("已撤回", "Withdrawn"),
 }
-ROLES = {
-    "lead": Text("牵头", "Lead"),
-    "co_handler": Text("协办", "Co-handler"),
-    "informed": Text("知会", "To be informed"),
-}
-OUTCOMES = {
-    "granted": Text("予以救助", "Granted"),
-    "partly_granted": Text("部分救助", "Partly granted"),
-    "not_granted": Text("不予救助", "Not granted"),
-    "referred": Text("转介其他渠道", "Referred elsewhere"),
-}
+ROLES, OUTCOMES = words.ROLES, words.OUTCOMES
 RETURNS = {
     "not_my_duty": Text("职责不符", "Not our duty"),
     "wrong_area": Text("属地不符", "Not our area"),

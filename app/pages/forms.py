@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,11 +14,11 @@ from app.forms import finding, of_handoff, of_receipt, of_request, summary
 from app.forms.months import month_of, parse_month
 from app.identifiers import now
 from app.keys import KeyRole
-from app.pages import form_words, signed_in
+from app.pages import browsing, form_words, signed_in
 from app.pages.page import go_to, read_form
 from app.pages.showing import in_table, rows_of, sections_of
 from app.pages.telling import told_on_a_page
-from app.pages.visits import Visit, at_desk, said_of
+from app.pages.visits import Visit, at_desk, id_of, said_of
 from app.problems import Problem, Text
 from app.purposes import Purpose
 from app.qr import drawn
@@ -31,9 +30,7 @@ _CATALOGUE = "forms"
 _ROLL = "80mm"
 _SHEETS = {"": ("paper.css", "a4.css"), _ROLL: ("paper.css", "roll.css"), "wide": ("paper.css", "a4.css", "wide.css")}
 _ASKED = ("paper", "brief", "blank", "purpose", "month", "place", "lang")
-_NO_PICTURE = {"modules": 0, "path": ""}
 _IN_TABLES = ("household", "obligors", "consents")
-_STALE = Text("页面已过时,请重新提交。", "The page was out of date; please submit it again.")
 _NO_NUMBER = Text(
     "受理编号应为 12 位数字;请核对,多半是输错了一位。",
     "A receipt number has 12 digits; check it: one is probably wrong.",
@@ -51,10 +48,7 @@ _NOT_YOURS = Text(
 @router.get("")
 @told_on_a_page
 async def look(request: Request) -> Response:
-    async def show(visit: Visit) -> Response:
-        return await _start(visit)
-
-    return await at_desk(request, show, _refused)
+    return await at_desk(request, _start, _refused)
 
 
 @router.post("")
@@ -67,7 +61,7 @@ async def find(request: Request) -> Response:
 @told_on_a_page
 async def look_at_request(request: Request, request_id: str) -> Response:
     async def show(visit: Visit) -> Response:
-        found = await finding.overview(visit.office, visit.key, _id(request_id))
+        found = await finding.overview(visit.office, visit.key, id_of(request_id))
         needs: dict[Text, list[dict[str, Any]]] = {}
         for each in found["handoffs"]:
             needs.setdefault(Text(each["need"]["name_zh"], each["need"]["name_en"]), []).append(each)
@@ -76,7 +70,7 @@ async def look_at_request(request: Request, request_id: str) -> Response:
             catalogue=_CATALOGUE,
             found=found,
             needs=needs,
-            here=visit.link(f"/forms/requests/{request_id}", purpose=visit.asked("purpose"), lang=_other(visit)),
+            here=visit.in_other_language(f"/forms/requests/{request_id}", purpose=visit.asked("purpose")),
             number=spoken(found["receipt_number"]),
             whole=finding.prints_requests(visit.key),
             purposes=form_words.PURPOSES,
@@ -91,7 +85,7 @@ async def look_at_request(request: Request, request_id: str) -> Response:
 @told_on_a_page
 async def register(request: Request, request_id: str) -> Response:
     async def show(visit: Visit) -> Response:
-        seen = await of_request.register(visit.office, visit.key, _id(request_id), _purpose(visit))
+        seen = await of_request.register(visit.office, visit.key, id_of(request_id), _purpose(visit))
         snapshot = await visit.office.registry.current()
         facts = {each["need"]["code"]: rows_of(each["facts"], snapshot) for each in seen["needs"]}
         return _paper(visit, "form_register.html", seen, snapshot, back=request_id, facts=facts)
@@ -103,7 +97,7 @@ async def register(request: Request, request_id: str) -> Response:
 @told_on_a_page
 async def notice(request: Request, request_id: str) -> Response:
     async def show(visit: Visit) -> Response:
-        seen = await of_request.notice(visit.office, visit.key, _id(request_id), _purpose(visit))
+        seen = await of_request.notice(visit.office, visit.key, id_of(request_id), _purpose(visit))
         return _paper(visit, "form_notice.html", seen, back=request_id, on_roll=True)
 
     return await at_desk(request, show, _refused)
@@ -113,12 +107,12 @@ async def notice(request: Request, request_id: str) -> Response:
 @told_on_a_page
 async def receipt(request: Request, request_id: str) -> Response:
     async def show(visit: Visit) -> Response:
-        seen = await of_receipt.receipt(visit.office, visit.key, _id(request_id))
-        address = f"{signed_in.origin(request, visit.office)}{signed_in.base(visit.office)}/track"
+        seen = await of_receipt.receipt(visit.office, visit.key, id_of(request_id))
+        address = f"{browsing.origin(request, visit.office)}{browsing.base(visit.office)}/track"
         asked = visit.asked("brief")
         brief = asked == "1" or (seen["is_delicate"] and asked != "0")
         told = {
-            "picture": drawn(f"{address}/{seen['token']}") if seen["token"] else _NO_PICTURE,
+            "picture": drawn(f"{address}/{seen['token']}") if seen["token"] else None,
             "address": address,
             "brief": brief,
         }
@@ -131,7 +125,7 @@ async def receipt(request: Request, request_id: str) -> Response:
 @told_on_a_page
 async def letter(request: Request, handoff_id: str) -> Response:
     async def show(visit: Visit) -> Response:
-        seen = await of_handoff.letter(visit.office, visit.key, _id(handoff_id), _purpose(visit))
+        seen = await of_handoff.letter(visit.office, visit.key, id_of(handoff_id), _purpose(visit))
         snapshot = await visit.office.registry.current()
         return _paper(visit, "form_letter.html", seen, snapshot, back=str(seen["request_id"]))
 
@@ -143,7 +137,7 @@ async def letter(request: Request, handoff_id: str) -> Response:
 async def reply(request: Request, handoff_id: str) -> Response:
     async def show(visit: Visit) -> Response:
         blank = visit.asked("blank") == "1"
-        seen = await of_handoff.reply(visit.office, visit.key, _id(handoff_id), _purpose(visit), blank=blank)
+        seen = await of_handoff.reply(visit.office, visit.key, id_of(handoff_id), _purpose(visit), blank=blank)
         snapshot = await visit.office.registry.current()
         departments = {code: Text(each.name_zh, each.name_en) for code, each in snapshot.departments.items()}
         return _paper(
@@ -169,7 +163,7 @@ async def monthly(request: Request) -> Response:
 async def _find(visit: Visit) -> Response:
     form = await read_form(visit.request)
     if not signed_in.is_genuine(visit.request, visit.office, visit.session, form):
-        return await _start(visit, 403, wrong=_STALE)
+        return await _start(visit, 403, wrong=signed_in.STALE)
     number = re.sub(r"[\s-]", "", form.get("number", ""))
     if not is_receipt_number(number):
         return await _start(visit, 422, wrong=_NO_NUMBER, number=form.get("number", "")[:40])
@@ -191,7 +185,7 @@ async def _start(visit: Visit, status: int = 200, *, wrong: Text | None = None, 
         "forms_start.html",
         status,
         catalogue=_CATALOGUE,
-        here=visit.link("/forms", lang=_other(visit)),
+        here=visit.in_other_language("/forms"),
         finds=finding.prints_handoffs(visit.key),
         counts=finding.counts(visit.key),
         wrong=wrong,
@@ -200,7 +194,6 @@ async def _start(visit: Visit, status: int = 200, *, wrong: Text | None = None, 
         must_say=visit.office.settings.reading_purpose_required and visit.key.role is KeyRole.COORDINATOR,
         month=this_month,
         place=visit.key.division_code or snapshot.directory.place,
-        everywhere=visit.key.division_code is None,
     )
 
 
@@ -226,10 +219,7 @@ def _paper(
         sheets=_SHEETS[paper or sheets],
         seen=seen,
         number=spoken(seen["receipt_number"]) if "receipt_number" in seen else None,
-        sections=[
-            (each, in_table([list(rows) for rows in each.groups]) if each.name in _IN_TABLES else None)
-            for each in sections
-        ],
+        sections=[(each, in_table(each.groups) if each.name in _IN_TABLES else None) for each in sections],
         back=visit.link(f"/forms/requests/{back}", purpose=purpose) if back else visit.link("/forms"),
         paper=paper,
         on_roll=on_roll,
@@ -256,24 +246,10 @@ def _refused(visit: Visit, problem: Problem) -> Response:
         catalogue=_CATALOGUE,
         title=problem.kind.title,
         detail=detail,
-        here=visit.link("/forms", lang=_other(visit)),
-        said=None,
-        wrong=None,
+        here=visit.in_other_language("/forms"),
     )
-
-
-def _other(visit: Visit) -> str:
-    return "zh" if visit.language == "en" else "en"
 
 
 def _purpose(visit: Visit) -> Purpose | None:
     asked = visit.asked("purpose")
     return Purpose(asked) if asked in set(Purpose) else None
-
-
-def _id(text: str) -> UUID:
-    """Raises `not_found`."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem("not_found") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,7 +14,7 @@ from app.paged import PageAsked
 from app.pages import signed_in
 from app.pages.page import go_to, read_form
 from app.pages.telling import told_on_a_page
-from app.pages.visits import Visit, at_desk, said_of
+from app.pages.visits import Visit, at_desk, id_of, said_of
 from app.problems import Problem, Text
 from app.routing.directory import COUNTY_DIGITS
 from app.schemas_kiosks import PairingIn
@@ -24,7 +23,6 @@ from app.wire import from_json, to_json
 router = APIRouter(prefix="/kiosks", include_in_schema=False)
 _CATALOGUE = "kiosks"
 _ON_A_PAGE = 50
-_STALE = Text("页面已过时,请重新提交。", "The page was out of date; please submit it again.")
 _REVOKED = Text("已停用;几秒之内,该终端不能再受理。", "Revoked: within seconds the device can take in no more.")
 _NAMED = Text(
     "请写终端的名称(最多 80 字)和所在区划。", "Give the device's name (at most 80 characters) and where it stands."
@@ -53,8 +51,8 @@ async def revoke(request: Request, kiosk_id: str) -> Response:
     async def show(visit: Visit) -> Response:
         _must_pair(visit)
         if not signed_in.is_genuine(request, visit.office, visit.session, await read_form(request)):
-            return await _list(visit, 403, wrong=_STALE)
-        await kiosks.revoke(visit.office, visit.key, _id(kiosk_id))
+            return await _list(visit, 403, wrong=signed_in.STALE)
+        await kiosks.revoke(visit.office, visit.key, id_of(kiosk_id))
         return go_to(visit.link("/kiosks", said="revoked"))
 
     return await at_desk(request, show, _refused)
@@ -64,7 +62,7 @@ async def _pair(visit: Visit) -> Response:
     _must_pair(visit)
     form = await read_form(visit.request)
     if not signed_in.is_genuine(visit.request, visit.office, visit.session, form):
-        return await _list(visit, 403, wrong=_STALE)
+        return await _list(visit, 403, wrong=signed_in.STALE)
     name, division_code = form.get("name", ""), form.get("division_code", "")
     try:
         asked = parse(PairingIn, to_json({"name": name, "division_code": division_code}))
@@ -78,9 +76,7 @@ async def _pair(visit: Visit) -> Response:
     return visit.shown(
         "kiosk_code.html",
         catalogue=_CATALOGUE,
-        here=visit.link("/kiosks", lang=_other(visit)),
-        said=None,
-        wrong=None,
+        here=visit.in_other_language("/kiosks"),
         groups=made["code_spoken"].split(" "),
         name=asked.name,
         division=divisions[asked.division_code].name,
@@ -97,7 +93,7 @@ async def _list(
         "kiosks.html",
         status,
         catalogue=_CATALOGUE,
-        here=visit.link("/kiosks", lang=_other(visit)),
+        here=visit.in_other_language("/kiosks"),
         said=said,
         wrong=wrong,
         name=name,
@@ -126,21 +122,7 @@ def _refused(visit: Visit, problem: Problem) -> Response:
         "kiosks_refused.html",
         problem.kind.status,
         catalogue=_CATALOGUE,
-        here=visit.link("/kiosks", lang=_other(visit)),
-        said=None,
-        wrong=None,
+        here=visit.in_other_language("/kiosks"),
         title=problem.kind.title,
         detail=said_of(problem),
     )
-
-
-def _other(visit: Visit) -> str:
-    return "zh" if visit.language == "en" else "en"
-
-
-def _id(text: str) -> UUID:
-    """Raises `not_found`."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem("not_found") from None

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.api.bodies import MOST_BYTES
-from app.pages.showing import facing_one_way, local, local_day
+from app.pages.showing import facing_one_way, local
 from app.problems import Problem
 
 _HERE = Path(__file__).parent
@@ -27,7 +27,6 @@ _templates = Environment(
     finalize=facing_one_way,
 )
 _templates.filters["local"] = local
-_templates.filters["local_day"] = local_day
 
 
 @cache

@@ -18,11 +18,6 @@ from app.schemas import undirected
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 
-def local_day(at: datetime) -> str:
-    """The day that it is in China."""
-    return at.astimezone(_ZONE).strftime("%Y-%m-%d")
-
-
 def local(at: datetime) -> str:
     """As the clock on the wall says it."""
     return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M")

@@ -1,16 +1,16 @@
-"""What the pages of staff share: who is signed in, in which language they are spoken to, and whether a form is ours."""
+"""What the pages of staff share: who is signed in, and whether a form is ours."""
 
 from __future__ import annotations
-
-from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from app import sessions
 from app.api import browsers
-from app.api.edge import language_of
 from app.office import Office
+from app.problems import Text
 from app.sessions import Session
+
+STALE = Text("页面已过时,请重新提交。", "The page was out of date; please submit it again.")
 
 
 async def session_of(request: Request, office: Office) -> Session | None:
@@ -23,22 +23,3 @@ def is_genuine(request: Request, office: Office, session: Session, form: dict[st
     return browsers.is_from_our_pages(request, office.settings) and sessions.is_csrf_token(
         office, session.token, form.get("form", "")
     )
-
-
-def asked_language(request: Request) -> str | None:
-    asked = request.query_params.get("lang")
-    return asked if asked in ("zh", "en") else None
-
-
-def language(request: Request) -> str:
-    return asked_language(request) or language_of(request.headers.get("accept-language", ""))
-
-
-def origin(request: Request, office: Office) -> str:
-    parts = urlsplit(office.settings.public_url or str(request.url))
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def base(office: Office) -> str:
-    """What stands before our paths, as the browser sees them."""
-    return urlsplit(office.settings.public_url or "").path.rstrip("/")

@@ -18,8 +18,9 @@ from app.forms import finding
 from app.identifiers import now
 from app.logs import describe
 from app.office import Office
+from app.pages.browsing import asked_language, base, language, origin
 from app.pages.page import go_to, page, read_form
-from app.pages.signed_in import asked_language, base, is_genuine, language, origin, session_of
+from app.pages.signed_in import STALE, is_genuine, session_of
 from app.pages.telling import told_on_a_page
 from app.problems import Problem, Text
 from app.sessions import Session
@@ -43,7 +44,6 @@ _WRONG = Text(
 _STOPPED = Text(
     "此网络输错次数过多,请 15 分钟后再试。", "Too many wrong tries from this network; try again in 15 minutes."
 )
-_STALE = Text("页面已过时,请重新提交。", "The page was out of date; please submit it again.")
 _NOT_PROVED = Text("统一身份认证未完成,请重新登录。", "The single sign-on was not completed; please sign in again.")
 _NO_ACCOUNT = Text(
     "您在本系统没有可用的账号,请联系安全管理员。",
@@ -84,7 +84,7 @@ async def sign_in(request: Request) -> Response:
     door = browsers.cookie(request, office.settings, _DOOR) or ""
     ours = browsers.is_from_our_pages(request, office.settings)
     if not (ours and door and hmac.compare_digest(_door_token(office, door), form.get("form", ""))):
-        return await _door(request, office, 403, _STALE)
+        return await _door(request, office, 403, STALE)
     login_name, password = form.get("login_name", ""), form.get("password", "")
     if not login_name or not 0 < len(password) <= passwords.MOST:
         return await _door(request, office, 403, _WRONG)
@@ -154,7 +154,7 @@ async def sign_out(request: Request) -> Response:
     if session is None:
         return _go(request, office, "/sign-in", said="out")
     if not is_genuine(request, office, session, await read_form(request)):
-        return await _account(request, office, session, 403, _STALE)
+        return await _account(request, office, session, 403, STALE)
     await sign_ins.sign_out(office, session)
     answered = _go(request, office, "/sign-in", said="out")
     browsers.drop_cookie(answered, request, office.settings, browsers.SESSION)
@@ -178,7 +178,7 @@ async def change_password(request: Request) -> Response:
         return _go(request, office, "/sign-in")
     form = await read_form(request)
     if not is_genuine(request, office, session, form):
-        return await _account(request, office, session, 403, _STALE)
+        return await _account(request, office, session, 403, STALE)
     old, new = form.get("old", "")[: passwords.MOST], form.get("new", "")
     if not hmac.compare_digest(new.encode(), form.get("again", "").encode()):
         return await _account(request, office, session, 422, _NOT_THE_SAME)
@@ -196,7 +196,7 @@ async def end_others(request: Request) -> Response:
     if session is None:
         return _go(request, office, "/sign-in")
     if not is_genuine(request, office, session, await read_form(request)):
-        return await _account(request, office, session, 403, _STALE)
+        return await _account(request, office, session, 403, STALE)
     await sign_ins.end_others(office, session)
     return _go(request, office, "/account", said="ended")
 

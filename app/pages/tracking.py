@@ -18,10 +18,11 @@ from app.by_number import PHONE_DIGITS
 from app.identifiers import now
 from app.lifecycle import HandoffStatus
 from app.pages import days, tracking_words
+from app.pages.browsing import base, language
 from app.pages.catalogues import teller
 from app.pages.page import go_to, read_form
 from app.pages.telling import told_by
-from app.pages.tracking_page import Look, base_of, language, told
+from app.pages.tracking_page import Look, told
 from app.pages.tracking_page import own_page as shown_as
 from app.problems import Problem, Text
 from app.rates import Budget
@@ -59,7 +60,7 @@ async def find(request: Request) -> Response:
         await spend_by_address(request, Budget.LOOK_UPS, _A_PAIR)
         token = await by_number.token_of(office, number, phone_end)
         if token is not None:
-            return go_to(f"{base_of(office)}/track/{token}{Look.of(request).query()}")
+            return go_to(f"{base(office)}/track/{token}{Look.of(request).query()}")
     return _door(request, 422 if wrong else 403, wrong, number=number, is_no_pair=not wrong)
 
 
@@ -205,4 +206,4 @@ def _why(problem: Problem) -> Text:
 
 def _back(request: Request, token: str, said: str) -> Response:
     """The page anew, so that loading it again sends nothing again."""
-    return go_to(f"{base_of(office_of(request))}/track/{token}{Look.of(request).query(said=said)}")
+    return go_to(f"{base(office_of(request))}/track/{token}{Look.of(request).query(said=said)}")

@@ -35,7 +35,8 @@ async def events(request: Request, token: str) -> Response:
     async with looked_up(request):
         if re.fullmatch(TOKEN_PATTERN, token) is None:
             raise Problem("not_found")
-        request_id = await following.request_of(office, token)
+        async with office.database.reading() as connection:
+            request_id = (await following.request_of(connection, token)).id
     caller = ("page", caller_of(request))
     following.must_have_room(office, caller)
     heard = request.headers.get("last-event-id") or request.query_params.get("after", "")

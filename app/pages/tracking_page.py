@@ -6,13 +6,12 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
 from app.api.access import office_of
-from app.api.edge import language_of
-from app.office import Office
+from app.pages.browsing import asked_language, base, language
 from app.pages.catalogues import teller
 from app.pages.page import page
 from app.problems import Problem
@@ -35,7 +34,7 @@ class Look:
     def of(cls, request: Request) -> Look:
         asked = request.query_params
         return cls(
-            asked.get("lang") if asked.get("lang") in ("zh", "en") else None,
+            asked_language(request),
             "large" if asked.get("size") == "large" else None,
             "high" if asked.get("contrast") == "high" else None,
         )
@@ -47,15 +46,6 @@ class Look:
     def but(self, **changes: str | None) -> str:
         """The query of the same page with something else chosen."""
         return replace(self, **changes).query()
-
-
-def language(request: Request) -> str:
-    return Look.of(request).lang or language_of(request.headers.get("accept-language", ""))
-
-
-def base_of(office: Office) -> str:
-    """What stands before our paths, as the browser sees them."""
-    return urlsplit(office.settings.public_url or "").path.rstrip("/")
 
 
 def own_page(
@@ -71,9 +61,9 @@ def own_page(
         say=lambda zh, en: en if spoken == "en" else zh,
         language=spoken,
         look=look,
-        base=base_of(office),
-        here=f"{base_of(office)}{here}",
-        script=f"{base_of(office)}/track/live.js?v={SCRIPT_MARK}" if live else None,
+        base=base(office),
+        here=f"{base(office)}{here}",
+        script=f"{base(office)}/track/live.js?v={SCRIPT_MARK}" if live else None,
         coordinator_phone=office.settings.coordinator_phone,
         **shown,
     )

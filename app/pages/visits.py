@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import Request, Response
 
@@ -14,7 +15,7 @@ from app import sessions
 from app.api.access import office_of
 from app.keys import Key
 from app.office import Office
-from app.pages import signed_in
+from app.pages import browsing, signed_in
 from app.pages.catalogues import teller
 from app.pages.page import go_to, page
 from app.problems import Problem, Text
@@ -34,18 +35,30 @@ class Visit:
 
     @cached_property
     def language(self) -> str:
-        return signed_in.language(self.request)
+        return browsing.language(self.request)
 
     def asked(self, name: str) -> str:
         return self.request.query_params.get(name, "")
 
     def link(self, path: str, **more: str | None) -> str:
         """The address of a page of ours, in the language that was asked for; `more` of its query, unless empty."""
-        named = {**more, "lang": more.get("lang") or signed_in.asked_language(self.request)}
+        named = {**more, "lang": more.get("lang") or browsing.asked_language(self.request)}
         query = urlencode({name: value for name, value in named.items() if value})
-        return f"{signed_in.base(self.office)}{path}{'?' if query else ''}{query}"
+        return f"{browsing.base(self.office)}{path}{'?' if query else ''}{query}"
 
-    def shown(self, template: str, status: int = 200, *, catalogue: str, **shown: Any) -> Response:
+    def in_other_language(self, path: str, **more: str) -> str:
+        return self.link(path, **more, lang="zh" if self.language == "en" else "en")
+
+    def shown(
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        catalogue: str,
+        said: Text | None = None,
+        wrong: Text | None = None,
+        **shown: Any,
+    ) -> Response:
         """A template of ours that speaks by `_` and, of what stands in both languages, by `say`."""
         answered = page(
             template,
@@ -58,6 +71,8 @@ class Visit:
             link=self.link,
             form=sessions.csrf_token(self.office, self.session.token),
             visitor=self.session.display_name,
+            said=said,
+            wrong=wrong,
             **shown,
         )
         answered.headers["Referrer-Policy"] = "same-origin"  # without one, a browser names no origin with a form
@@ -75,9 +90,9 @@ async def at_desk(
     office = office_of(request)
     session = await signed_in.session_of(request, office)
     if session is None:
-        return go_to(f"{signed_in.base(office)}/sign-in{_in_language(request)}")
+        return go_to(f"{browsing.base(office)}/sign-in{_in_language(request)}")
     if session.must_change_password:
-        return go_to(f"{signed_in.base(office)}/account{_in_language(request)}")
+        return go_to(f"{browsing.base(office)}/account{_in_language(request)}")
     await office.rates.spend(Budget.CALLS, session.key.holder)
     visit = Visit(request, office, session)
     try:
@@ -89,9 +104,17 @@ async def at_desk(
 
 
 def _in_language(request: Request) -> str:
-    wanted = signed_in.asked_language(request)
+    wanted = browsing.asked_language(request)
     return f"?lang={wanted}" if wanted else ""
 
 
 def said_of(problem: Problem) -> Text:
     return problem.detail or problem.kind.advice
+
+
+def id_of(text: str) -> UUID:
+    """Raises `not_found`."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem("not_found") from None

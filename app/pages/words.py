@@ -44,7 +44,7 @@ class Form:
 
 _NOTE = Field(Text("说明(可不填)", "Note (may be left empty)"), "lines")
 _HANDLER = Field(Text("经办人(可不填)", "Who handles it (may be left empty)"), "line")
-_OUTCOMES = {
+OUTCOMES = {
     "granted": Text("予以救助", "Granted"),
     "partly_granted": Text("部分救助", "Partly granted"),
     "not_granted": Text("不予救助", "Not granted"),
@@ -106,7 +106,7 @@ FORMS: dict[Act, Form] = {
         Text("办结", "Complete"),
         Text("我单位已有结果。", "Our office has a result."),
         {
-            "outcome": Field(Text("结果", "Outcome"), _OUTCOMES, must=True),
+            "outcome": Field(Text("结果", "Outcome"), OUTCOMES, must=True),
             "note": _NOTE,
             "handler": _HANDLER,
         },

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-from app.deadlines import CHINA, Limit
+from app.deadlines import Limit, china_day
 from app.routing.conditions import Condition, spell
 from app.routing.directory import upward
 
@@ -166,6 +166,4 @@ def in_force(tables: Iterable[RoutingTable], at: datetime) -> RoutingTable | Non
     return max(begun, key=lambda table: (table.effective_from, table.version), default=None)
 
 
-@lru_cache(256)  # a request asks ten times which day it came on
-def local_day(at: datetime) -> date:
-    return at.astimezone(CHINA).date()
+local_day = china_day  # which day's rules decide

@@ -134,15 +134,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     waiting, calls = (1_000, 40) if options.short else (10_000, 200)
-    results: dict[str, Any] = {}
-    if options.database in ("sqlite", "both"):
-        with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
-            results["sqlite"] = measure("sqlite", f"sqlite:///{folder}/bench.sqlite3", waiting, calls)
-    if options.database in ("postgresql", "both"):
-        with serving.postgres() as server:
-            url = serving.make_postgres_database(server)
-            results["postgresql"] = measure("postgresql", url, waiting, calls)
-            serving.drop_postgres_database(server, url)
+    databases = serving.each_database(options.database)
+    results = {kind: measure(kind, url, waiting, calls) for kind, url in databases}
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

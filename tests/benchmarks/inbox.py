@@ -13,7 +13,6 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -79,9 +78,9 @@ async def measure(service: serving.Service, url: str, clients: int, seconds: flo
         await come_to_rest(process)
         waiting = sum(not call.done() for call in calls)
         memory = process.memory_info().rss - before
-        began, used = time.perf_counter(), _cpu(process)
+        began, used = time.perf_counter(), cpu_of(process)
         await asyncio.sleep(seconds)
-        cpu = (_cpu(process) - used) / (time.perf_counter() - began)
+        cpu = (cpu_of(process) - used) / (time.perf_counter() - began)
         took = await latencies(http, busy, window, max(20, int(seconds * 4)))
     waited = sum(not call.done() for call in calls)
     began = time.perf_counter()
@@ -104,13 +103,13 @@ async def measure(service: serving.Service, url: str, clients: int, seconds: flo
 async def come_to_rest(process: psutil.Process) -> None:
     """Until every call has come in and waits: the process has next to nothing to do for a second; half a minute at most."""
     for _ in range(30):
-        used = _cpu(process)
+        used = cpu_of(process)
         await asyncio.sleep(1)
-        if _cpu(process) - used < 0.05:
+        if cpu_of(process) - used < 0.05:
             return
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -157,16 +156,8 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    results: dict[str, Any] = {}
-    if options.database in ("sqlite", "both"):
-        with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
-            url = f"sqlite:///{folder}/bench.sqlite3"
-            results["sqlite"] = run("sqlite", url, options.clients, options.seconds)
-    if options.database in ("postgresql", "both"):
-        with serving.postgres() as server:
-            url = serving.make_postgres_database(server)
-            results["postgresql"] = run("postgresql", url, options.clients, options.seconds)
-            serving.drop_postgres_database(server, url)
+    databases = serving.each_database(options.database)
+    results = {kind: run(kind, url, options.clients, options.seconds) for kind, url in databases}
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

@@ -14,7 +14,6 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ import uvloop
 
 from app.keys import KeyRole
 from tests import serving
-from tests.benchmarks.inbox import _cpu, come_to_rest
+from tests.benchmarks.inbox import come_to_rest, cpu_of
 from tests.benchmarks.intake import BODY
 
 A_HOUSE = 50
@@ -114,9 +113,9 @@ async def measure(service: serving.Service, url: str, number: int, seconds: floa
         await come_to_rest(process)
         opened = sum(not each.done() for each in following)
         memory = process.memory_info().rss - before
-        began, used = time.perf_counter(), _cpu(process)
+        began, used = time.perf_counter(), cpu_of(process)
         await asyncio.sleep(seconds)
-        cpu = (_cpu(process) - used) / (time.perf_counter() - began)
+        cpu = (cpu_of(process) - used) / (time.perf_counter() - began)
         took = await latencies(http, pages[0], receipts[0], coordinator, max(20, int(seconds * 4)))
         for each in pages:
             each.moved.clear()
@@ -178,15 +177,8 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    results: dict[str, Any] = {}
-    if options.database in ("sqlite", "both"):
-        with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
-            results["sqlite"] = run("sqlite", f"sqlite:///{folder}/bench.sqlite3", options.pages, options.seconds)
-    if options.database in ("postgresql", "both"):
-        with serving.postgres() as server:
-            url = serving.make_postgres_database(server)
-            results["postgresql"] = run("postgresql", url, options.pages, options.seconds)
-            serving.drop_postgres_database(server, url)
+    databases = serving.each_database(options.database)
+    results = {kind: run(kind, url, options.pages, options.seconds) for kind, url in databases}
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

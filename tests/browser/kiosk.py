@@ -100,9 +100,8 @@ def a_hall(backend: str, templates: Callable[[str], str], postgres: Callable[[],
         try:
             service.wait_until("/health/live", within=60)
             yield hall
-            for client in hall.running._clients:
-                client.close()
         finally:
+            hall.running.leave()
             hall.process.stop()
             if backend == "postgresql":
                 beside.submit(serving.drop_postgres_database, postgres(), url).result()

@@ -12,9 +12,10 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.browsing import DESK, PHONE, Looking
-from tests.county import EDUCATION, County, Seen
+from tests.county import EDUCATION, County
 from tests.examples import a_consent, a_request_in_full
 from tests.people import Person
+from tests.test_forms import ask
 
 POINTS = 72 / 25.4  # in a millimetre
 PIXELS = 96 / 25.4
@@ -70,13 +71,6 @@ def page_of(new_page: Any, person: Person, **options: Any) -> Page:
     return page
 
 
-def ask(clerk: Person, body: dict[str, Any]) -> Seen:
-    answer = clerk.call("POST", "/v1/requests", json=body)
-    assert answer.status_code == 201, answer.text
-    receipt: Seen = answer.json()
-    return receipt
-
-
 def printed(page: Page, looking: Looking, name: str, paper: tuple[int, int]) -> int:
     """On how many sheets; the PDF is kept with the pictures. Every sheet is that paper, and nothing reaches beyond it."""
     pdf = page.pdf(prefer_css_page_size=True)
@@ -99,7 +93,7 @@ def printed(page: Page, looking: Looking, name: str, paper: tuple[int, int]) -> 
 def test_a_request_as_large_as_it_may_be_fits_its_paper(
     county: County, clerk: Person, new_page: Any, looking: Looking, language: str
 ) -> None:
-    taken = ask(clerk, a_large_request())
+    taken = ask(clerk, **a_large_request())
     school = next(each for each in taken["handoffs"] if each["agency"] == EDUCATION)
     page = page_of(new_page, clerk, viewport=DESK)
     of_request = f"{county.running.address}/forms/requests/{taken['request_id']}"
@@ -125,7 +119,7 @@ def name_of(address: str) -> str:
 def test_an_ordinary_request_from_its_number_to_each_of_its_papers(
     county: County, clerk: Person, new_page: Any, looking: Looking, language: str
 ) -> None:
-    taken = ask(clerk, a_request_in_full("education_aid"))
+    taken = ask(clerk, "education_aid")
     school = next(each for each in taken["handoffs"] if each["agency"] == EDUCATION)
     page = page_of(new_page, clerk, viewport=PHONE)
     asked = f"lang={language}"
@@ -162,7 +156,7 @@ def test_an_ordinary_request_from_its_number_to_each_of_its_papers(
 def test_the_monthly_summary_lies_across_its_paper(
     county: County, clerk: Person, new_page: Any, looking: Looking, language: str
 ) -> None:
-    ask(clerk, a_request_in_full(*NEEDS))
+    ask(clerk, *NEEDS)
     page = page_of(new_page, Person.made(county.running, "supervisor").signed_in(), viewport=DESK)
     page.goto(f"{county.running.address}/forms/summary?lang={language}")
     looking.finds_no_fault(page)

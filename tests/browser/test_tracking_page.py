@@ -126,9 +126,8 @@ def test_no_page_has_a_fault_in_either_language_or_mode(
     assert small == 0
 
 
-def test_it_prints_on_a4_without_its_forms(county: County, new_page: NewPage, looking: Looking, backend: str) -> None:
-    if backend != "sqlite":
-        pytest.skip("paper knows no database")
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # paper knows no database
+def test_it_prints_on_a4_without_its_forms(county: County, new_page: NewPage, looking: Looking) -> None:
     receipt = waits_for_papers(county)
     page = new_page(viewport={"width": 794, "height": 1123})
     page.goto(address(county, receipt, "?size=large&contrast=high"))

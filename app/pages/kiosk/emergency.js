@@ -8,14 +8,10 @@ import { emergencies, hotlines } from "/kiosk/words.js";
 export function emergencyScreen(desk) {
   const { pack } = desk.device;
   const wrong = element("p", { class: "summary", role: "alert", hidden: true }, _("没能发出，请马上打电话，叫工作人员。"));
-  let sending = false;
   const raise = ({ value, label }) => async () => {
-    if (sending) return;
-    sending = true;
     try {
       await desk.raise(value, label);
     } catch {
-      sending = false;
       wrong.hidden = false;
     }
   };

@@ -3,7 +3,7 @@ import { normalised, numberFault } from "/kiosk/identity.js";
 import { _, inARow, inLanguage } from "/kiosk/texts.js";
 import { relations, situations, whoElse } from "/kiosk/words.js";
 
-export const MOST_QUESTIONS = 12;
+const MOST_QUESTIONS = 12;
 export const MOST_PHOTOS = 6;
 const ELSEWHERE = "elsewhere";
 const MOBILE_OR_LANDLINE = /^(1[3-9][0-9]{9}|0[0-9]{2,3}-?[0-9]{7,8}|[0-9]{7,8})$/;

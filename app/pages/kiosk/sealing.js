@@ -43,7 +43,7 @@ function number(value) {
   return bytes;
 }
 
-export function base64url(bytes) {
+function base64url(bytes) {
   let text = "";
   for (let at = 0; at < bytes.length; at += CHUNK) text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
   return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");

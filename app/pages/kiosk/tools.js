@@ -5,7 +5,6 @@ import { hush, voiceAsAtFirst } from "/kiosk/speaking.js";
 import { _, languageOn, turnTo } from "/kiosk/texts.js";
 
 const root = document.documentElement;
-let line = "";
 
 export function modesAsAtFirst() {
   root.className = "";
@@ -64,11 +63,9 @@ export function drawFoot(desk) {
     desk.before = desk.at;
     desk.show("emergency");
   };
+  const line = document.getElementById("line");
   const said = lineOf(desk);
-  if (said === line && foot.dataset.drawn) return;
-  line = said;
-  foot.dataset.drawn = "yes";
-  document.getElementById("line").textContent = said;
+  if (line.textContent !== said) line.textContent = said; // a screen reader hears only what is news
 }
 
 function lineOf({ device, line: { waiting, aside, replaced } }) {
