@@ -17,7 +17,7 @@ from app.debts import must_reach
 from app.delivery.notices import finish
 from app.delivery.superseding import supersede
 from app.disclosures import SUPERSEDED_EVENT
-from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, hold, tell
+from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, hold, tell, tell_dispatched
 from app.identifiers import utc_text
 from app.intake import name_texts
 from app.keys import Key
@@ -207,7 +207,7 @@ def _tell_anew(case: Case, handoff: Handoff, desk: Desk) -> None:
     """All that is open to its agency now, in a message of its own."""
     data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, desk.snapshot, desk.at)}
     case.record("consent.told", desk.at, desk.actor, handoff_id=handoff.id, data=data)
-    tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+    tell_dispatched(case, handoff, desk)
 
 
 def _is_wanted_again(case: Case, handoff: Handoff) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app import checks, clocks, drafting, etags, gates, handoffs, presenting, rights
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel, desk_of, dispatch_ready, must_match, tell
+from app.handoffs import Desk, cancel, desk_of, dispatch_ready, given_by, must_match, tell, tell_dispatched
 from app.identifiers import utc_text
 from app.keys import Key
 from app.last_events import last_event
@@ -90,7 +90,8 @@ async def reassign(office: Office, call: Call, asked: ReassignIn) -> bytes:
             raise invalid(FieldError("/agency" if asked.agency else "/department", *fault))
         data = {"agency": agency.code}
         cancel(case, found, REASSIGNED, desk, Act.REASSIGNED, data, {"reason": asked.reason})
-        successor = give(case, found, agency, desk, starts=not waits)
+        given = given_by(Act.REASSIGNED, asked.reason)
+        successor = give(case, found, agency, desk, starts=not waits, given=given)
         dispatch_ready(case, found.need, desk)
         return Done(successor)
 
@@ -210,6 +211,7 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
     part over, and keeps its own role where that is the higher one."""
     dispute = case.disputes.get(found.need)
     data = {"dispute": str(dispute.id)} if dispute else {}
+    given = given_by(Act.RULED, **words)
     dispute_id = _settle_dispute(case, found, agency.code, words, desk)
     taker = own(case, found.need, agency)
     if taker is not None and taker.is_open and _does_as_much(taker, found):
@@ -219,9 +221,9 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
             data |= whole_disclosure(case, taker, desk.snapshot, desk.at)
         case.record("handoff.ruled", desk.at, desk.actor, handoff_id=taker.id, data=data, note=words)
         if taker.status is not HandoffStatus.WAITING:
-            tell(case, taker, "handoff.dispatched", desk, disclosed=True)
+            tell_dispatched(case, taker, desk, given)
     else:
-        taker = give(case, found, agency, desk, Act.RULED, data, words)
+        taker = give(case, found, agency, desk, Act.RULED, data, words, given=given)
     taker.bound_by, taker.bound_at = desk.actor, desk.at
     case.touch(taker)
     for each in case.of_need(found.need):

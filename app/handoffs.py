@@ -32,6 +32,7 @@ from app.timeline import DUES, WAITS_FOR_CONSENT, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
+Given = dict[str, Any] | None  # by whose word an agency gets a handoff, where it was a coordinator's
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
     *("sign_in_due", "accept_due", "complete_due", "due_provisional", "promised_due", "suspended_until"),
@@ -130,9 +131,10 @@ def dispatch(
     act: Act = Act.DISPATCHED,
     data: Mapping[str, Any] | None = None,
     note: Any = None,
+    given: Given = None,
 ) -> None:
     """Start a handoff's clocks and tell its agency, unless it has to wait for consent; `data` and `note` join the event
-    of the act."""
+    of the act, `given` the message."""
     if handoff.status is HandoffStatus.WAITING and gates.is_held(case, handoff, desk.snapshot, desk.at, desk.actor):
         if act is not Act.DISPATCHED:
             case.record(f"handoff.{act}", desk.at, desk.actor, handoff_id=handoff.id, data=data, note=note)
@@ -143,12 +145,24 @@ def dispatch(
     told = {"agency": agency.code, **shown.whole_disclosure(case, handoff, desk.snapshot, desk.at), **(data or {})}
     case.advance(handoff, act, desk.at, desk.actor, data=told, note=note)
     if case.is_emergency:
-        tell_emergency(case, handoff, desk, again=again)
+        tell_emergency(case, handoff, desk, given, again=again)
     else:
-        tell(case, handoff, "handoff.dispatched", desk, disclosed=True)
+        tell_dispatched(case, handoff, desk, given)
 
 
-def tell_emergency(case: Case, handoff: Handoff, desk: Desk, *, again: bool = False) -> None:
+def given_by(act: Act, reason: str, legal_basis: str | None = None) -> Given:
+    """A coordinator's word, as the agency that gets a handoff by it reads it."""
+    return {"act": act, "reason": reason, "legal_basis": legal_basis}
+
+
+def tell_dispatched(
+    case: Case, handoff: Handoff, desk: Desk, given: Given = None, type_: str = "handoff.dispatched"
+) -> UUID | None:
+    """Tell an agency that it has a handoff, with all that is open to it: the message's id, if it is told at all."""
+    return tell(case, handoff, type_, desk, disclosed=True, given=given)
+
+
+def tell_emergency(case: Case, handoff: Handoff, desk: Desk, given: Given = None, *, again: bool = False) -> None:
     """Tell an agency of an emergency, and wait for it to sign in, if it has not and owes an answer; `again` where it may
     have been told of it before."""
     terms = desk.snapshot.aid.terms_of(case.request["division_code"], local_day(desk.at))
@@ -156,7 +170,7 @@ def tell_emergency(case: Case, handoff: Handoff, desk: Desk, *, again: bool = Fa
     has_to_sign = handoff.status is HandoffStatus.DISPATCHED
     if has_to_sign:
         clocks.hasten(handoff, soon, desk.snapshot)
-    delivery_id = tell(case, handoff, "emergency.dispatched", desk, disclosed=True)
+    delivery_id = tell_dispatched(case, handoff, desk, given, "emergency.dispatched")
     due_at = soon if has_to_sign and handoff.role is not Role.INFORMED else None
     row = {"handoff_id": handoff.id, "delivery_id": delivery_id, "due_at": due_at}
     if again:

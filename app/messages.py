@@ -20,11 +20,20 @@ class Message(Outbound):
     timestamp: datetime
 
 
+class Given(Outbound):
+    """A coordinator's word by which a handoff is given out."""
+
+    act: Literal["ruled", "reassigned", "reopened"]
+    reason: str = Field(description="What the coordinator wrote.")
+    legal_basis: str | None = Field(description="Of a ruling.")
+
+
 class DispatchedData(HandoffSeen):
     partners: list[Partner]
     discloses: list[str]
     withheld: list[str]
     person: dict[str, Any]
+    given: Given | None = Field(description="Null where the routing table or another agency's return gave it.")
 
 
 class DispatchedMessage(Message):

@@ -15,7 +15,7 @@ from app import coordination, looking, presenting, rights
 from app.deadlines import CHINA
 from app.delivery.notices import finish
 from app.feedback import DECLINED, REOPENED, words_of
-from app.handoffs import Desk, assigned, desk_of, dispatch_ready
+from app.handoffs import Desk, assigned, desk_of, dispatch_ready, given_by
 from app.intake import table_in_force
 from app.jurisdictions import within
 from app.keys import Key
@@ -185,11 +185,11 @@ def _again(case: Case, handoff_id: UUID, agency_code: str | None, reason: str, d
 
 
 def _given(case: Case, part: Handoff, agency: Agency, reason: str, desk: Desk) -> Handoff:
-    mine = own(case, part.need, agency)
+    mine, given = own(case, part.need, agency), given_by(Act.REOPENED, reason)
     if mine is None:
-        return give(case, part, agency, desk)
+        return give(case, part, agency, desk, given=given)
     mine.outcome = None
-    return give(case, part, agency, desk, Act.REOPENED, note={"reason": reason})
+    return give(case, part, agency, desk, Act.REOPENED, note={"reason": reason}, given=given)
 
 
 def _undetermined(case: Case, desk: Desk, reason: str) -> Handoff:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.disputes import Dispute, Why
-from app.handoffs import Desk, beside, dispatch
+from app.handoffs import Desk, Given, beside, dispatch
 from app.lifecycle import Act, HandoffStatus
 from app.routing.directory import Agency
 from app.routing.rules import Role
@@ -61,6 +61,7 @@ def give(
     data: dict[str, Any] | None = None,
     note: Any = None,
     starts: bool = True,
+    given: Given = None,
 ) -> Handoff:
     """Let an agency do the part of a handoff: by a new handoff of its own, or by the one that it had of this need,
     given out again; `part` may be that very one. A new one whose step is not reached does not start."""
@@ -73,7 +74,7 @@ def give(
     replace(case, part, mine)
     mine.replaced_by = mine.reason = mine.bound_by = mine.bound_at = None
     if starts:
-        dispatch(case, mine, desk, act, data, note)
+        dispatch(case, mine, desk, act, data, note, given)
     return mine
 
 

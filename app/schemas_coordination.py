@@ -26,7 +26,7 @@ class _Taker(Inbound):
 
     agency: AgencyCode | None = None
     department: Code | None = None
-    reason: Line
+    reason: Line = Field(description="Told to the agency that gets it.")
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:

@@ -33,7 +33,7 @@ class ReopenIn(Inbound):
     agency: Annotated[str, Field(pattern=AGENCY_CODE)] | None = Field(
         None, description="Whose it is from now on; without it the agency that had it."
     )
-    reason: Line
+    reason: Line = Field(description="Told to the agency of that part.")
 
     @model_validator(mode="after")
     def _names_a_part(self) -> Self:

@@ -19,6 +19,7 @@ from tests.county import CIVIL_AFFAIRS, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import a_consent
 from tests.own_page import JUSTICE, a_county, answer_back, browser, close, page, path_of, words_of
 from tests.running import Running
+from tests.test_returns import told_to
 from tests.watching import bodies, change, count, fetch
 
 WORDS = "补贴一直没有到账,打电话没人接"
@@ -169,8 +170,11 @@ def test_a_part_is_given_out_again_with_new_clocks_and_the_request_is_open_again
     seen = county.request(unhappy)
     assert (seen["status"], seen["closed_at"]) == ("in_progress", None)
     assert kinds(county, unhappy)[-3:] == ["request.reopened", "handoff.reopened", "request.in_progress"]
-    told = select(delivery).where(delivery.c.receiver == JUSTICE).order_by(delivery.c.id)
-    assert [each["type"] for each in bodies(county.running.url, told)].count("handoff.dispatched") == 2
+    told = [
+        each for each in told_to(county, JUSTICE, "handoff.dispatched") if each["handoff_id"] == after["handoff_id"]
+    ]
+    first, again = [each["given"] for each in told]
+    assert (first, again) == (None, {"act": "reopened", "reason": REASON, "legal_basis": None})
     said = words_of(page(browser(county), unhappy))
     assert "the coordinator reopened it" in said
     assert ASKED not in said
@@ -195,6 +199,9 @@ def test_a_part_may_go_to_another_agency(county: County, unhappy: Seen) -> None:
     done = ruled(county, "reopen", handoff_id=before["handoff_id"], agency=CIVIL_AFFAIRS, reason=REASON)
     assert (done["handoff"]["agency"], done["handoff"]["need"]) == (CIVIL_AFFAIRS, before["need"])
     assert county.statuses(unhappy)[CIVIL_AFFAIRS] == "dispatched"
+    told = told_to(county, CIVIL_AFFAIRS, "handoff.dispatched")
+    *_, given = [each["given"] for each in told if each["handoff_id"] == done["handoff"]["handoff_id"]]
+    assert given == {"act": "reopened", "reason": REASON, "legal_basis": None}
     assert county.handoff(unhappy, JUSTICE)["replaced_by"] == done["handoff"]["handoff_id"]
 
 

@@ -167,6 +167,7 @@ def test_a_ruling_gives_it_to_another_agency_and_binds_it(county: County, disput
     assert done["request_status"] == county.request(disputed)["status"] != "disputed"
     (told,) = told_to(county, HOUSING, "handoff.dispatched")
     assert told["handoff_id"] == housing["handoff_id"]
+    assert told["given"] == {"act": "ruled", **LAW}, "it hears why it gets it"
     for agency in (TOWNSHIP, FINANCE):
         (ended,) = told_to(county, agency, "handoff.cancelled")
         returned = county.handoff(disputed, agency)["handoff_id"]
@@ -336,7 +337,8 @@ def test_a_reassignment_is_told_to_who_loses_it_and_to_who_gets_it(county: Count
     assert (done["handoff"]["status"], done["handoff"]["reason"]) == ("cancelled", "reassigned")
     assert done["successor"] == county.handoff(receipt, FINANCE)
     assert [each["reason"] for each in told_to(county, TOWNSHIP, "handoff.cancelled")] == ["reassigned"]
-    assert len(told_to(county, FINANCE, "handoff.dispatched")) == 1
+    (told,) = told_to(county, FINANCE, "handoff.dispatched")
+    assert told["given"] == {"act": "reassigned", "reason": "由财政直接拨付", "legal_basis": None}
     assert kinds(county, receipt)[-2:] == ["handoff.reassigned", "handoff.dispatched"]
     event = county.events(receipt)[-2]
     assert (event["data"]["agency"], event["note"]) == (FINANCE, {"reason": "由财政直接拨付"})
