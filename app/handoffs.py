@@ -243,7 +243,7 @@ def resume(
 def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """A handoff that waited for the applicant goes on, and its agency is told what of it the rule opens."""
     told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot, desk.at)
-    resume(case, handoff, desk, data=shown.disclosure(handoff, groups, desk.snapshot))
+    resume(case, handoff, desk, data=shown.disclosure(case, handoff, groups, desk.snapshot))
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
 
@@ -292,7 +292,7 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
             _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
         ],
         "discloses": list(opened),
-        "withheld": [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened],
+        "withheld": [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened],
         "person": shown.person_shown(case, handoff, desk.snapshot, opened),
         **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
     }
