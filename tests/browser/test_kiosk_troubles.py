@@ -89,7 +89,7 @@ def test_a_recording_that_does_not_come_is_spoken_instead_and_one_that_was_left_
     expect(page.get_by_role("button", name="开始求助")).to_be_visible()
     page.get_by_role("button", name="再听一遍").click()
     page.get_by_role("button", name="开始求助").click()
-    page.wait_for_function("window.spoken.some(each => each.startsWith('您替谁求助？'))")
+    page.wait_for_function("() => window.spoken.some(each => each.startsWith('您替谁求助？'))")
     assert (
         page.evaluate("window.spoken.filter(each => each.startsWith('遇到难处')).length") <= 1
     )  # before it knew of any
@@ -141,6 +141,7 @@ def test_back_from_the_check_goes_through_the_answers_as_they_are_and_forward_to
         page.get_by_role("button", name="返回").click()
         page.wait_for_function("before => document.getElementById('heading').innerText !== before", arg=before)
         seen.append(heading(page))
+        assert len(seen) < len(asked) + 1, seen
         if seen[-1] == "打哪个电话找您？":
             expect(page.locator("#field")).to_have_value(PHONE_NUMBER)
         if seen[-1] == "请刷您的身份证":

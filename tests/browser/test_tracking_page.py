@@ -36,7 +36,7 @@ def waits_for_papers(county: County) -> Seen:
 
 def is_live(page: Page) -> None:
     """Its stream is open: what happens from now on is heard."""
-    page.wait_for_function("performance.getEntriesByType('resource').some(each => each.name.includes('live.js'))")
+    page.wait_for_function("() => performance.getEntriesByType('resource').some(each => each.name.includes('live.js'))")
     page.wait_for_timeout(400)
 
 
