@@ -58,7 +58,7 @@ FILLED_IN = ("button", "textbox", "combobox", "radio", "checkbox", "spinbutton")
 
 @cache
 def application() -> FastAPI:
-    return create_app(serving.settings_for("sqlite:///nothing.sqlite3"))
+    return create_app(serving.settings_for("postgresql://nobody@127.0.0.1/nothing"))
 
 
 def outside_the_document() -> Iterator[str]:
