@@ -206,6 +206,8 @@ dispute = Table(
         sqlite_where=text("state = 'open'"),
     ),
     Index(None, "state", "id"),
+    # When it is erased, as below.
+    Index(None, "request_id"),
 )
 
 event = Table(
@@ -264,6 +266,8 @@ delivery = Table(
         sqlite_where=text("status = 'exhausted'"),
     ),
     Index(None, "receiver", "id"),
+    # All that was ever told about a request, when it is erased, and what a consent's end supersedes.
+    Index(None, "request_id"),
 )
 
 delivery_attempt = Table(
@@ -362,6 +366,12 @@ idempotency = Table(
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("api_key_id", "key_hash"),
     Index(None, "created_at"),
+    Index(
+        "ix_idempotency_request_id",
+        "request_id",
+        postgresql_where=text("request_id IS NOT NULL"),
+        sqlite_where=text("request_id IS NOT NULL"),
+    ),
 )
 
 worker = Table(
