@@ -27,10 +27,11 @@ SUPERSEDED = "superseded"
 @dataclass(frozen=True, slots=True)
 class Ended:
     """Those that had not arrived. `is_first`: nothing of the person had been sent to the agency before, as far as anybody
-    knows, so nothing of what the timeline says was shown."""
+    knows, so nothing of what the timeline says was shown. `has_arrived`: something of the person has been delivered to it."""
 
     ids: tuple[UUID, ...]
     is_first: bool
+    has_arrived: bool
 
 
 async def supersede(
@@ -39,9 +40,10 @@ async def supersede(
     handoff: Handoff,
     at: datetime,
     may_stay: Callable[[Mapping[str, Any]], bool],
+    unsent: UUID | None = None,
 ) -> Ended:
     """All that a handoff's agency was told of the person, but for messages whose data `may_stay`. One that a worker holds
-    may be on its way at this moment: it is not tried again, and its answer still counts."""
+    may be on its way at this moment, unless it is `unsent`: it is not tried again, and its answer still counts."""
     names = ("id", "status", "attempts", "claimed_by", "superseded_at", "sealed")
     its = (
         select(*(delivery.c[name] for name in names))
@@ -56,7 +58,8 @@ async def supersede(
     # Who had claimed it stays named: it may have been sent.
     ended = {"status": SUPERSEDED, "ended_at": func.coalesce(delivery.c.ended_at, at)}
     await connection.execute(update(delivery).where(delivery.c.id.in_(waiting)).values(ended))
-    return Ended(waiting, all(row.attempts == 0 and row.claimed_by is None for row in rows))
+    is_first = all(row.attempts == 0 and (row.claimed_by is None or row.id == unsent) for row in rows)
+    return Ended(waiting, is_first, any(row.status == "delivered" for row in rows))
 
 
 def _stays(case: Case, sealed: bytes, may_stay: Callable[[Mapping[str, Any]], bool]) -> bool:
