@@ -93,8 +93,7 @@ class Handoff:
     sign_in_by: datetime | None = None
     bound_by: str | None = None
     bound_at: datetime | None = None
-    # Its request's, set when it is stored.
-    division_code: str = ""
+    division_code: str = ""  # its request's, set when it is stored
 
     @property
     def is_open(self) -> bool:

@@ -388,22 +388,3 @@ idempotency = Table(
         sqlite_where=text("request_id IS NOT NULL"),
     ),
 )
-
-worker = Table(
-    "worker",
-    metadata,
-    Column("id", Id),
-    Column("started_at", Instant, nullable=False),
-    Column("seen_at", Instant, nullable=False),
-    Column("swept_at", Instant),
-    PrimaryKeyConstraint("id"),
-)
-
-# One row: the data key of what is sealed and belongs to no request, wrapped as a request's is.
-service_key = Table(
-    "service_key",
-    metadata,
-    Column("name", String(16)),
-    Column("wrapped", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("name"),
-)
