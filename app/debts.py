@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import rights
@@ -23,7 +23,7 @@ from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.office import Office, again_if_outdated
-from app.paged import PageAsked, page_of
+from app.paged import PageAsked, newest_first, of_place, page_of
 from app.problems import Problem
 from app.routing.decide import decide
 from app.routing.facts import Facts
@@ -65,6 +65,7 @@ def owe(case: Case, limits: list[Limit], terms: Terms, calendar: WorkingCalendar
             {
                 "id": new_id(),
                 "request_id": case.id,
+                "division_code": case.request["division_code"],
                 "kind": kind.value,
                 "opened_at": at,
                 "target_at": target if kind is DebtKind.AID else None,
@@ -145,21 +146,26 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
 async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
     """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach."""
     at = now()
-    query = _DEBTS
+    wanted: tuple[ColumnElement[bool], ...] = ()
     if asked.overdue:
-        query = query.where(debt.c.settled_at.is_(None), debt.c.due_at < at)
+        wanted = (debt.c.settled_at.is_(None), debt.c.due_at < at)
     elif asked.open is not None:
-        query = query.where(debt.c.settled_at.is_(None) if asked.open else debt.c.settled_at.is_not(None))
+        wanted = (debt.c.settled_at.is_(None) if asked.open else debt.c.settled_at.is_not(None),)
     if key.role is KeyRole.AGENCY:
         of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
-        query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
+        wanted += (select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists(),)
+    elif key.role in rights.TAKE_IN:  # also what it took in of other places
+        wanted += rights.reached(key)
     else:
-        query = query.where(*rights.reached(key))
+        divisions = (await office.registry.current()).divisions
+        newest = newest_first(select(debt.c.id), debt.c.id, asked.page)
+        wanted = of_place(newest, wanted, debt.c.division_code, divisions, key.division_code)
+    query = _DEBTS.where(*wanted)
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
     return {"items": [_seen(row, row, at, key, office.vault) for row in rows], "next_cursor": next_cursor}
 
 
-_OF_REQUEST = ("receipt_number", "division_code", "data_key")
+_OF_REQUEST = ("receipt_number", "data_key")
 _DEBTS: Select[Any] = select(debt, *(help_request.c[name] for name in _OF_REQUEST)).join_from(
     debt, help_request, debt.c.request_id == help_request.c.id
 )

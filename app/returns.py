@@ -46,7 +46,7 @@ def _dispute(case: Case, returned: Handoff, why: Why, desk: Desk) -> None:
         opened.join(case.unit, returned.id)
     else:
         back = [each.id for each in case.of_need(returned.need) if each.status is HandoffStatus.RETURNED]
-        opened = Dispute.open(case.unit, case.id, returned.need, back, why, desk.at)
+        opened = Dispute.open(case.unit, case.request, returned.need, back, why, desk.at)
         case.disputes[returned.need] = opened
     data = {"agency": returned.agency_code, "dispute": str(opened.id), "why": why.value}
     case.record("handoff.disputed", desk.at, desk.actor, handoff_id=returned.id, data=data)
