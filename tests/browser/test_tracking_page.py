@@ -143,4 +143,19 @@ def test_what_somebody_is_writing_is_not_taken_from_them(county: County, new_pag
     county.told(county.handoff(receipt, JUSTICE), "information_requested", materials=["诊断证明"])
     expect(page.locator("#todo")).to_contain_text("诊断证明")
     assert page.get_by_label("这是什么材料(可以不填)").input_value() == "诊断证明"
+    page.get_by_label("这是什么材料(可以不填)").fill("")
+    page.get_by_label("这是什么材料(可以不填)").blur()
+    expect(page.get_by_role("button", name="材料已交齐")).to_be_visible()  # what was left as it was is renewed now
+
+
+def test_who_reads_on_by_the_keyboard_does_not_lose_their_place(county: County, new_page: NewPage) -> None:
+    receipt = county.ask("legal_aid")
+    page = new_page()
+    page.goto(address(county, receipt))
+    place = page.locator("#steps a").first
+    place.focus()
+    is_live(page)
+    county.told(county.handoff(receipt, JUSTICE), "received", "accepted")
+    expect(page.get_by_role("status")).to_contain_text("页面已更新")
+    expect(place).to_be_focused()
     assert answer_back(browser(county), receipt, "no", closing=1).status_code == 412
