@@ -20,11 +20,10 @@ from app.cleaning.process import cleaned
 from app.db import Database
 from app.delivery.notices import finish
 from app.file_store import FileStore
-from app.handoffs import Desk, tell
+from app.handoffs import Desk, is_with, tell
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import write_units
-from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
@@ -39,7 +38,6 @@ from app.wire import to_json
 
 MOST = 40
 _WRITTEN_WITHIN = timedelta(hours=1)
-_NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -209,11 +207,6 @@ async def _will_write(database: Database, file: str) -> None:
 
 def _no_longer_to_remove(file: str) -> Any:
     return delete(file_to_remove).where(file_to_remove.c.file == file)
-
-
-def is_with(part: Handoff) -> bool:
-    """Whether an agency has it, or had it to the end: not before it is sent, nor after it was passed on."""
-    return part.status not in _NOT_WITH
 
 
 def _tell(case: Case, part: Handoff, row: Mapping[str, Any], desk: Desk) -> None:

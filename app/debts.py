@@ -18,7 +18,7 @@ from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, desk_of, dispatch
+from app.handoffs import Desk, assigned, desk_of, dispatch, is_with
 from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
@@ -113,10 +113,9 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
 
 
 def must_reach(key: Key, case: Case) -> None:
-    """An agency reaches what it has been sent a part of; others as ever."""
+    """An agency reaches what it has a part of, or had to the end; others as ever."""
     if key.role is KeyRole.AGENCY:
-        sent = (each for each in case.handoffs if each.dispatched_at is not None)
-        if all(each.agency_code != key.agency_code for each in sent):
+        if not any(each.agency_code == key.agency_code and is_with(each) for each in case.handoffs):
             raise Problem("not_found")
     else:
         rights.must_reach(key, case.request)

@@ -32,6 +32,7 @@ from app.timeline import DUES, WAITS_FOR_CONSENT, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
+_NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
 Given = dict[str, Any] | None  # by whose word an agency gets a handoff, where it was a coordinator's
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
@@ -122,6 +123,11 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
 
 def waiting_of(case: Case, need: str) -> list[Handoff]:
     return [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]
+
+
+def is_with(part: Handoff) -> bool:
+    """Whether an agency has it, or had it to the end: not before it is sent, nor after it was passed on."""
+    return part.status not in _NOT_WITH
 
 
 def dispatch(

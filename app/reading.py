@@ -12,11 +12,10 @@ from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
-from app.attachments import is_with
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
-from app.handoffs import Desk, disclosed_view, view
+from app.handoffs import Desk, disclosed_view, is_with, view
 from app.hashchain import first_break
 from app.identifiers import now
 from app.jurisdictions import Conditions, deliveries_within, lies_in, within

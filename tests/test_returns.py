@@ -193,3 +193,15 @@ def test_a_ruling_opens_what_the_part_needs_to_whom_it_binds(county: County) -> 
     county.coordinator.post(f"/v1/handoffs/{second['handoff_id']}/ruling", json=body).raise_for_status()
     *_, told = told_to(county, AGRICULTURE, "handoff.dispatched")
     assert {"income", "health"} <= set(told["discloses"])
+
+
+def test_who_passed_it_on_reaches_its_consents_and_its_emergency_no_more(county: County) -> None:
+    receipt = returned_to(county, "county_agri_rural")
+    path = f"/v1/requests/{receipt['request_id']}"
+    consent = a_consent("medical_data", "applicant")
+    for agency, status in ((TOWNSHIP, 404), (AGRICULTURE, 200)):
+        office = county.running.client("agency", agency)
+        assert office.get(f"{path}/consents").status_code == status
+        assert office.post(f"{path}/consents", json={"consents": [consent]}).status_code == status
+        withdrawn = office.post(f"{path}/consents/1/withdraw", json={"reason": "本人要求"})
+        assert withdrawn.status_code == status
