@@ -12,7 +12,7 @@ from app.keys import KeyRole
 from tests import serving
 
 LEAST_CASES = 2_000
-EXAMPLES = os.environ.get("ONE_WINDOW_TEST_EXAMPLES", "25")
+EXAMPLES = os.environ.get("ONE_WINDOW_TEST_EXAMPLES", "8")
 SEED = os.environ.get("ONE_WINDOW_TEST_SEED", "360803")
 AGENCY = "360803-civil-affairs"
 
