@@ -16,9 +16,8 @@ from app.lifecycle import AGENCY_ACTS
 MOST_NEEDS = 20
 MOST_HOUSEHOLD_MEMBERS = 30
 
-# White space around is taken off before anybody looks.
-_NO_CONTROLS = r"^[\t-\r]*[^\u0000-\u001f\u007f]*[\t-\r]*$"
-_NO_CONTROLS_BUT_LINES = r"^[\t-\r]*[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*[\t-\r]*$"
+_NO_CONTROLS = r"^[^\u0000-\u001f\u007f]*$"
+_NO_CONTROLS_BUT_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
 
 # Embeddings, overrides and isolates: they come with what is pasted, and make a name look like another.
 _DIRECTIONS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")

@@ -80,7 +80,8 @@ headers = {{ Authorization = "Bearer {serving.make_key(url, KeyRole.KIOSK)}" }}
 
 def test_no_generated_call_gets_a_5xx_or_an_answer_that_is_not_declared(database_url: str, tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CHECKS + _keys_by_tag(database_url))
+    hooks = Path(__file__).parent / "contract_hooks.py"
+    config.write_text(f'hooks = "{hooks}"\n{CHECKS}{_keys_by_tag(database_url)}')
     service = serving.Service(database_url, log=tmp_path / "service.log").wait_until()
     options = ["--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED, "--no-color", "--continue-on-failure"]
     try:
