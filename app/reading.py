@@ -93,6 +93,8 @@ async def request(office: Office, key: Key, request_id: UUID, purpose: Purpose |
     seen = presenting.request_view(case, snapshot, with_person=with_person, same_person=again)
     if with_person:
         await looking.record(office, key, case, Way.REQUEST, groups_held(case.person), purpose)
+        others = {each.request_id for each in again}
+        await looking.record_each(office, key, others, Way.SEARCH, same_person.TOLD, purpose)
     return seen
 
 
