@@ -75,6 +75,7 @@ async def forget(
     case.record(ERASED, at, actor, data=data)
     await write_units(connection, [finish(case, snapshot, at)])
     gone = {"sealed": EMPTY, "data_key": None, "erased_at": at, **dict.fromkeys(PERSON_MARKS)}
+    gone["decision"] = without_facts(case.request["decision"])
     await connection.execute(update(help_request).where(help_request.c.id == case.id).values(gone))
     await _empty_notes(connection, case)
     await _empty_messages(connection, case, snapshot, at)
@@ -92,6 +93,13 @@ async def forget(
     await connection.execute(delete(aid_mark).where(aid_mark.c.request_id == case.id))
     meanwhile = idempotency.c.created_at.between(case.request["registered_at"], case.request["closed_at"] + _SLACK)
     await connection.execute(delete(idempotency).where(meanwhile, idempotency.c.request_id == case.id))
+
+
+def without_facts(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision's record without the rules whose conditions were not met, nor what was asked. Who got it by which rule
+    stays: its handoffs say it too, by it their limits and legal bases are found."""
+    emptied: dict[str, Any] = {"passed_over": [], "asks": []}
+    return {**decision, "needs": [{**each, **emptied} for each in decision["needs"]]}
 
 
 async def is_being_told(connection: AsyncConnection, case: Case, snapshot: Snapshot) -> bool:
