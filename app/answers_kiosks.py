@@ -70,10 +70,18 @@ class Township(Outbound):
     name: str
 
 
+class AskedFromAge(Outbound):
+    from_age: int
+    asks: list[str]
+
+
 class Situation(Outbound):
     code: str
     needs: list[str]
     asks: list[str] = Field(description="Facts that rules wait for and nobody else has; each is explained in `facts`.")
+    asks_by_age: list[AskedFromAge] = Field(
+        description="The same once the age is known, ascending from 0; empty where no rule waits for the age."
+    )
 
 
 class Choice(Said):

@@ -22,11 +22,10 @@ from app.delivery.notices import finish
 from app.disclosure import PAPERS
 from app.disclosures import ATTACHMENT_TOLD
 from app.file_store import FileStore
-from app.handoffs import Desk, tell
+from app.handoffs import Desk, is_with, tell
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import write_units
-from app.lifecycle import HandoffStatus
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
@@ -41,7 +40,6 @@ from app.wire import to_json
 
 MOST = 40
 _WRITTEN_WITHIN = timedelta(hours=1)
-_NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -213,16 +211,11 @@ def _no_longer_to_remove(file: str) -> Any:
     return delete(file_to_remove).where(file_to_remove.c.file == file)
 
 
-def is_with(part: Handoff) -> bool:
-    """Whether an agency has it, or had it to the end: not before it is sent, nor after it was passed on."""
-    return part.status not in _NOT_WITH
-
-
 def _tell(case: Case, part: Handoff, row: Mapping[str, Any], desk: Desk) -> None:
     materials = [row["material"]] if row["material"] else []
     told: dict[str, Any] = {"materials": materials, "facts": {}, "note": None, "attachments": [row["id"]]}
     # What it is a paper of tells a circumstance; its id alone does not.
-    if data := disclosure(part, [PAPERS] if materials else [], desk.snapshot):
+    if data := disclosure(case, part, [PAPERS] if materials else [], desk.snapshot):
         case.record(ATTACHMENT_TOLD, desk.at, desk.actor, handoff_id=part.id, data={"attachment_id": row["id"], **data})
     tell(case, part, "handoff.supplemented", desk, supplement=told)
 

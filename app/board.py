@@ -8,15 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import tuple_
+from sqlalchemy import Select, select, tuple_
 
 from app.escalation import overdue_by
 from app.identifiers import now
-from app.jurisdictions import within
 from app.keys import Key
 from app.lifecycle import Clock, HandoffStatus
 from app.office import Office, again_if_outdated
-from app.paged import PageAsked, bad_cursor
+from app.paged import PageAsked, bad_cursor, of_place
 from app.reading import HANDOFFS, listed
 from app.tables import handoff
 
@@ -35,22 +34,29 @@ async def overdue(
         if agency not in (None, key.agency_code):
             return {"items": [], "next_cursor": None}
         agency = key.agency_code
-    query = HANDOFFS.where(*overdue_by(now(), clock), *within(key.division_code))
+    wanted = [*overdue_by(now(), clock)]
     if key.agency_code is not None:
-        query = query.where(handoff.c.dispatched_at.is_not(None))
+        wanted.append(handoff.c.dispatched_at.is_not(None))
     if agency is not None:
-        query = query.where(handoff.c.agency_code == agency)
+        wanted.append(handoff.c.agency_code == agency)
     if status is not None:
-        query = query.where(handoff.c.status == status)
+        wanted.append(handoff.c.status == status)
     if page.cursor is not None:
-        query = query.where(tuple_(handoff.c.first_due, handoff.c.id) > _place(page.cursor))
-    query = query.order_by(handoff.c.first_due, handoff.c.id).limit(page.limit + 1)
+        wanted.append(tuple_(handoff.c.first_due, handoff.c.id) > _place(page.cursor))
     snapshot = await office.registry.current()
+    place = (handoff.c.division_code, snapshot.divisions, key.division_code)
+    query = _longest_first(
+        HANDOFFS.where(*of_place(_longest_first(select(handoff.c.id), page), tuple(wanted), *place)), page
+    )
     async with office.database.reading() as connection:
         rows = [dict(row) for row in (await connection.execute(query)).mappings()]
     shown, more = rows[: page.limit], len(rows) > page.limit
     next_cursor = _cursor(shown[-1]["first_due"], shown[-1]["id"]) if more else None
     return {"items": [listed(row, snapshot, office.settings.public_url) for row in shown], "next_cursor": next_cursor}
+
+
+def _longest_first(query: Select[Any], page: PageAsked) -> Select[Any]:
+    return query.order_by(handoff.c.first_due, handoff.c.id).limit(page.limit + 1)
 
 
 def _cursor(due_at: datetime, handoff_id: UUID) -> str:

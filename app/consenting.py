@@ -9,15 +9,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import gates, looking, presenting, reading, rights
-from app.attachment_groups import is_opened
 from app.checks import consent_errors, person_errors
 from app.clocks import rule_of
 from app.consents import verifies
 from app.debts import must_reach
 from app.delivery.notices import finish
-from app.delivery.superseding import supersede
-from app.disclosures import SUPERSEDED_EVENT
-from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, hold, tell, tell_dispatched
+from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, hold, tell
 from app.identifiers import utc_text
 from app.intake import name_texts
 from app.keys import Key
@@ -27,11 +24,11 @@ from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, invalid
 from app.purposes import Purpose, Way
 from app.repeats import Repeat, first_answer
+from app.retelling import is_out, shown_to, take_back_messages, tell_anew
 from app.returns import is_disputed
 from app.routing.rules import Role, local_day
 from app.schemas import plain
 from app.schemas_consents import ConsentsIn, ConsentWithdrawIn
-from app.shown import whole_disclosure
 from app.tables import idempotency
 from app.timeline import Case, Handoff, load
 from app.wire import to_json
@@ -170,28 +167,18 @@ def _public(consent: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(case: Case, desk: Desk) -> dict[UUID, list[Any]]:
     """Of what each agency is shown as it stands, that which hangs on consents."""
-    return {each.id: _shown_to(case, each, desk) for each in case.handoffs}
-
-
-def _shown_to(case: Case, handoff: Handoff, desk: Desk) -> list[Any]:
-    """The groups, and whom of the obligors: each consents for themselves."""
-    obligors = gates.shown(case, handoff, desk.snapshot).get("obligors", ())
-    return [*gates.opened(case, handoff, desk.snapshot, desk.at), *obligors]
-
-
-def _is_out(handoff: Handoff) -> bool:
-    return handoff.is_open and handoff.status is not HandoffStatus.WAITING
+    return {each.id: shown_to(case, each, desk.snapshot, desk.at) for each in case.handoffs}
 
 
 async def _let_go(connection: AsyncConnection, case: Case, before: Mapping[UUID, list[Any]], desk: Desk) -> None:
     """Who is shown more than before is told anew; what waited, or was cancelled for want of it, goes. With an obligor who
     has become known less may be open, until they have consented too."""
     for each in case.handoffs:
-        after = _shown_to(case, each, desk)
+        after = shown_to(case, each, desk.snapshot, desk.at)
         if any(one not in after for one in before[each.id]):
-            await _take_back_messages(connection, case, each, desk)
-        if _is_out(each) and after != before[each.id]:
-            _tell_anew(case, each, desk)
+            await take_back_messages(connection, case, each, desk)
+        if is_out(each) and after != before[each.id]:
+            tell_anew(case, each, desk)
     for each in case.handoffs:
         is_free = not gates.holding_back(case, each, desk.snapshot, desk.at)
         if is_free and each.waits_for_consent:
@@ -201,13 +188,6 @@ async def _let_go(connection: AsyncConnection, case: Case, before: Mapping[UUID,
             dispatch(case, each, desk)
     for need in dict.fromkeys(each.need for each in case.handoffs):
         dispatch_ready(case, need, desk)
-
-
-def _tell_anew(case: Case, handoff: Handoff, desk: Desk) -> None:
-    """All that is open to its agency now, in a message of its own."""
-    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, desk.snapshot, desk.at)}
-    case.record("consent.told", desk.at, desk.actor, handoff_id=handoff.id, data=data)
-    tell_dispatched(case, handoff, desk)
 
 
 def _is_wanted_again(case: Case, handoff: Handoff) -> bool:
@@ -224,34 +204,19 @@ async def _close(connection: AsyncConnection, case: Case, before: Mapping[UUID, 
     that shows more than is shown from now on goes out, whatever has become of its handoff."""
     for each in list(case.handoffs):
         held = gates.holding_back(case, each, desk.snapshot, desk.at)
-        is_out = _is_out(each) and not case.has_ended
-        stops = is_out and bool(held) and verifies(rule_of(each, desk.snapshot))
-        if not stops and _shown_to(case, each, desk) == before[each.id]:
+        goes_on = is_out(each) and not case.has_ended
+        stops = goes_on and bool(held) and verifies(rule_of(each, desk.snapshot))
+        if not stops and shown_to(case, each, desk.snapshot, desk.at) == before[each.id]:
             continue
-        were_waiting = await _take_back_messages(connection, case, each, desk)
+        taken_back = await take_back_messages(connection, case, each, desk)
         if stops:
             _let_off(case, each, desk)
-        elif is_out:
-            if were_waiting:
-                _tell_anew(case, each, desk)
+        elif goes_on:
+            if taken_back.ids:
+                tell_anew(case, each, desk)
             _tell(case, each, gates.opened(case, each, desk.snapshot, desk.at), desk)
     for need in () if case.has_ended else dict.fromkeys(each.need for each in case.handoffs):
         dispatch_ready(case, need, desk)
-
-
-async def _take_back_messages(connection: AsyncConnection, case: Case, handoff: Handoff, desk: Desk) -> bool:
-    """Whether any of a handoff's messages that show more than may be shown now had not arrived."""
-    groups = gates.opened(case, handoff, desk.snapshot, desk.at)
-
-    def tells_of_open_papers_alone(data: Mapping[str, Any]) -> bool:
-        told = data.get("supplement", {})
-        return "attachments" in told and all(is_opened(each, groups) for each in told["materials"] or [None])
-
-    ended = await supersede(connection, case, handoff, desk.at, tells_of_open_papers_alone)
-    if ended.ids:
-        data = {"agency": handoff.agency_code, "deliveries": list(map(str, ended.ids)), "nothing_sent": ended.is_first}
-        case.record(SUPERSEDED_EVENT, desk.at, desk.actor, handoff_id=handoff.id, data=data)
-    return bool(ended.ids)
 
 
 def _let_off(case: Case, handoff: Handoff, desk: Desk) -> None:
@@ -264,7 +229,7 @@ def _let_off(case: Case, handoff: Handoff, desk: Desk) -> None:
 
 
 def _tell(case: Case, handoff: Handoff, opened: tuple[str, ...], desk: Desk) -> None:
-    withheld = [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened]
+    withheld = [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened]
     purposes = gates.missing_purposes(case, handoff, desk.snapshot, desk.at)
     tell(case, handoff, "consent.withdrawn", desk, purposes=purposes, discloses=list(opened), withheld=withheld)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.disclosure import SENSITIVE
 from app.routing.facts import age_on, born
-from app.routing.rules import Consent, ConsentOf, Rule
+from app.routing.rules import Consent, ConsentOf, Rule, local_day
 from app.routing.words import VOCABULARIES
 
 APPLICANT = "applicant"
@@ -117,17 +117,27 @@ def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing
 
 def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> list[Missing]:
     """Of one purpose, of those who are asked."""
-    given = [(each["person"], "guardian" in each) for each in in_force(person) if each["purpose"] == purpose]
+    given = [each for each in in_force(person) if each["purpose"] == purpose]
     guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
     found = []
     for name, who in _asked(purpose, of, person):
         by_guardian = _is_younger(who, guarded_until, day)
-        is_given = (name, by_guardian) in given
+        its = [each for each in given if each["person"] == name]
+        is_given = any(("guardian" in each) is by_guardian for each in its)
         if not is_given and not by_guardian and not name.startswith("obligors/"):
-            is_given = (name, True) in given
+            is_given = any(not _is_outgrown(each, who, day) for each in its)
         if not is_given:
             found.append(Missing(purpose, name, by_guardian))
     return found
+
+
+def _is_outgrown(by_guardian: Mapping[str, Any], who: Mapping[str, Any], day: date) -> bool:
+    """A guardian consented for a minor who is of age by now and decides alone (Civil Code art. 18); who is of age and under
+    guardianship still has theirs."""
+    given_at = by_guardian.get("given_at")
+    if given_at is None or _is_younger(who, _OF_AGE, day):
+        return False
+    return _is_younger(who, _OF_AGE, local_day(datetime.fromisoformat(given_at)))
 
 
 def in_force(person: Person) -> list[Mapping[str, Any]]:

@@ -216,6 +216,8 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
     taker = own(case, found.need, agency)
     if taker is not None and taker.is_open and _does_as_much(taker, found):
         replace(case, found, taker)
+        taker.bound_by, taker.bound_at = desk.actor, desk.at
+        case.touch(taker)
         data |= {"agency": agency.code}
         if taker.status is not HandoffStatus.WAITING:
             data |= whole_disclosure(case, taker, desk.snapshot, desk.at)
@@ -224,8 +226,6 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
             tell_dispatched(case, taker, desk, given)
     else:
         taker = give(case, found, agency, desk, Act.RULED, data, words, given=given)
-    taker.bound_by, taker.bound_at = desk.actor, desk.at
-    case.touch(taker)
     for each in case.of_need(found.need):
         if each.status is HandoffStatus.RETURNED and (each is found or each.replaced_by == found.id):
             tell(case, each, "handoff.cancelled", desk, reason=RULED)

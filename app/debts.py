@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import looking, rights
@@ -18,12 +18,12 @@ from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, desk_of, dispatch
+from app.handoffs import Desk, assigned, desk_of, dispatch, is_with
 from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.office import Office, again_if_outdated
-from app.paged import PageAsked, page_of
+from app.paged import PageAsked, newest_first, of_place, page_of
 from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.routing.decide import decide
@@ -66,6 +66,7 @@ def owe(case: Case, limits: list[Limit], terms: Terms, calendar: WorkingCalendar
             {
                 "id": new_id(),
                 "request_id": case.id,
+                "division_code": case.request["division_code"],
                 "kind": kind.value,
                 "opened_at": at,
                 "target_at": target if kind is DebtKind.AID else None,
@@ -114,10 +115,9 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
 
 
 def must_reach(key: Key, case: Case) -> None:
-    """An agency reaches what it has been sent a part of; others as ever."""
+    """An agency reaches what it has a part of, or had to the end; others as ever."""
     if key.role is KeyRole.AGENCY:
-        sent = (each for each in case.handoffs if each.dispatched_at is not None)
-        if all(each.agency_code != key.agency_code for each in sent):
+        if not any(each.agency_code == key.agency_code and is_with(each) for each in case.handoffs):
             raise Problem("not_found")
     else:
         rights.must_reach(key, case.request)
@@ -148,16 +148,21 @@ async def listed(office: Office, key: Key, asked: Asked, purpose: Purpose | None
     """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach. With
     what one was settled is for those who may see people, and for whoever settled it; that it was read is recorded."""
     at = now()
-    query = _DEBTS
+    wanted: tuple[ColumnElement[bool], ...] = ()
     if asked.overdue:
-        query = query.where(debt.c.settled_at.is_(None), debt.c.due_at < at)
+        wanted = (debt.c.settled_at.is_(None), debt.c.due_at < at)
     elif asked.open is not None:
-        query = query.where(debt.c.settled_at.is_(None) if asked.open else debt.c.settled_at.is_not(None))
+        wanted = (debt.c.settled_at.is_(None) if asked.open else debt.c.settled_at.is_not(None),)
     if key.role is KeyRole.AGENCY:
         of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
-        query = query.where(select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists())
+        wanted += (select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists(),)
+    elif key.role in rights.TAKE_IN:  # also what it took in of other places
+        wanted += rights.reached(key)
     else:
-        query = query.where(*rights.reached(key))
+        divisions = (await office.registry.current()).divisions
+        newest = newest_first(select(debt.c.id), debt.c.id, asked.page)
+        wanted = of_place(newest, wanted, debt.c.division_code, divisions, key.division_code)
+    query = _DEBTS.where(*wanted)
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
     with_people = rights.sees_people(key)
     items = [
@@ -169,7 +174,7 @@ async def listed(office: Office, key: Key, asked: Asked, purpose: Purpose | None
     return {"items": items, "next_cursor": next_cursor}
 
 
-_OF_REQUEST = ("receipt_number", "division_code", "data_key")
+_OF_REQUEST = ("receipt_number", "data_key")
 _DEBTS: Select[Any] = select(debt, *(help_request.c[name] for name in _OF_REQUEST)).join_from(
     debt, help_request, debt.c.request_id == help_request.c.id
 )

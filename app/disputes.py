@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,10 +39,11 @@ class Dispute:
 
     @classmethod
     def open(
-        cls, unit: Unit, request_id: UUID, need: str, returned: Collection[UUID], why: Why, at: datetime
+        cls, unit: Unit, request: Mapping[str, Any], need: str, returned: Collection[UUID], why: Why, at: datetime
     ) -> Dispute:
-        opened = cls(new_id(), request_id, need, [str(each) for each in returned])
-        row: dict[str, Any] = {"id": opened.id, "request_id": request_id, "need": need, "handoffs": opened.handoffs}
+        opened = cls(new_id(), request["id"], need, [str(each) for each in returned])
+        row: dict[str, Any] = {"id": opened.id, "need": need, "handoffs": opened.handoffs}
+        row |= {"request_id": request["id"], "division_code": request["division_code"]}
         row |= {"why": why.value, "opened_at": at, "state": DisputeState.OPEN.value}
         unit.insert(dispute, row | dict.fromkeys(_RULING))
         return opened

@@ -11,19 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import looking, presenting, rights
 from app.clocks import rule_of
-from app.jurisdictions import within
 from app.keys import Key
 from app.office import Office, again_if_outdated
-from app.paged import PageAsked, page_of
+from app.paged import PageAsked, newest_first, of_place, page_of
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealing import Box, vault_of
 from app.tables import dispute, event, handoff, help_request
 from app.timeline import Handoff, from_row
 
-DISPUTES = select(
-    dispute, help_request.c.receipt_number, help_request.c.division_code, help_request.c.data_key
-).join_from(dispute, help_request, dispute.c.request_id == help_request.c.id)
+DISPUTES = select(dispute, help_request.c.receipt_number, help_request.c.data_key).join_from(
+    dispute, help_request, dispute.c.request_id == help_request.c.id
+)
 Rows = Collection[Mapping[Any, Any]]
 
 
@@ -33,9 +32,9 @@ async def disputes(
 ) -> dict[str, Any]:
     """A `DisputePage`, newest first. Free words are for those who may see people, and that they were read is recorded."""
     snapshot = await office.registry.current()
-    query = DISPUTES.where(*within(key.division_code))
-    if state is not None:
-        query = query.where(dispute.c.state == state)
+    wanted = () if state is None else (dispute.c.state == state,)
+    newest = newest_first(select(dispute.c.id), dispute.c.id, page)
+    query = DISPUTES.where(*of_place(newest, wanted, dispute.c.division_code, snapshot.divisions, key.division_code))
     rows, next_cursor = await page_of(office.database, query, dispute.c.id, page)
     async with office.database.reading() as connection:
         items = await seen(connection, rows, snapshot, with_words=rights.sees_people(key))

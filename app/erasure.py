@@ -18,7 +18,7 @@ from app.keeping import KINDS, kind_of, parse_period
 from app.keys import Key
 from app.office import Office
 from app.problems import Problem, Text
-from app.registry import Registry, Snapshot
+from app.registry import Registry
 from app.schemas_retention import EraseIn
 from app.tables import help_request
 from app.timeline import Case
@@ -48,14 +48,14 @@ async def demand(office: Office, key: Key, request_id: UUID, asked: EraseIn) -> 
         rights.must_reach(key, case.request)
         if (before := case.request["erased_at"]) is not None:
             return {"request_id": request_id, "erased_at": before}
-        await _must_be_erasable(connection, case, snapshot, at)
+        await _must_be_erasable(connection, case, at)
         data = {"why": "demand", "ground": asked.ground, "legal_basis": asked.legal_basis}
         await forgetting.forget(connection, case, snapshot, at, key.actor, data)
     await office.database.leave_no_trace()
     return {"request_id": request_id, "erased_at": at}
 
 
-async def _must_be_erasable(connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime) -> None:
+async def _must_be_erasable(connection: AsyncConnection, case: Case, at: datetime) -> None:
     if not case.has_ended:
         raise _refused("open", None)
     if hold := await holds.of_request(connection, case.id, at):
@@ -65,7 +65,7 @@ async def _must_be_erasable(connection: AsyncConnection, case: Case, snapshot: S
     minimum = KINDS[kind].minimum if set_by_county is None else set_by_county["minimum"]
     if minimum is not None and (possible := parse_period(minimum).over_from(case.request["closed_at"])) > at:
         raise _refused("minimum_period", possible)
-    if await forgetting.is_being_told(connection, case, snapshot):
+    if await forgetting.is_being_told(connection, case.id):
         raise _refused("messages_under_way", None)
 
 

@@ -190,7 +190,7 @@ async def _erase(database: Database, registry: Registry, ids: Collection[UUID], 
                 or await holds.of_request(connection, case.id, at)
             ):
                 continue
-            if await forgetting.is_being_told(connection, case, snapshot):
+            if await forgetting.is_being_told(connection, case.id):
                 continue
             await forgetting.forget(connection, case, snapshot, at, SYSTEM, {"why": "period", "kind": kind})
             done += 1

@@ -8,18 +8,16 @@ chain still holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import attachments
 from app.delivery.notices import finish
-from app.delivery.schedule import GIVE_UP_AFTER
 from app.hashchain import erased
-from app.identifiers import first_id
 from app.ledger import write_units
 from app.lifecycle import ReopeningState
 from app.registry import Snapshot
@@ -45,9 +43,6 @@ from app.timeline import Case, from_row
 
 ERASED = "request.erased"
 EMPTY = b""
-# The ids of what belongs to a request were made while it was open, or until the last message about it was given up: by
-# other machines' clocks too.
-_SLACK = GIVE_UP_AFTER + timedelta(days=1)
 _REPLACE_NOTE = (
     update(event)
     .where(event.c.request_id == bindparam("b_id"), event.c.sequence == bindparam("b_sequence"))
@@ -78,21 +73,17 @@ async def forget(
     gone["decision"] = without_facts(case.request["decision"])
     await connection.execute(update(help_request).where(help_request.c.id == case.id).values(gone))
     await _empty_notes(connection, case)
-    await _empty_messages(connection, case, snapshot, at)
+    await _empty_messages(connection, case, at)
     await _drop_bodies(connection, case)
     await attachments.forget_all(connection, case.id, at)
     for table in (dispute, debt, legal_hold, feedback):
-        of_case = table.c.request_id == case.id
-        if table is dispute:
-            of_case &= _made_meanwhile(table.c.id, case)
-        await connection.execute(update(table).where(of_case).values(sealed=None))
+        await connection.execute(update(table).where(table.c.request_id == case.id).values(sealed=None))
     unruled = (feedback.c.request_id == case.id, feedback.c.state == ReopeningState.OPEN.value)
     ended = {"state": ReopeningState.DECLINED.value, "ruled_by": actor, "ruled_at": at}
     await connection.execute(update(feedback).where(*unruled).values(ended))  # nobody can rule on it any more
     await connection.execute(delete(guest_link).where(guest_link.c.handoff_id.in_(_handoffs(case))))
     await connection.execute(delete(aid_mark).where(aid_mark.c.request_id == case.id))
-    meanwhile = idempotency.c.created_at.between(case.request["registered_at"], case.request["closed_at"] + _SLACK)
-    await connection.execute(delete(idempotency).where(meanwhile, idempotency.c.request_id == case.id))
+    await connection.execute(delete(idempotency).where(idempotency.c.request_id == case.id))
 
 
 def without_facts(decision: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,9 +93,9 @@ def without_facts(decision: Mapping[str, Any]) -> dict[str, Any]:
     return {**decision, "needs": [{**each, **emptied} for each in decision["needs"]]}
 
 
-async def is_being_told(connection: AsyncConnection, case: Case, snapshot: Snapshot) -> bool:
+async def is_being_told(connection: AsyncConnection, request_id: UUID) -> bool:
     """Whether a message about it is still under way: erased it would arrive empty, or not at all."""
-    under_way = select(delivery.c.id).where(_messages(case, snapshot), delivery.c.status == "pending").limit(1)
+    under_way = messages_of(request_id).where(delivery.c.status == "pending").limit(1)
     return await connection.scalar(under_way) is not None
 
 
@@ -118,20 +109,20 @@ async def _empty_notes(connection: AsyncConnection, case: Case) -> None:
         await connection.execute(_REPLACE_NOTE, rows)
 
 
-async def _empty_messages(connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime) -> None:
+def messages_of(request_id: UUID) -> Select[UUID]:
+    """The ids of all messages about it, whenever they were made and to whomever: also after its end, also to those who
+    only look on."""
+    return select(delivery.c.id).where(delivery.c.request_id == request_id)
+
+
+async def _empty_messages(connection: AsyncConnection, case: Case, at: datetime) -> None:
     """One that a backup brought back under way is given up: empty it would say nothing to anybody."""
-    its = list((await connection.execute(select(delivery.c.id).where(_messages(case, snapshot)))).scalars())
+    its = list((await connection.execute(messages_of(case.id))).scalars())
     for column, table in ((delivery.c.id, delivery), (delivery_attempt.c.delivery_id, delivery_attempt)):
         await connection.execute(update(table).where(column.in_(its)).values(sealed=EMPTY))
     given_up = {"status": "exhausted", "ended_at": at, "claimed_by": None}
     under_way = (delivery.c.id.in_(its), delivery.c.status == "pending")
     await connection.execute(update(delivery).where(*under_way).values(given_up))
-
-
-def _messages(case: Case, snapshot: Snapshot) -> ColumnElement[bool]:
-    """By the receivers' own index; after its end nobody is told but what that brings, and what could not be delivered."""
-    told = {*(each.agency_code for each in case.handoffs), *snapshot.subscriptions}
-    return delivery.c.receiver.in_(told) & _made_meanwhile(delivery.c.id, case) & (delivery.c.request_id == case.id)
 
 
 async def _drop_bodies(connection: AsyncConnection, case: Case) -> None:
@@ -149,11 +140,6 @@ async def _drop_bodies(connection: AsyncConnection, case: Case) -> None:
     needed = set((await connection.execute(still_needed)).scalars())
     dropped = [each for each in digests if each not in needed]
     await connection.execute(delete(callback_body).where(callback_body.c.digest.in_(dropped)))
-
-
-def _made_meanwhile(column: ColumnElement[Any], case: Case) -> ColumnElement[bool]:
-    first = first_id(case.request["registered_at"] - _SLACK)
-    return (column >= first) & (column < first_id(case.request["closed_at"] + _SLACK))
 
 
 def _handoffs(case: Case) -> list[UUID]:

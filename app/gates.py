@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from app import consents
@@ -10,7 +11,7 @@ from app.clocks import rule_of
 from app.consents import Missing, Person
 from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
-from app.routing.rules import Consent, local_day
+from app.routing.rules import UNDETERMINED, Consent, Role, Rule, local_day
 from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
 
 
@@ -40,27 +41,50 @@ def release(case: Case, handoff: Handoff) -> None:
     case.touch(handoff)
 
 
+def disclosing(case: Case, handoff: Handoff, snapshot: Snapshot) -> Rule:
+    """The rule by which a handoff's agency is shown the person. That of the handoff where it names the agency's
+    department, where a coordinator ruled that it is the agency's, and in an emergency. Whoever else got it, by a return
+    or a reassignment, is shown what the rule of its own department for this need opens; where there is none, no more than
+    whoever finds out whose a need is."""
+    rule = rule_of(handoff, snapshot)
+    department = snapshot.directory.agencies[handoff.agency_code].department
+    if department == rule.department or case.is_emergency:
+        return rule
+    place, day = case.request["division_code"], local_day(case.request["registered_at"])
+    table = snapshot.tables[handoff.routing_version]
+    if handoff.bound_by is None:
+        own = [each for each in table.of(handoff.need, place) if each.department == department and each.in_force(day)]
+        if own:
+            return own[0]
+        finders = [each for each in table.of(UNDETERMINED, place) if each.role is Role.LEAD and each.in_force(day)]
+        open_to_finders = finders[0].discloses if finders else ()
+        rule = replace(rule, discloses=tuple([each for each in rule.discloses if each in open_to_finders]))
+    if department in table.charities:
+        rule = replace(rule, consent=(*rule.consent, Consent.SHARING))
+    return rule
+
+
 def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> tuple[str, ...]:
     """The field groups of the person that a handoff's agency is shown."""
-    rule = rule_of(handoff, snapshot)
+    rule = disclosing(case, handoff, snapshot)
     if set(consents.PURPOSES).isdisjoint(rule.consent):
         return rule.discloses
     return consents.opened_groups(rule, case.person, local_day(at), is_emergency=case.is_emergency)
 
 
 def shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> Person:
-    return consents.shown_by(rule_of(handoff, snapshot), case.person)
+    return consents.shown_by(disclosing(case, handoff, snapshot), case.person)
 
 
 def missing_purposes(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[str]:
-    lacking = consents.missing(rule_of(handoff, snapshot), case.person, local_day(at))
+    lacking = consents.missing(disclosing(case, handoff, snapshot), case.person, local_day(at))
     return list(dict.fromkeys(each.purpose.value for each in lacking))
 
 
 def withdrawn_at(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> datetime | None:
     """Since when a handoff's agency is shown less, or may not handle it, because a consent was withdrawn; None: that is
     not so, or consent was given again."""
-    rule = rule_of(handoff, snapshot)
+    rule = disclosing(case, handoff, snapshot)
     if set(consents.PURPOSES).isdisjoint(rule.consent):
         return None
     return consents.closed_since(rule, case.person, local_day(at), is_emergency=case.is_emergency)
@@ -68,7 +92,7 @@ def withdrawn_at(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
 
 def missing(case: Case, snapshot: Snapshot, at: datetime) -> list[Missing]:
     """Every consent that an open handoff's rule asks for and that is not recorded, once each."""
-    rules = (rule_of(each, snapshot) for each in case.handoffs if each.is_open)
+    rules = (disclosing(case, each, snapshot) for each in case.handoffs if each.is_open)
     return consents.missing_of(rules, case.person, local_day(at))
 
 

@@ -32,6 +32,7 @@ from app.timeline import DUES, WAITS_FOR_CONSENT, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
+_NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
 Given = dict[str, Any] | None  # by whose word an agency gets a handoff, where it was a coordinator's
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
@@ -122,6 +123,11 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
 
 def waiting_of(case: Case, need: str) -> list[Handoff]:
     return [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]
+
+
+def is_with(part: Handoff) -> bool:
+    """Whether an agency has it, or had it to the end: not before it is sent, nor after it was passed on."""
+    return part.status not in _NOT_WITH
 
 
 def dispatch(
@@ -243,7 +249,7 @@ def resume(
 def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """A handoff that waited for the applicant goes on, and its agency is told what of it the rule opens."""
     told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot, desk.at)
-    resume(case, handoff, desk, data=shown.disclosure(handoff, groups, desk.snapshot))
+    resume(case, handoff, desk, data=shown.disclosure(case, handoff, groups, desk.snapshot))
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
 
@@ -292,7 +298,7 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
             _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
         ],
         "discloses": list(opened),
-        "withheld": [each for each in rule_of(handoff, desk.snapshot).discloses if each not in opened],
+        "withheld": [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened],
         "person": shown.person_shown(case, handoff, desk.snapshot, opened),
         **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
     }

@@ -16,7 +16,7 @@ from app.keys import Key
 from app.office import Office
 from app.problems import unavailable
 from app.registry import Snapshot
-from app.routing.asking import asks
+from app.routing.asking import asked
 from app.routing.decide import decide_need
 from app.routing.directory import COUNTY_DIGITS
 from app.routing.facts import FACTS, FactType
@@ -69,15 +69,17 @@ def _pack(office: Office, key: Key, desk: Desk, table: RoutingTable) -> dict[str
         raise unavailable()
     county, day = place[:COUNTY_DIGITS], local_day(desk.at)
     coordinator = snapshot.directory.resolve(COORDINATOR, place)
-    shown = [
+    asks = {each.code: asked(each.needs, place, day, table, snapshot.directory) for each in situations()}
+    shown: list[dict[str, Any]] = [
         {
             "code": each.code,
             "needs": [need for need in each.needs if need in snapshot.needs] or [UNDETERMINED],
-            "asks": list(asks(each.needs, place, day, table, snapshot.directory)),
+            "asks": list(asks[each.code].facts),
+            "asks_by_age": [{"from_age": age, "asks": list(facts)} for age, facts in asks[each.code].by_age],
         }
         for each in situations()
     ]
-    facts = dict.fromkeys(name for each in shown for name in each["asks"])
+    facts = dict.fromkeys(name for each in asks.values() for name in each.ever)
     needs = dict.fromkeys(need for each in shown for need in each["needs"])
     return {
         "kiosk_id": key.id,

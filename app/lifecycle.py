@@ -49,7 +49,7 @@ class Act(StrEnum):
     REASSIGNED = "reassigned"  # to another agency, by the coordinator
     RULED = "ruled"  # to this agency, by the coordinator
     REOPENED = "reopened"  # given out again, by the coordinator, since the person says that it is not solved
-    HELD = "held"  # taken back until a consent that was withdrawn is given again
+    HELD = "held"  # taken back until a consent that is not in force any more is given again
 
 
 class DisputeState(StrEnum):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, Select, union_all
 
 from app.db import Database
+from app.jurisdictions import Conditions, lies_in, within
 from app.problems import FieldError, Problem, Text, invalid
+
+_MOST_STEPPED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,29 @@ async def page_of(
         rows: list[Mapping[Any, Any]] = list((await connection.execute(query)).mappings())
     more = len(rows) > page.limit
     return rows[: page.limit], cursor_of(rows[page.limit - 1]["id"]) if more else None
+
+
+def newest_first(ids: Select[Any], by: ColumnElement[UUID], page: PageAsked) -> Select[Any]:
+    """As many as a page may show."""
+    after = page.after_id()
+    return (ids if after is None else ids.where(by < after)).order_by(by.desc()).limit(page.limit + 1)
+
+
+def of_place(
+    first: Select[Any],
+    wanted: Conditions,
+    division_code: ColumnElement[str],
+    divisions: Iterable[str],
+    place: str | None,
+) -> Conditions:
+    """What is wanted of a place, as conditions on a list whose ids `first` has: in the list's order, as many as a page.
+
+    A small place is stepped through division by division, each by an index that begins with it, so that it costs the same
+    however much others have. A large one is a large part of all that there is, and walked.
+    """
+    codes = [code for code in divisions if lies_in(code, place)]
+    if place is None or not 0 < len(codes) <= _MOST_STEPPED:
+        return (*within(place, division_code), *wanted)
+    (column,) = first.selected_columns
+    of_each = (first.where(*wanted, division_code == code).subquery() for code in codes)
+    return (column.in_(union_all(*(each.select() for each in of_each)).subquery().select()),)

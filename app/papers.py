@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import attachment_links, looking, rights, sessions
 from app.attachment_groups import group_of, is_opened
-from app.attachments import added, files_of, is_with
+from app.attachments import added, files_of
 from app.cleaning.kinds import ENDINGS
 from app.delivery.notices import finish
 from app.file_store import FileStore
+from app.handoffs import is_with
 from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.ledger import write_units

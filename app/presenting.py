@@ -221,8 +221,8 @@ _EVENT_WORDS: dict[str, tuple[str, str]] = {
     "consent.given": ("授权或同意已记录", "A consent was recorded"),
     "consent.withdrawn": ("授权或同意已撤回", "A consent was withdrawn"),
     "handoff.held": (
-        "授权已撤回,停止核对,等待重新授权",
-        "A consent was withdrawn: it was taken back, and waits for the consent to be given again",
+        "授权已撤回,或本人已成年须自行授权;停止核对,等待授权",
+        "A consent was withdrawn, or the person is of age now and decides alone: it was taken back, and waits for the consent",
     ),
     "handoff.waits_for_consent": ("等待授权,收齐后转办", "Waits for consent, and is handed off when all is there"),
     "attachment.added": ("附件已收到", "A paper that you sent was received"),

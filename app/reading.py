@@ -12,19 +12,18 @@ from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
-from app.attachments import is_with
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
-from app.handoffs import Desk, disclosed_view, view
+from app.handoffs import Desk, disclosed_view, is_with, view
 from app.hashchain import first_break
 from app.identifiers import now
-from app.jurisdictions import deliveries_within, lies_in, within
+from app.jurisdictions import Conditions, deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
 from app.last_events import last_event
 from app.lifecycle import RequestStatus
 from app.office import Office, again_if_outdated
-from app.paged import PageAsked, page_of
+from app.paged import PageAsked, newest_first, of_place, page_of
 from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
@@ -167,13 +166,17 @@ async def handoffs(
             return {"items": [], "next_cursor": None}
         agency_code = key.agency_code
     snapshot = await office.registry.current()
-    query = HANDOFFS.where(*within(key.division_code))
-    if agency_code is not None:
-        query = query.where(handoff.c.agency_code == agency_code)
+    wanted: Conditions = ()
     if key.role is KeyRole.AGENCY:
-        query = query.where(handoff.c.dispatched_at.is_not(None))
+        wanted += (handoff.c.dispatched_at.is_not(None),)
     if status is not None:
-        query = query.where(handoff.c.status == status)
+        wanted += (handoff.c.status == status,)
+    if agency_code is not None:
+        wanted += (handoff.c.agency_code == agency_code, *within(key.division_code))
+    else:
+        newest = newest_first(select(handoff.c.id), handoff.c.id, page)
+        wanted = of_place(newest, wanted, handoff.c.division_code, snapshot.divisions, key.division_code)
+    query = HANDOFFS.where(*wanted)
     rows, next_cursor = await page_of(office.database, query, handoff.c.id, page)
     return {
         "items": [listed(dict(row), snapshot, office.settings.public_url) for row in rows],

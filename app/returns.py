@@ -46,7 +46,7 @@ def _dispute(case: Case, returned: Handoff, why: Why, desk: Desk) -> None:
         opened.join(case.unit, returned.id)
     else:
         back = [each.id for each in case.of_need(returned.need) if each.status is HandoffStatus.RETURNED]
-        opened = Dispute.open(case.unit, case.id, returned.need, back, why, desk.at)
+        opened = Dispute.open(case.unit, case.request, returned.need, back, why, desk.at)
         case.disputes[returned.need] = opened
     data = {"agency": returned.agency_code, "dispute": str(opened.id), "why": why.value}
     case.record("handoff.disputed", desk.at, desk.actor, handoff_id=returned.id, data=data)
@@ -64,7 +64,7 @@ def give(
     given: Given = None,
 ) -> Handoff:
     """Let an agency do the part of a handoff: by a new handoff of its own, or by the one that it had of this need,
-    given out again; `part` may be that very one. A new one whose step is not reached does not start."""
+    given out again; `part` may be that very one. A new one whose step is not reached does not start. A ruling binds."""
     mine = own(case, part.need, agency)
     if mine is None:
         mine = beside(part, agency, desk)
@@ -72,7 +72,9 @@ def give(
     elif mine is not part:
         case.take_part(mine, part)
     replace(case, part, mine)
-    mine.replaced_by = mine.reason = mine.bound_by = mine.bound_at = None
+    mine.replaced_by = mine.reason = None
+    mine.bound_by, mine.bound_at = (desk.actor, desk.at) if act is Act.RULED else (None, None)
+    case.touch(mine)
     if starts:
         dispatch(case, mine, desk, act, data, note, given)
     return mine

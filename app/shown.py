@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from app import gates
-from app.clocks import rule_of
 from app.disclosure import SITUATION, disclose, groups_told, papers_seen, situation
 from app.receivers import DeliveryMode
 from app.registry import Snapshot
@@ -27,7 +26,7 @@ def groups_shown(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
 
 def person_shown(case: Case, handoff: Handoff, snapshot: Snapshot, opened: Sequence[str]) -> dict[str, Any]:
     """The person as the groups that are open to the handoff's agency show it."""
-    papers = rule_of(handoff, snapshot).materials
+    papers = gates.disclosing(case, handoff, snapshot).materials
     return disclose(gates.shown(case, handoff, snapshot), handoff.need, opened, papers)
 
 
@@ -40,7 +39,7 @@ def supplement_shown(
     case: Case, handoff: Handoff, supplement: Mapping[str, Any], snapshot: Snapshot, at: datetime
 ) -> tuple[dict[str, Any], list[str]]:
     """Of what the person added: the papers, facts and words that are opened, and of which groups they tell."""
-    groups, papers = opened_to(case, handoff, snapshot, at), rule_of(handoff, snapshot).materials
+    groups, papers = opened_to(case, handoff, snapshot, at), gates.disclosing(case, handoff, snapshot).materials
     added = {"applicant": {}, "facts": supplement.get("facts", {}), "narrative": supplement.get("note")}
     opened = disclose(added, handoff.need, groups)
     materials = papers_seen(supplement.get("materials", ()), groups, papers)
@@ -48,16 +47,16 @@ def supplement_shown(
     return told, groups_told(supplement, handoff.need, groups, papers)
 
 
-def disclosure(handoff: Handoff, groups: Sequence[str], snapshot: Snapshot) -> dict[str, Any]:
+def disclosure(case: Case, handoff: Handoff, groups: Sequence[str], snapshot: Snapshot) -> dict[str, Any]:
     """For the event of a message: which groups it shows, and by what law. Nothing where the message goes by reference or
     is not sent: what is then looked at is a reading."""
     agency = snapshot.directory.agencies[handoff.agency_code]
     if not groups or not agency.is_told or agency.delivery_mode is DeliveryMode.REFERENCE:
         return {}
-    legal_basis = rule_of(handoff, snapshot).legal_basis
+    legal_basis = gates.disclosing(case, handoff, snapshot).legal_basis
     return {"agency": agency.code, "groups": list(groups), "legal_basis": legal_basis}
 
 
 def whole_disclosure(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> dict[str, Any]:
     """The same of a message that shows all that is opened."""
-    return disclosure(handoff, groups_shown(case, handoff, snapshot, at), snapshot)
+    return disclosure(case, handoff, groups_shown(case, handoff, snapshot, at), snapshot)

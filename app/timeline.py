@@ -93,6 +93,7 @@ class Handoff:
     sign_in_by: datetime | None = None
     bound_by: str | None = None
     bound_at: datetime | None = None
+    division_code: str = ""  # its request's, set when it is stored
 
     @property
     def is_open(self) -> bool:
@@ -121,7 +122,18 @@ def allowed_now(found: Handoff) -> list[str]:
 
 _HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
 _handoff_values = attrgetter(*_HANDOFF_FIELDS)
-_FIXED = ("id", "request_id", "need", "agency_code", "role", "step", "mandatory", "routing_version", "opened_at")
+_FIXED = (
+    "id",
+    "request_id",
+    "need",
+    "agency_code",
+    "role",
+    "step",
+    "mandatory",
+    "routing_version",
+    "opened_at",
+    "division_code",
+)
 _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
 _HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
 
@@ -316,7 +328,7 @@ class Case:
         unit, self.unit = self.unit, Unit()
         if self.is_new:
             unit.insert(help_request, self.request)
-            unit.insert(handoff, *(each.row() for each in self.handoffs))
+            unit.insert(handoff, *map(self._placed, self.handoffs))
         else:
             for each in self.changed():
                 row = each.row()
@@ -327,6 +339,10 @@ class Case:
         self._changed.clear()
         return unit
 
+    def _placed(self, opened: Handoff) -> dict[str, Any]:
+        opened.division_code = self.request["division_code"]
+        return opened.row()
+
     def take_part(self, taker: Handoff, part: Handoff) -> None:
         """Let a handoff that is already stored play another one's part in its need."""
         for name in _PART:
@@ -336,7 +352,7 @@ class Case:
     def open_more(self, opened: Handoff) -> None:
         """Add a handoff to a request that is already stored (the old one's replacement)."""
         self.handoffs.append(opened)
-        self.unit.insert(handoff, opened.row())
+        self.unit.insert(handoff, self._placed(opened))
         self.touch(opened)
 
 

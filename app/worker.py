@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import metrics
 from app.audit.roots import keep_making
 from app.chain import keep_following
+from app.coming_of_age import Birthdays
 from app.config import Settings
 from app.db import DELIVERIES_CHANNEL, Database, is_unavailable
 from app.delivery.courier import Courier
@@ -47,7 +48,8 @@ class Worker:
         self._database = database
         self._registry = registry
         self._files = files
-        self._courier = Courier(self.id, settings, database, ledger, registry)
+        birthdays = Birthdays(self.id, database, registry, settings.public_url)
+        self._courier = Courier(self.id, settings, database, ledger, registry, birthdays.allow)
         self._tasks: list[asyncio.Task[None]] = []
         self._courier_task: asyncio.Task[None] | None = None
         self._rounds: list[asyncio.Task[None]] = []  # each ends by itself when it is told to stop

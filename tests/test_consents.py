@@ -671,7 +671,7 @@ def test_a_request_for_a_verification_alone_waits_for_its_consent_again(county: 
     assert (answer.status_code, answer.json()["code"]) == (409, "move_not_allowed")
     tracked = county.nobody.get(f"/v1/track/{receipt['tracking_token']}").json()
     assert tracked["steps"][0]["waits_for_you"]
-    assert any("授权已撤回,停止核对" in each["text_zh"] for each in tracked["events"])
+    assert any("停止核对" in each["text_zh"] for each in tracked["events"])
     looked_at = select(handoff.c.first_due, handoff.c.next_look_at)
     (row,) = fetch(county.running.url, looked_at.where(handoff.c.agency_code == VERIFICATION))
     assert row["first_due"] is not None, "a coordinator sees it one day"

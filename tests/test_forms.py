@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -428,10 +429,32 @@ def test_the_pages_are_whole_without_scripts_and_keep_to_themselves(clerk: Perso
         assert "default-src 'none'" in policy
         assert policy.count("'sha256-") == 1
         assert taken["receipt_number"] not in page.headers.get("location", "")
-    a4, roll = (of_request(clerk, taken, each).text for each in ("notice", "notice?paper=80mm"))
-    assert "size: A4" in a4
-    assert "size: 80mm" in roll
-    assert "size: A4" in of_request(clerk, taken, "register?paper=80mm").text, "it is too wide for a roll"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_form_is_printed_on_either_paper_and_says_the_same_on_both(
+    county: County, clerk: Person, taken: Seen, part: Seen, language: str
+) -> None:
+    county.told(part, "received", "accepted", "completed", outcome="granted", note="减免学费", handler="王某")
+    forms = [(clerk, f"/forms/requests/{taken['request_id']}/{form}", "A4") for form in OF_REQUEST]
+    forms += [(clerk, f"/forms/handoffs/{part['handoff_id']}/{form}", "A4") for form in ("letter", "reply")]
+    forms += [(someone(county, "supervisor"), "/forms/summary", "A4 landscape")]
+    for person, form, size in forms:
+        a4 = person.browser.get(f"{form}?lang={language}").text
+        roll = person.browser.get(f"{form}?paper=80mm&lang={language}").text
+        # The last of them is the one that a browser takes.
+        assert re.findall(r"@page {[^}]*?size: ([^;]+);", a4)[-1] == size, form
+        assert re.findall(r"@page {[^}]*?size: ([^;]+);", roll) == ["80mm 297mm"], form
+        assert said_on(a4) == said_on(roll), form
+        switches = [unescape(re.findall(r"<nav .*?</nav>", each, re.DOTALL)[0]) for each in (a4, roll)]
+        assert f'href="{form}?paper=80mm&lang={language}"' in switches[0]
+        assert f'href="{form}?lang={language}"' in switches[1]
+        assert not re.findall(r"<td(?! data-label=)", roll), "a value without its label"
+
+
+def said_on(page: str) -> str:
+    """What is on the paper, but for the minute in which it was opened."""
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", page.partition("<main>")[2])
 
 
 def test_what_somebody_wrote_is_shown_as_text(clerk: Person) -> None:

@@ -79,8 +79,8 @@ LAYERS = (
     "agencies alarms attachments board by_number callbacks calling chain consent_texts county_aid disclosures feedback "
     "following guests inbox intake kiosks looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
     "sign_ins tabling working_days",
-    "catalogue debts docket drafting forgetting holds kiosk_pack looking_up own_page papers retention",
-    "consenting coordination emergency emergency_board erasure expiry",
+    "catalogue debts docket drafting forgetting holds kiosk_pack looking_up own_page papers retelling retention",
+    "coming_of_age consenting coordination emergency emergency_board erasure expiry",
     "audit conference endpoint_rows forms reopenings",
     "endpoints issuing staff subscriptions",
     "process worker",

@@ -376,6 +376,9 @@ def test_the_pack_says_all_that_is_needed_without_a_line(service: Running) -> No
         assert each["needs"]
         assert set(each["needs"]) <= pack["needs"].keys()
         assert set(each["asks"]) <= pack["facts"].keys()
+        assert {fact for at in each["asks_by_age"] for fact in at["asks"]} <= pack["facts"].keys()
+    (old,) = [each for each in pack["situations"] if each["code"] == "old"]
+    assert old["asks_by_age"] == [{"from_age": 0, "asks": []}, {"from_age": 80, "asks": ["self_care"]}]
     for need, told in pack["needs"].items():
         assert all(told[name] for name in ("name_zh", "name_en", "agency_zh", "phone", "due_zh")), need
     assert {each["number"] for each in pack["hotlines"]} >= {"110", "119", "120", "12345"}

@@ -138,7 +138,11 @@ def test_words_are_kept_sealed_and_go_with_the_person(county: County, unhappy: S
     assert (event["actor"], event["note"]) == ("person", {"words": WORDS})
     assert event["data"]["solved"] == "no"
     long_ago = now() - timedelta(days=366 * 6)  # its least period is over
-    change(county.running.url, update(help_request).values(closed_at=long_ago, registered_at=long_ago))
+    change(
+        county.running.url,
+        update(help_request).values(closed_at=long_ago, registered_at=long_ago),
+        update(delivery).values(status="delivered", ended_at=now()),
+    )
     asked = {"ground": "unlawful", "legal_basis": "个人信息保护法47(四)"}
     answer = county.coordinator.post(f"/v1/requests/{unhappy['request_id']}/erase", json=asked)
     assert answer.status_code == 200, answer.text

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import select
 
 from app.tables import delivery
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
-from tests.examples import PERSONAL, a_request_in_full
+from tests.examples import PERSONAL, PURPOSES, a_consent, a_request_in_full
 from tests.watching import bodies
 
-FINANCE = "360803-finance"
+FINANCE, AGRICULTURE, CHARITY = "360803-finance", "360803-agri-rural", "360803-charity-fed"
 NOT_OURS = {"reason_code": "not_my_duty", "legal_basis": "三定方案", "suggested_department": "county_finance"}
+FOUND_OUT = ["identity", "contact", "household", "narrative"]  # is shown to whoever finds out whose a need is
 
 
 def told_to(county: County, agency: str, type_: str) -> list[Seen]:
@@ -151,3 +153,55 @@ def test_what_the_person_added_is_shown_to_the_steps_that_come_after(county: Cou
     (told,) = told_to(county, HEALTHCARE, "handoff.dispatched")
     assert "health" in told["discloses"]
     assert told["person"]["facts"]["out_of_pocket_yuan"] == "48200.00"
+
+
+def returned_to(county: County, department: str, **changes: Any) -> Seen:
+    """Asked for medical help, which the township returns; it knows of income and illness."""
+    receipt = county.ask("medical_assistance_applied", **changes)
+    first = county.handoff(receipt, TOWNSHIP)
+    (told,) = told_to(county, TOWNSHIP, "handoff.dispatched")
+    assert {"income", "health"} <= set(told["discloses"])
+    county.told(first, "returned", **{**NOT_OURS, "suggested_department": department})
+    return receipt
+
+
+def test_who_gets_it_by_a_return_is_shown_no_more_than_whoever_finds_out_whose_it_is(county: County) -> None:
+    receipt = returned_to(county, "county_agri_rural")
+    (told,) = told_to(county, AGRICULTURE, "handoff.dispatched")
+    assert told["discloses"] == FOUND_OUT
+    assert told["withheld"] == []
+    assert "out_of_pocket_yuan" not in json.dumps(told["person"])
+    office = county.running.client("agency", AGRICULTURE)
+    seen = office.get(f"/v1/handoffs/{county.handoff(receipt, AGRICULTURE)['handoff_id']}").json()
+    assert (seen["discloses"], seen["person"]) == (FOUND_OUT, told["person"])
+    items = county.coordinator.get(f"/v1/requests/{receipt['request_id']}/disclosures").json()["items"]
+    assert {group["code"] for each in items if each["agency"] == AGRICULTURE for group in each["shown"]} == {*FOUND_OUT}
+
+
+def test_a_charity_that_gets_it_by_a_return_is_shown_nobody_who_did_not_agree(county: County) -> None:
+    returned_to(county, "county_charity_fed", consents=[a_consent(purpose, "applicant") for purpose in PURPOSES[:-1]])
+    (told,) = told_to(county, CHARITY, "handoff.dispatched")
+    assert (told["discloses"], told["withheld"]) == ([], FOUND_OUT)
+    assert "测试甲" not in json.dumps(told, ensure_ascii=False)
+
+
+def test_a_ruling_opens_what_the_part_needs_to_whom_it_binds(county: County) -> None:
+    receipt = returned_to(county, "county_agri_rural")
+    second = county.handoff(receipt, AGRICULTURE)
+    county.told(second, "returned", **{**NOT_OURS, "suggested_department": "county_housing"})
+    body = {"agency": AGRICULTURE, "reason": "由农业农村部门牵头", "legal_basis": "县政府会议纪要"}
+    county.coordinator.post(f"/v1/handoffs/{second['handoff_id']}/ruling", json=body).raise_for_status()
+    *_, told = told_to(county, AGRICULTURE, "handoff.dispatched")
+    assert {"income", "health"} <= set(told["discloses"])
+
+
+def test_who_passed_it_on_reaches_its_consents_and_its_emergency_no_more(county: County) -> None:
+    receipt = returned_to(county, "county_agri_rural")
+    path = f"/v1/requests/{receipt['request_id']}"
+    consent = a_consent("medical_data", "applicant")
+    for agency, status in ((TOWNSHIP, 404), (AGRICULTURE, 200)):
+        office = county.running.client("agency", agency)
+        assert office.get(f"{path}/consents").status_code == status
+        assert office.post(f"{path}/consents", json={"consents": [consent]}).status_code == status
+        withdrawn = office.post(f"{path}/consents/1/withdraw", json={"reason": "本人要求"})
+        assert withdrawn.status_code == status

@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,6 +27,7 @@ from app.delivery.notices import finish
 from app.delivery.outbox import UNREADABLE, Attempt, Claimed
 from app.delivery.schedule import next_try
 from app.delivery.sender import Session, open_session, send
+from app.delivery.superseding import DISCLOSING
 from app.delivery.troubles import Change, keep
 from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
@@ -36,6 +38,7 @@ from app.sealing import CANT_BE_OPENED
 from app.timeline import Case, headers, load
 
 log = structlog.get_logger()
+MayGo = Callable[[Claimed], Awaitable[bool]]
 _ACTOR = "system"
 _YOUNG_SECONDS = 1.0
 _SOCKETS_FOR_EACH = 16
@@ -46,9 +49,17 @@ class Courier:
     """Of one worker. `run()` until `stop()`; what is in hand is finished, what was only claimed is given back."""
 
     def __init__(
-        self, worker_id: UUID, settings: Settings, database: Database, ledger: Ledger, registry: Registry
+        self,
+        worker_id: UUID,
+        settings: Settings,
+        database: Database,
+        ledger: Ledger,
+        registry: Registry,
+        may_go: MayGo | None = None,
     ) -> None:
+        """`may_go` is asked of each message before it is posted."""
         self._id = worker_id
+        self._may_go = may_go
         self._settings = settings
         self._database = database
         self._ledger = ledger
@@ -213,11 +224,14 @@ class Courier:
             self._database.bell.after_commit()
 
     async def _may_still_go(self, claimed: Claimed) -> bool:
-        """What was held for its endpoint may have been superseded meanwhile; what goes out at once is not asked about."""
-        if now() - (claimed.lease_until - self._lease) < timedelta(seconds=_YOUNG_SECONDS):
-            return True
-        async with self._database.reading() as connection:
-            return await outbox.is_held(connection, claimed.id, self._id)
+        """What shows something of a person may have been superseded since it was claimed, a moment ago or while it was
+        held: it is looked at once more. Anything else only if it was held for its endpoint."""
+        was_held = now() - (claimed.lease_until - self._lease) >= timedelta(seconds=_YOUNG_SECONDS)
+        if was_held or claimed.type in DISCLOSING:
+            async with self._database.reading() as connection:
+                if not await outbox.is_held(connection, claimed.id, self._id):
+                    return False
+        return self._may_go is None or await self._may_go(claimed)
 
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:
         code = claimed.receiver

@@ -174,6 +174,12 @@ async def is_held(connection: AsyncConnection, delivery_id: UUID, worker_id: UUI
     return await connection.scalar(held.where(delivery.c.claimed_by == worker_id)) is not None
 
 
+async def has_arrived(connection: AsyncConnection, delivery_id: UUID) -> bool:
+    """Whether any try was answered with 2xx, also one before it was sent again."""
+    tries = select(delivery_attempt.c.id).where(delivery_attempt.c.delivery_id == delivery_id)
+    return await connection.scalar(tries.where(delivery_attempt.c.status_code.between(200, 299)).limit(1)) is not None
+
+
 async def failed_since_sent_again(connection: AsyncConnection, claimed: Claimed) -> int:
     """How many tries have failed since its three days began anew: its schedule goes by these, not by all of them."""
     tries = select(func.count()).where(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.identifiers import first_id
 from app.sealing import CANT_BE_OPENED
 from app.tables import delivery
 from app.timeline import Case, Handoff
@@ -23,17 +22,16 @@ from app.timeline import Case, Handoff
 # The types of messages that show something of the person.
 DISCLOSING = ("handoff.dispatched", "handoff.supplemented", "emergency.dispatched")
 SUPERSEDED = "superseded"
-# An id is made a little before or after the moment that its row names.
-_SLACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """Those that had not arrived. `is_first`: nothing of the person had been sent to the agency before, as far as anybody
-    knows, so nothing of what the timeline says was shown."""
+    knows, so nothing of what the timeline says was shown. `has_arrived`: something of the person has been delivered to it."""
 
     ids: tuple[UUID, ...]
     is_first: bool
+    has_arrived: bool
 
 
 async def supersede(
@@ -42,15 +40,14 @@ async def supersede(
     handoff: Handoff,
     at: datetime,
     may_stay: Callable[[Mapping[str, Any]], bool],
+    unsent: UUID | None = None,
 ) -> Ended:
     """All that a handoff's agency was told of the person, but for messages whose data `may_stay`. One that a worker holds
-    may be on its way at this moment: it is not tried again, and its answer still counts."""
+    may be on its way at this moment, unless it is `unsent`: it is not tried again, and its answer still counts."""
     names = ("id", "status", "attempts", "claimed_by", "superseded_at", "sealed")
-    # By the receiver's own index: one by handoff would be paid for with every message.
     its = (
         select(*(delivery.c[name] for name in names))
-        .where(delivery.c.receiver == handoff.agency_code, delivery.c.id >= first_id(handoff.opened_at - _SLACK))
-        .where(delivery.c.handoff_id == handoff.id, delivery.c.type.in_(DISCLOSING))
+        .where(delivery.c.request_id == case.id, delivery.c.handoff_id == handoff.id, delivery.c.type.in_(DISCLOSING))
         .order_by(delivery.c.id)
     )
     rows = (await connection.execute(its.with_for_update())).all()
@@ -61,7 +58,8 @@ async def supersede(
     # Who had claimed it stays named: it may have been sent.
     ended = {"status": SUPERSEDED, "ended_at": func.coalesce(delivery.c.ended_at, at)}
     await connection.execute(update(delivery).where(delivery.c.id.in_(waiting)).values(ended))
-    return Ended(waiting, all(row.attempts == 0 and row.claimed_by is None for row in rows))
+    is_first = all(row.attempts == 0 and (row.claimed_by is None or row.id == unsent) for row in rows)
+    return Ended(waiting, is_first, any(row.status == "delivered" for row in rows))
 
 
 def _stays(case: Case, sealed: bytes, may_stay: Callable[[Mapping[str, Any]], bool]) -> bool:

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app import presenting, reading, rights
-from app.attachments import is_with
 from app.debts import must_reach
+from app.handoffs import is_with
 from app.keys import Key, KeyRole
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text

@@ -16,7 +16,7 @@ from app.identifiers import now
 from app.keys import KeyRole
 from app.pages import browsing, form_words, signed_in
 from app.pages.page import go_to, read_form
-from app.pages.showing import in_table, rows_of, sections_of
+from app.pages.showing import Section, in_table, rows_of, sections_of
 from app.pages.telling import told_on_a_page
 from app.pages.visits import Visit, at_desk, id_of, said_of
 from app.problems import Problem, Text
@@ -98,7 +98,7 @@ async def register(request: Request, request_id: str) -> Response:
 async def notice(request: Request, request_id: str) -> Response:
     async def show(visit: Visit) -> Response:
         seen = await of_request.notice(visit.office, visit.key, id_of(request_id), _purpose(visit))
-        return _paper(visit, "form_notice.html", seen, back=request_id, on_roll=True)
+        return _paper(visit, "form_notice.html", seen, back=request_id)
 
     return await at_desk(request, show, _refused)
 
@@ -116,7 +116,7 @@ async def receipt(request: Request, request_id: str) -> Response:
             "address": address,
             "brief": brief,
         }
-        return _paper(visit, "form_receipt.html", seen | told, back=request_id, on_roll=True)
+        return _paper(visit, "form_receipt.html", seen | told, back=request_id)
 
     return await at_desk(request, show, _refused)
 
@@ -204,12 +204,11 @@ def _paper(
     snapshot: Snapshot | None = None,
     *,
     back: str | None,
-    on_roll: bool = False,
     sheets: str = "",
     **more: Any,
 ) -> Response:
     """A form as a page: of the person what `seen` holds of them, on the paper that was asked for."""
-    paper = _ROLL if on_roll and visit.asked("paper") == _ROLL else ""
+    paper = _ROLL if visit.asked("paper") == _ROLL else ""
     person = seen.get("person")
     sections = sections_of(person, snapshot) if person and snapshot is not None else []
     purpose = visit.asked("purpose")
@@ -219,15 +218,20 @@ def _paper(
         sheets=_SHEETS[paper or sheets],
         seen=seen,
         number=spoken(seen["receipt_number"]) if "receipt_number" in seen else None,
-        sections=[(each, in_table(each.groups) if each.name in _IN_TABLES else None) for each in sections],
+        sections=[(each, _table(visit, each) if each.name in _IN_TABLES else None) for each in sections],
         back=visit.link(f"/forms/requests/{back}", purpose=purpose) if back else visit.link("/forms"),
         paper=paper,
-        on_roll=on_roll,
         again=lambda **changed: _again(visit, **changed),
         words=form_words,
         printed_at=now(),
         **more,
     )
+
+
+def _table(visit: Visit, section: Section) -> tuple[list[str], list[list[Text | None]]]:
+    """A line for each person, below labels."""
+    labels, lines = in_table(section.groups)
+    return [each.pick(visit.language) for each in labels], lines
 
 
 def _again(visit: Visit, **changed: str) -> str:

@@ -130,6 +130,11 @@ class RoutingTable:
         return tuple([rule for of_role in zip(*near, strict=True) for rules in of_role for rule in rules])
 
     @cached_property
+    def charities(self) -> frozenset[str]:
+        """The departments that are shown somebody only if that was agreed to."""
+        return frozenset(rule.department for rule in self.rules if Consent.SHARING in rule.consent)
+
+    @cached_property
     def by_need(self) -> Mapping[str, tuple[Rule, ...]]:
         """Every rule of each need, nearest area first, then in the order of their numbers."""
         index: dict[str, list[Rule]] = {}

@@ -58,6 +58,14 @@ def cells(rules: Iterable[Rule]) -> Iterator[FactValues]:
         yield {name: value for (name, _), value in zip(axes, point, strict=True) if value is not None}
 
 
+def points(fact: str, rules: Iterable[Rule]) -> Sequence[Value]:
+    """A value of each region into which the conditions of these rules cut a fact, ascending where it has an order."""
+    for name, (_, *values) in _axes(rules):
+        if name == fact:
+            return [value for value in values if value is not None]
+    return ()
+
+
 def _axes(rules: Iterable[Rule]) -> list[tuple[str, Sequence[Value | None]]]:
     spoken_of: dict[str, list[Compared | Between | Among | IsKnown]] = {}
     for rule in rules:

@@ -14,8 +14,6 @@ from app.tables.cases import (
     handoff,
     help_request,
     idempotency,
-    service_key,
-    worker,
 )
 from app.tables.consents import consent_text
 from app.tables.county import (
@@ -50,6 +48,7 @@ from app.tables.kiosks import envelope_key, kiosk_pairing, reserved_number
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
+from app.tables.service import service_key, worker
 from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
 from app.tables.tracking import feedback, look_up_try
 

@@ -145,6 +145,8 @@ handoff = Table(
     # Who ruled that it is this agency's, and when: it can't be returned any more.
     Column("bound_by", String(100)),
     Column("bound_at", Instant),
+    # Its request's, which never changes: what a small place has is found by it alone.
+    Column("division_code", String(9), nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("id"),
     ForeignKeyConstraint(["routing_version", "rule_number"], ["rule.version", "rule.number"]),
     UniqueConstraint("request_id", "need", "agency_code"),
@@ -162,6 +164,16 @@ handoff = Table(
     Index(None, "agency_code", "status", "id"),
     Index(None, "agency_code", "id"),
     Index(None, "agency_code", "told_at", "id"),
+    # Of a small jurisdiction: each of its divisions, newest first; and what is overdue there.
+    Index(None, "division_code", "id"),
+    Index(
+        "ix_handoff_division_due",
+        "division_code",
+        "first_due",
+        "id",
+        postgresql_where=text("first_due IS NOT NULL"),
+        sqlite_where=text("first_due IS NOT NULL"),
+    ),
     Index(None, "status", "id"),
     *(
         Index(
@@ -194,6 +206,8 @@ dispute = Table(
     Column("ruled_by", String(100)),
     Column("ruled_at", Instant),
     Column("sealed", LargeBinary),
+    # Its request's, which never changes: what a small place has is found by it alone.
+    Column("division_code", String(9), nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("id"),
     one_of("state", DisputeState),
     CheckConstraint("(state = 'ruled') = (ruled_at IS NOT NULL)", name="ruled_at"),
@@ -206,6 +220,9 @@ dispute = Table(
         sqlite_where=text("state = 'open'"),
     ),
     Index(None, "state", "id"),
+    # When it is erased, as below.
+    Index(None, "request_id"),
+    Index(None, "division_code", "id"),
 )
 
 event = Table(
@@ -264,6 +281,8 @@ delivery = Table(
         sqlite_where=text("status = 'exhausted'"),
     ),
     Index(None, "receiver", "id"),
+    # All that was ever told about a request, when it is erased, and what a consent's end supersedes.
+    Index(None, "request_id"),
 )
 
 delivery_attempt = Table(
@@ -362,23 +381,10 @@ idempotency = Table(
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("api_key_id", "key_hash"),
     Index(None, "created_at"),
-)
-
-worker = Table(
-    "worker",
-    metadata,
-    Column("id", Id),
-    Column("started_at", Instant, nullable=False),
-    Column("seen_at", Instant, nullable=False),
-    Column("swept_at", Instant),
-    PrimaryKeyConstraint("id"),
-)
-
-# One row: the data key of what is sealed and belongs to no request, wrapped as a request's is.
-service_key = Table(
-    "service_key",
-    metadata,
-    Column("name", String(16)),
-    Column("wrapped", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("name"),
+    Index(
+        "ix_idempotency_request_id",
+        "request_id",
+        postgresql_where=text("request_id IS NOT NULL"),
+        sqlite_where=text("request_id IS NOT NULL"),
+    ),
 )

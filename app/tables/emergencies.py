@@ -62,7 +62,10 @@ debt = Table(
     # Yuan as text, as it was written; and with what else, sealed.
     Column("amount", String(14)),
     Column("sealed", LargeBinary),
+    # Its request's, which never changes: what a small place has is found by it alone.
+    Column("division_code", String(9), nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("id"),
+    Index(None, "division_code", "id"),
     UniqueConstraint("request_id", "kind"),
     one_of("kind", ("aid", "explanation", "papers")),
     one_of("outcome", ("done", "not_confirmed", "not_needed", "withdrawn")),

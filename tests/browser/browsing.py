@@ -101,21 +101,28 @@ class Looking:
 
     axe: Callable[[], str]
     folder: Path
+    keeps: bool  # a picture that nobody will look at is not taken
 
     def finds_no_fault(self, page: Page, *more_tags: str) -> None:
-        """By axe-core's rules of WCAG 2.2 AA and of good practice; `wcag2aaa` adds contrast of 7:1."""
+        found = self.faults(page, *more_tags)
+        assert found == [], f"{page.title()}: {found}"
+
+    def faults(self, page: Page, *more_tags: str) -> list[list[Any]]:
+        """By axe-core's rules of WCAG 2.2 AA and of good practice, `[rule, what it asks, where it is broken]` each;
+        `wcag2aaa` adds contrast of 7:1."""
         if page.evaluate("typeof axe === 'undefined'"):
             page.evaluate(self.axe())
-        found = page.evaluate(
-            "async tags => (await axe.run(document, {runOnly: tags})).violations"
+        found: list[list[Any]] = page.evaluate(
+            "async tags => (await axe.run(document, {runOnly: tags, resultTypes: ['violations']})).violations"
             ".map(each => [each.id, each.help, each.nodes.map(node => node.html + ' ' + node.failureSummary)])",
             [*_TAGS, *more_tags],
         )
-        assert found == [], f"{page.title()}: {found}"
+        return found
 
     def picture(self, page: Page, name: str, *, whole: bool = True) -> None:
         """Also: nothing is wider than the screen."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=self.folder / f"{name}.png", full_page=whole, animations="disabled")
+        if self.keeps:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=self.folder / f"{name}.png", full_page=whole, animations="disabled")
         wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide[0] <= wide[1], f"{name} is {wide[0]} wide on a screen of {wide[1]}"

@@ -83,16 +83,23 @@ def new_page(new_context: Callable[..., BrowserContext]) -> Iterator[Callable[..
     assert faults == []
 
 
+@pytest.fixture
+def language(backend: str) -> str:
+    """One on each database: pages look alike on both, and a browser takes its time."""
+    return {"sqlite": "zh", "postgresql": "en"}[backend]
+
+
 @pytest.fixture(scope="session")
 def looking(tmp_path_factory: pytest.TempPathFactory) -> Looking:
-    """Pictures are kept in the folder that ONE_WINDOW_TEST_SCREENSHOTS names, else with the other files of the tests."""
+    """Pictures are taken into the folder that ONE_WINDOW_TEST_SCREENSHOTS names; what is printed is else kept with the
+    other files of the tests."""
     folder = os.environ.get(browsing.SCREENSHOTS)
 
     @cache
     def axe() -> str:
         return browsing.axe_source(tmp_path_factory.mktemp("axe"))
 
-    return Looking(axe, Path(folder) if folder else tmp_path_factory.mktemp("pictures"))
+    return Looking(axe, Path(folder) if folder else tmp_path_factory.mktemp("pictures"), keeps=bool(folder))
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -30,12 +30,25 @@ NEEDS = (
     *("disability_living_subsidy", "disability_nursing_subsidy", "elderly_subsidy", "veterans_aid", "wage_arrears"),
     "undetermined",
 )
-# What stands out beyond the paper, but for what is hidden from sight.
-BEYOND = """() => {
-    const edge = document.documentElement.clientWidth + 0.5;
-    return [...document.querySelectorAll('main *')]
-        .filter(each => !each.closest('.hidden') && each.getBoundingClientRect().right > edge)
-        .map(each => each.outerHTML.slice(0, 120));
+# What is wrong on a paper, of what is not hidden from sight: beyond its edges, wider than its own box, not black, too
+# small to read; on a roll a value without its label, or beside another as in a table.
+WRONG = """roll => {
+    const page = document.documentElement, fault = {};
+    const note = (what, each) => (fault[what] ??= []).push(each.outerHTML.slice(0, 120));
+    if (page.scrollWidth > page.clientWidth) note('scrolls', page);
+    for (const each of document.querySelectorAll('main, main *')) {
+        const box = each.getBoundingClientRect(), style = getComputedStyle(each);
+        if (each.closest('.hidden') || !box.width) continue;
+        if (box.left < -0.5 || box.right > page.clientWidth + 0.5) note('beyond', each);
+        if (style.display !== 'inline' && each.clientWidth && each.scrollWidth > each.clientWidth + 1) note('clipped', each);
+        if (style.color !== 'rgb(0, 0, 0)') note('coloured', each);
+        if (parseFloat(style.fontSize) < 8 * 96 / 72) note('small', each);
+        if (!roll) continue;
+        const label = getComputedStyle(each, '::before').content;
+        if (style.display.startsWith('table')) note('unfolded', each);
+        if (each.localName === 'td' && !label.includes(each.dataset.label)) note('unlabelled', each);
+    }
+    return fault;
 }"""
 
 
@@ -72,7 +85,10 @@ def page_of(new_page: Any, person: Person, **options: Any) -> Page:
 
 
 def printed(page: Page, looking: Looking, name: str, paper: tuple[int, int]) -> int:
-    """On how many sheets; the PDF is kept with the pictures. Every sheet is that paper, and nothing reaches beyond it."""
+    """On how many sheets; the PDF is kept with the pictures, which show A4 on a screen, a roll as it leaves the printer.
+    Every sheet is that paper, and nothing reaches beyond it."""
+    if paper is not ROLL:
+        looking.picture(page, name)
     pdf = page.pdf(prefer_css_page_size=True)
     looking.folder.mkdir(parents=True, exist_ok=True)
     Path(looking.folder, f"{name}.pdf").write_bytes(pdf)
@@ -81,10 +97,13 @@ def printed(page: Page, looking: Looking, name: str, paper: tuple[int, int]) -> 
     assert set(sheets) == {paper}, name
     page.emulate_media(media="print")
     page.set_viewport_size({"width": int(BETWEEN[paper] * PIXELS), "height": int(paper[1] * PIXELS)})
-    assert page.evaluate(BEYOND) == [], name
+    assert page.evaluate(WRONG, paper is ROLL) == {}, name
     assert page.locator("nav").is_hidden()
-    heads = page.locator("thead").evaluate_all("all => all.map(each => getComputedStyle(each).display)")
-    assert set(heads) <= {"table-header-group", "none"}, "a table's head stands on each of its sheets"
+    if paper is ROLL:
+        looking.picture(page, name)
+    else:
+        heads = page.locator("thead").evaluate_all("all => all.map(each => getComputedStyle(each).display)")
+        assert set(heads) <= {"table-header-group"}, "a table's head stands on each of its sheets"
     page.emulate_media(media="null")
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     return len(sheets)
@@ -101,13 +120,13 @@ def test_a_request_as_large_as_it_may_be_fits_its_paper(
     asked = f"lang={language}"
     for address, paper, most in (
         (f"{of_request}/register?{asked}", A4, 15),
+        (f"{of_request}/register?paper=80mm&{asked}", ROLL, 22),
         (f"{of_request}/notice?paper=80mm&{asked}", ROLL, 8),
         (f"{of_request}/receipt?paper=80mm&{asked}", ROLL, 3),
         (f"{of_handoff}/letter?{asked}", A4, 8),
     ):
         page.goto(address)
         name = f"large-{name_of(address)}"
-        looking.picture(page, name)
         assert 1 < printed(page, looking, name, paper) <= most, name
 
 
@@ -121,6 +140,7 @@ def test_an_ordinary_request_from_its_number_to_each_of_its_papers(
 ) -> None:
     taken = ask(clerk, "education_aid")
     school = next(each for each in taken["handoffs"] if each["agency"] == EDUCATION)
+    county.told(school, "received", "accepted", "completed", outcome="granted", note="减免学费。" * 20, handler="王某")
     page = page_of(new_page, clerk, viewport=PHONE)
     asked = f"lang={language}"
     page.goto(f"{county.running.address}/account?{asked}")
@@ -139,28 +159,35 @@ def test_an_ordinary_request_from_its_number_to_each_of_its_papers(
     of_handoff = f"{county.running.address}/forms/handoffs/{school['handoff_id']}"
     for address, paper, sheets in (
         (f"{of_request}/register?{asked}", A4, 3),
+        (f"{of_request}/register?paper=80mm&{asked}", ROLL, 3),
         (f"{of_request}/notice?{asked}", A4, 1),
         (f"{of_request}/notice?paper=80mm&{asked}", ROLL, 2),
         (f"{of_request}/receipt?{asked}", A4, 1),
         (f"{of_request}/receipt?paper=80mm&{asked}", ROLL, 1),
         (f"{of_handoff}/letter?{asked}", A4, 2),
+        (f"{of_handoff}/letter?paper=80mm&{asked}", ROLL, 3),
         (f"{of_handoff}/reply?blank=1&{asked}", A4, 1),
+        (f"{of_handoff}/reply?blank=1&paper=80mm&{asked}", ROLL, 1),
+        (f"{of_handoff}/reply?{asked}", A4, 1),
+        (f"{of_handoff}/reply?paper=80mm&{asked}", ROLL, 2),
     ):
         page.goto(address)
         name = name_of(address)
         looking.finds_no_fault(page)
-        looking.picture(page, name)
         assert printed(page, looking, name, paper) <= sheets, name
 
 
-def test_the_monthly_summary_lies_across_its_paper(
+def test_the_monthly_summary_lies_across_its_paper_or_runs_down_a_roll(
     county: County, clerk: Person, new_page: Any, looking: Looking, language: str
 ) -> None:
     ask(clerk, *NEEDS)
     page = page_of(new_page, Person.made(county.running, "supervisor").signed_in(), viewport=DESK)
     page.goto(f"{county.running.address}/forms/summary?lang={language}")
     looking.finds_no_fault(page)
-    looking.picture(page, f"summary-{language}")
     assert printed(page, looking, f"summary-{language}", A4_WIDE) <= 4
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     looking.picture(page, f"summary-{language}-phone")
+    page.locator("nav a[href*='paper=80mm']").click()
+    page.wait_for_url("**paper=80mm**")
+    looking.finds_no_fault(page)
+    assert printed(page, looking, f"summary-{language}-80mm", ROLL) <= 8

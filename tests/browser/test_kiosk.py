@@ -168,6 +168,7 @@ def test_what_is_written_wrong_is_said_above_linked_to_its_field_and_beside_it(p
         assert page.url.endswith("/kiosk/"), "nothing of it stands in the address"
 
 
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("typed", [CARD, f"张桂英,{CARD}"])
 def test_a_card_reader_types_a_card_wherever_the_focus_is_and_presses_nothing(page, hall, typed) -> None:
     for name in ("开始求助", "我自己", "没钱吃饭", "继续"):
@@ -299,6 +300,7 @@ def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_a
     assert sorted(each["material"] for each in listed) == ["diagnosis", "verification_authorization"]
 
 
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
 def test_what_was_chosen_and_written_stays_when_the_letters_or_the_language_change(page, hall) -> None:
     for name in ("开始求助", "我自己", "没钱吃饭", "不知道找谁"):
         page.get_by_role("button", name=name).tap()

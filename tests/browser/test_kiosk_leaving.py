@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.browsing import KIOSK
 from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, everything_kept, fill_in, pair, send
 
-pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+# Whether nothing is left is asked on both databases; how it comes to that is the page's own affair.
+on_one = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
 THEIRS = (CARD, "110105", "19491231", "张桂英", PHONE_NUMBER, "屋顶漏了")
 SAID = {"遇到了什么难处？": ["不知道找谁"], "您有什么难处？": "屋顶漏了"}
 
@@ -59,6 +60,7 @@ def test_after_a_minute_it_warns_after_fifteen_seconds_more_nothing_is_left(page
     holds_nothing_of(page, *THEIRS)
 
 
+@on_one
 def test_a_touch_anywhere_is_reason_enough_to_stay(page: Page) -> None:
     page.get_by_role("button", name="开始求助").click()
     for _ in range(3):
@@ -81,6 +83,7 @@ def test_the_answers_are_gone_when_the_receipt_is_there_and_the_receipt_when_it_
     holds_nothing_of(page, *THEIRS, number, number.replace(" ", ""), token)
 
 
+@on_one
 def test_whoever_comes_next_sees_nothing_of_whoever_was_before(page: Page) -> None:
     fill_in(page, SAID)
     number = send(page)
@@ -96,6 +99,7 @@ def test_whoever_comes_next_sees_nothing_of_whoever_was_before(page: Page) -> No
     holds_nothing_of(page, *THEIRS, number)
 
 
+@on_one
 def test_a_language_that_somebody_left_on_is_chinese_again_for_the_next(page: Page) -> None:
     page.get_by_role("button", name="English").click()
     page.get_by_role("button", name="Large").click()
@@ -104,6 +108,7 @@ def test_a_language_that_somebody_left_on_is_chinese_again_for_the_next(page: Pa
     assert page.evaluate("document.documentElement.className") == ""
 
 
+@on_one
 def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_page: Any, hall: Hall) -> None:
     page: Page = new_page(viewport=KIOSK, has_touch=True)
     page.clock.install()
@@ -119,6 +124,7 @@ def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_pag
     expect(page.locator("#heading")).to_have_text("出了什么急事？")
 
 
+@on_one
 def test_a_voice_and_the_clerks_part_that_somebody_left_are_as_at_first_for_the_next(page: Page) -> None:
     page.get_by_text("工作人员", exact=True).click()
     page.clock.fast_forward(61_000)

@@ -73,9 +73,9 @@ def test_where_it_is_served_by_tls_browsers_are_told_to_use_nothing_else(run_ser
 
 def test_pages_hold_no_script_or_style_but_those_whose_digest_their_policy_names(service: Running) -> None:
     client = service.client(None)
-    for path in ("/docs", f"/answer/{'A' * 32}"):
+    for path, number in (("/docs", 2), (f"/answer/{'A' * 32}", 1)):
         page = client.get(path)
         policy = page.headers["content-security-policy"]
         inline = re.findall(r"<(?:script|style)>", page.text)
-        assert policy.count("'sha256-") == len(inline) == 1, path
+        assert policy.count("'sha256-") == len(inline) == number, path
         assert re.search(r"\son\w+=|javascript:|\sstyle=", page.text) is None, path

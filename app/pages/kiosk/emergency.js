@@ -8,9 +8,9 @@ import { emergencies, hotlines } from "/kiosk/words.js";
 export function emergencyScreen(desk) {
   const { pack } = desk.device;
   const wrong = element("p", { class: "summary", role: "alert", hidden: true }, _("没能发出，请马上打电话，叫工作人员。"));
-  const raise = ({ value, label }) => async () => {
+  const raise = ({ value, chinese }) => async () => {
     try {
-      await desk.raise(value, label);
+      await desk.raise(value, chinese);
     } catch {
       wrong.hidden = false;
     }

@@ -1,15 +1,19 @@
 import { button, element } from "/kiosk/element.js";
 import { _ } from "/kiosk/texts.js";
 
-/** Big keys that write into `field`; `more` is a key beside the digits (".", "X"), `longest` how much fits. */
+/** Big keys that write into `field`, or into the one of several that `field(step)` says (step: 1 on, -1 back); `more` is a
+ * key beside the digits (".", "X"), `longest` how much fits. */
 export function keypad(field, { more, longest = 20 } = {}) {
+  const into = typeof field === "function" ? field : () => field;
   const write = (key) => () => {
-    if (field.value.length < longest) field.value += key;
-    changed(field);
+    const one = into(1);
+    if (one.value.length < Math.min(longest, one.maxLength)) one.value += key;
+    changed(one);
   };
   const erase = () => {
-    field.value = field.value.slice(0, -1);
-    changed(field);
+    const one = into(-1);
+    one.value = one.value.slice(0, -1);
+    changed(one);
   };
   const digits = [..."123456789"].map((digit) => button({ class: "key", onclick: write(digit) }, digit));
   const last = [

@@ -160,19 +160,19 @@ async function keepAndShow(visit) {
 }
 
 /** An emergency, sealed and sent ahead of everything else, also by a device whose disk takes nothing any more. */
-async function raise(kind, label) {
+async function raise(kind, what) {
   if (desk.raising) return;
   desk.raising = true;
   try {
-    await keepAndTell(kind, label);
+    await keepAndTell(kind, what);
   } finally {
     desk.raising = false;
   }
 }
 
-async function keepAndTell(kind, label) {
+async function keepAndTell(kind, what) {
   const number = await nextNumber().catch(() => null);
-  const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, label);
+  const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, what);
   const id = crypto.randomUUID();
   const sealed = await seal(written(body), device.pack.sealing_key);
   const entry = { id, kind: "emergency", at: Date.now(), sealed, unnumbered: !number };

@@ -15,12 +15,12 @@ export function requestBody(visit, pack, number, at) {
   };
 }
 
-/** The body of POST /v1/emergencies: what is known by now goes with it, and nothing is asked for. */
-export function emergencyBody(visit, pack, number, at, kind, label) {
+/** The body of POST /v1/emergencies: what is known by now goes with it, and nothing is asked for. `what` is Chinese. */
+export function emergencyBody(visit, pack, number, at, kind, what) {
   const person = applicant(visit);
   return {
     ...begun(pack, number, at),
-    what: `${label}（${pack.name}）`,
+    what: `${what}（${pack.name}）`,
     where: `${pack.county_name}${pack.division_name} ${pack.name}`.slice(0, 200),
     division_code: pack.division_code,
     kind,

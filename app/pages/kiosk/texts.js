@@ -12,6 +12,17 @@ export function _(chinese, values) {
   return values ? text.replace(/\{(\w+)\}/g, (gap, name) => values[name] ?? gap) : text;
 }
 
+/** What `label()` says in Chinese, whichever language is on: for whoever reads it at the county. */
+export function inChinese(label) {
+  const on = language;
+  language = "zh";
+  try {
+    return label();
+  } finally {
+    language = on;
+  }
+}
+
 /** Of what the service tells in both: `inLanguage(need, "name")` is `need.name_zh` or `need.name_en`. */
 export function inLanguage(told, name) {
   const [chosen, other] = language === "en" ? ["en", "zh"] : ["zh", "en"];

@@ -64,13 +64,13 @@ export function typed(desk, id, question) {
 /** A day, in three fields or by a button for the last few. */
 export function dated(desk, id, question) {
   const [year, month, day] = (question.value(desk.visit) ?? "").split("-");
-  const part = (name, label, longest, value) => written({ id: name, label, longest, numeric: false, value });
+  const part = (name, label, longest, value) => written({ id: name, label, longest, numeric: true, value });
   const fields = [
     part("year", _("年"), 4, year),
     part("month", _("月"), 2, month),
     part("day", _("日"), 2, day),
   ];
-  for (const { field } of fields) field.inputMode = "numeric";
+  const into = inTurn(fields.map(({ field }) => field));
   const submit = (event) => {
     event.preventDefault();
     const [y, m, d] = fields.map(({ field }) => field.value.trim());
@@ -83,7 +83,24 @@ export function dated(desk, id, question) {
   const quick = [_("今天"), _("昨天"), _("前天")].map((label, days) => button({ class: "choice", onclick: ago(days) }, label));
   // What is wrong is about the three of them, and needs their width.
   const rows = [fields[0].beside, element("div", { class: "date" }, ...fields.map(({ row }) => row))];
-  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, ...rows)] };
+  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, ...rows, keypad(into))] };
+}
+
+/** Which of several fields the keys write in: the one that was touched last, or the next when it is full, or, to erase, the
+ * one before when it is empty. It is marked. */
+function inTurn(fields) {
+  let at = 0;
+  const turn = (to) => {
+    at = to;
+    fields.forEach((field, one) => field.classList.toggle("into", one === at));
+  };
+  fields.forEach((field, one) => field.addEventListener("focus", () => turn(one)));
+  turn(0);
+  return (step) => {
+    const isDone = ({ value, maxLength }) => (step > 0 ? value.length >= maxLength : !value);
+    while (fields[at + step] && isDone(fields[at])) turn(at + step);
+    return fields[at];
+  };
 }
 
 function form(submit, ...inside) {

@@ -1,5 +1,5 @@
 // What is called how on the device: situations, emergencies, who somebody is. Never a department's name.
-import { _ } from "/kiosk/texts.js";
+import { _, inChinese } from "/kiosk/texts.js";
 
 const SITUATIONS = {
   ill: () => _("生病了，看不起病"),
@@ -42,7 +42,8 @@ const HOTLINES = { 120: () => _("急救"), 110: () => _("报警"), 119: () => _(
 const listed = (words) => Object.entries(words).map(([value, label]) => ({ value, label: label(), picture: value }));
 const plain = (words) => listed(words).map(({ value, label }) => ({ value, label }));
 
-export const emergencies = () => listed(EMERGENCIES);
+/** `chinese`: as it is sent; who is to help reads Chinese. */
+export const emergencies = () => listed(EMERGENCIES).map((each) => ({ ...each, chinese: inChinese(EMERGENCIES[each.value]) }));
 export const relations = (who) => plain(who === "guardian" ? GUARDIANS : RELATIONS);
 export const hotlines = () => Object.entries(HOTLINES).reverse().map(([number, label]) => ({ number, label: label() }));
 export const whoElse = () => [

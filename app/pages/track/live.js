@@ -4,6 +4,7 @@ const news = document.querySelector("#news");
 const SLOWLY = 60_000;
 let stream = null;
 let waiting = 0;
+let behind = false; // a part was left as it was, for somebody was writing in it
 
 function open() {
   close();
@@ -42,16 +43,28 @@ async function renew() {
   } catch {
     return; // the stream comes again, and tells again
   }
-  if (!fetched || fetched.dataset.sequence === main.dataset.sequence) return;
+  if (!fetched || (fetched.dataset.sequence === main.dataset.sequence && !behind)) return;
   main.dataset.sequence = fetched.dataset.sequence;
+  behind = false;
   for (const part of fetched.querySelectorAll(":scope > div[id]")) {
     const old = document.getElementById(part.id);
-    if (!old || inHand(old) || old.innerHTML === part.innerHTML) continue;
+    if (!old || old.innerHTML === part.innerHTML) continue;
+    if (inHand(old)) {
+      behind = true;
+      continue;
+    }
     const opened = [...old.querySelectorAll("details")].map((each) => each.open);
     part.querySelectorAll("details").forEach((each, at) => { each.open = opened[at] ?? each.open; });
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
     old.replaceWith(part);
+    if (focused) sameIn(part, focused)?.focus({ preventScroll: true });
   }
   news.textContent = news.dataset.said;
+}
+
+function sameIn(part, focused) {
+  const alike = [...part.querySelectorAll(focused.tagName)];
+  return alike.find((each) => each.textContent === focused.textContent) ?? alike[0];
 }
 
 // What somebody is filling in is not taken from under their hands.
@@ -61,6 +74,9 @@ function inHand(part) {
     each.type === "radio" ? each.checked !== each.defaultChecked : each.type !== "hidden" && each.value !== each.defaultValue);
 }
 
+main.addEventListener("focusout", () => {
+  if (behind) setTimeout(renew);
+});
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) close();
   else open();

@@ -1,0 +1,214 @@
+"""What a machine in a hall meets in the long run: a disk that fails or is cleared, a clock that is wrong, recordings and
+cameras that are not there. And small things of the way: back from the check, keys for a day, words that stay Chinese."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.browsing import KIOSK
+from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, heading, pair, send
+from tests.browser.test_kiosk_looks import asks_of_every_kind
+
+pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+BORN_IN_2015 = "110105201503071235"
+SPEAKS = """() => {
+  window.spoken = [];
+  speechSynthesis.getVoices = () => [{ lang: "zh-CN" }, { lang: "en-GB" }];
+  window.SpeechSynthesisUtterance = function (text) { this.text = text; };
+  speechSynthesis.speak = ({ text }) => window.spoken.push(text);
+}"""
+
+
+@pytest.fixture
+def page(new_page: Any, hall: Hall) -> Page:
+    page: Page = new_page(viewport=KIOSK)
+    pair(page, hall)
+    return page
+
+
+def test_a_machine_that_can_keep_nothing_says_whom_to_call_and_tries_again_by_itself(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install()
+    page.add_init_script(
+        """if (!window.name) {
+          window.name = "tried once";
+          IDBFactory.prototype.open = () => { throw new DOMException("broken", "UnknownError"); };
+        }"""
+    )
+    page.goto(f"{hall.address}/kiosk/")
+    expect(page.get_by_role("alert")).to_have_text("这台机器存不了东西，页面用不了：请叫工作人员。")
+    for number in ("120", "110", "119"):
+        expect(page.locator("main")).to_contain_text(number)
+    page.clock.fast_forward(59_000)
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.clock.fast_forward(2_000)
+    expect(page.locator("#heading")).to_have_text("配对这台机器")
+
+
+def test_a_store_that_is_cleared_under_the_page_is_made_anew_and_the_visit_goes_on(page: Page, hall: Hall) -> None:
+    before = len(hall.requests())
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Storage.clearDataForOrigin", {"origin": hall.address, "storageTypes": "indexeddb"})
+    fill_in(page)
+    page.get_by_role("button", name="提交求助").click()
+    expect(page.locator("#heading")).to_have_text("已经收下您的求助")
+    arrived(page)
+    expect(page.locator(".number strong")).to_be_visible()  # it had none in stock, and has one from the service
+    assert len(hall.requests()) == before + 1
+
+
+@pytest.mark.parametrize("year", ["2001", "2093"])
+def test_a_clock_that_is_wrong_keeps_nobody_from_asking(new_page: Any, hall: Hall, year: str) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install(time=f"{year}-01-02T03:04:05Z")
+    pair(page, hall)
+    fill_in(page, {"请刷您的身份证": BORN_IN_2015})
+    number = send(page)
+    arrived(page)
+    taken = hall.taken(number)
+    assert taken["person"]["applicant"]["id_number"] == BORN_IN_2015
+    path = f"/v1/requests/{taken['request_id']}/timeline"
+    first = hall.running.client("coordinator").get(path).json()["events"][0]
+    assert first["data"]["taken_at"].startswith(f"{year}-01-0"), "as the device has it"
+    assert not first["at"].startswith(year)
+
+
+def test_a_recording_that_does_not_come_is_spoken_instead_and_one_that_was_left_says_nothing_more(
+    page: Page, hall: Hall
+) -> None:
+    listed = {"zh": {"name": "zh", "screens": ["start", "who"]}}
+    page.context.route("**/voices.json", lambda route: route.fulfill(json=listed))
+    held: list[Route] = []
+    page.context.route("**/*.mp3", lambda route: held.append(route) if "start" in route.request.url else route.abort())
+    page.add_init_script(f"({SPEAKS})()")
+    with page.expect_response("**/voices.json"):
+        page.reload()
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()
+    page.get_by_role("button", name="再听一遍").click()
+    page.get_by_role("button", name="开始求助").click()
+    page.wait_for_function("() => window.spoken.some(each => each.startsWith('您替谁求助？'))")
+    assert (
+        page.evaluate("window.spoken.filter(each => each.startsWith('遇到难处')).length") <= 1
+    )  # before it knew of any
+    assert held, "the recording of the first screen was asked for, and never came"
+
+
+def test_where_no_photograph_is_taken_none_is_asked_for_and_what_is_no_picture_is_refused(
+    new_page: Any, hall: Hall
+) -> None:
+    page: Page = new_page(viewport=KIOSK, service_workers="block")
+    takes = {"takes_photographs": True}
+
+    def pack(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), **takes}) if answer.ok else route.fulfill(response=answer)
+
+    page.route("**/v1/kiosk", pack)
+    page.goto(f"{hall.address}/kiosk/")
+    page.get_by_label("配对码").fill(hall.code())
+    page.get_by_role("button", name="配对", exact=True).click()
+    asked = fill_in(page)
+    assert "要拍照交材料吗？" in asked
+    page.get_by_role("button", name="返回").click()
+    page.locator("main .choice").first.click()
+    by_file = page.get_by_text("选一张照片", exact=True)
+    expect(by_file).to_be_visible()  # there is no camera
+    page.locator("#file").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"})
+    expect(page.locator("main")).to_contain_text("这个文件不是照片，请换一个。")
+    expect(by_file).to_be_visible()
+    page.get_by_role("button", name="返回").click()
+    page.get_by_role("button", name="没带，以后再交").click()
+    takes["takes_photographs"] = False
+    page.evaluate("import('/kiosk/device.js').then(m => { m.device.tag = null; return m.freshen(); })")
+    number = send(page)
+    arrived(page)
+    assert hall.taken(number)
+    page.get_by_role("button", name="办完了，清空").click()
+    assert "要拍照交材料吗？" not in fill_in(page)
+
+
+def test_back_from_the_check_goes_through_the_answers_as_they_are_and_forward_to_it_again(page: Page) -> None:
+    asked = fill_in(page)
+    page.get_by_role("button", name="修改：打哪个电话找您？").click()
+    page.get_by_role("button", name="返回").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    seen = []
+    while heading(page) != asked[0]:
+        before = heading(page)
+        page.get_by_role("button", name="返回").click()
+        page.wait_for_function("before => document.getElementById('heading').innerText !== before", arg=before)
+        seen.append(heading(page))
+        assert len(seen) < len(asked) + 1, seen
+        if seen[-1] == "打哪个电话找您？":
+            expect(page.locator("#field")).to_have_value(PHONE_NUMBER)
+        if seen[-1] == "请刷您的身份证":
+            expect(page.locator("#field")).to_have_value(CARD)
+        if seen[-1] == "遇到了什么难处？":
+            expect(page.locator("[aria-pressed=true]", has_text="生病了")).to_have_count(1)
+    assert seen == asked[::-1]
+    assert fill_again(page) == asked[1:]
+    expect(page.locator("main")).to_contain_text("张桂英")
+
+
+def fill_again(page: Page) -> list[str]:
+    """Forward, with what was answered."""
+    seen = []
+    while (title := heading(page)) != "请核对":
+        go, chosen = page.locator("main .go"), page.locator("main .choice[aria-pressed=true]")
+        (go if go.count() else chosen if chosen.count() else page.locator("#skip")).click()
+        page.wait_for_function("before => document.getElementById('heading').innerText !== before", arg=title)
+        seen.append(heading(page))
+    return seen[:-1]
+
+
+def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK, service_workers="block", has_touch=True)
+    page.route("**/v1/kiosk", asks_of_every_kind)
+    page.goto(f"{hall.address}/kiosk/")
+    page.get_by_label("配对码").fill(hall.code())
+    page.get_by_role("button", name="配对", exact=True).click()
+    for name in ("开始求助", "我自己", "年老没人照顾", "继续"):
+        page.get_by_role("button", name=name).tap()
+    while "asks-date" not in (page.locator("main").get_attribute("class") or ""):
+        page.locator("#skip, main .choice").last.tap()
+    fields = [page.get_by_label(each, exact=True) for each in ("年", "月", "日")]
+
+    def press(keys: str) -> None:
+        page.wait_for_timeout(550)  # or they count as the same touch
+        for key in keys:
+            page.get_by_role("button", name="删掉一位" if key == "<" else key, exact=True).tap()
+
+    def written() -> str:
+        return "-".join(field.input_value() for field in fields)
+
+    press("20230231")
+    assert written() == "2023-02-31"
+    press("<<<<<4022")
+    assert written() == "2024-02-2"
+    fields[1].tap()
+    press("<1")
+    assert written() == "2024-01-2"
+    fields[2].tap()
+    press("99")
+    assert written() == "2024-01-29"
+    page.get_by_role("button", name="继续").tap()
+    while heading(page) != "请核对":
+        page.locator("#skip, #go, main .choice").last.tap()
+    expect(page.locator("main")).to_contain_text("2024-01-29")
+
+
+def test_what_happened_is_sent_in_chinese_whichever_language_is_on(page: Page, hall: Hall) -> None:
+    page.get_by_role("button", name="English").click()
+    page.locator("#begin").click()
+    page.locator("main .choice").first.click()
+    page.locator("#emergency").click()
+    page.get_by_role("button", name="Fire").click()
+    expect(page.locator("#over")).to_be_visible()
+    expect(page.locator(".sent")).to_have_text("It has arrived.")
+    taken = hall.taken(page.locator(".number strong").inner_text())
+    assert taken["emergency"] == "fire"
+    assert taken["person"]["narrative"].startswith("着火了（一号机")
+    assert page.evaluate("document.documentElement.lang") == "en"
