@@ -93,7 +93,7 @@ async def request(office: Office, key: Key, request_id: UUID, purpose: Purpose |
     if with_person:
         await looking.record(office, key, case, Way.REQUEST, groups_held(case.person), purpose)
         others = {each.request_id for each in again}
-        await looking.record_each(office, key, others, Way.SEARCH, same_person.TOLD, purpose)
+        await looking.record_each(office, key, others, Way.SEARCH, same_person.TOLD, purpose, others)
     return seen
 
 
