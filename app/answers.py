@@ -128,7 +128,9 @@ class Fired(Outbound):
     agency: str
     role: Role
     step: int
-    condition_zh: str | None = Field(description="The rule's condition, as a clerk reads it; null: for everybody.")
+    condition_zh: str | None = Field(
+        description="The rule's condition, as a clerk reads it; null: for everybody, or not shown to you."
+    )
     condition_en: str | None
     prerequisites: list[str]
     sign_in_limit: str | None

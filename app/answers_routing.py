@@ -144,7 +144,7 @@ class ReplayExample(Outbound):
 class NeedChanged(Outbound):
     need: str
     changed: int
-    examples: list[ReplayExample]
+    examples: list[ReplayExample] = Field(description="Of stored requests only for those who may see people.")
 
 
 class LoadChanged(Outbound):

@@ -1,6 +1,7 @@
-"""Which field group of a rule opens an attachment: that of what it is a paper of; pure.
+"""Which field group of a rule opens a paper, by what it is a paper of: the file itself, and that it was handed in; pure.
 
 Minimum disclosure, as in `disclosure`: an agency sees the papers of the groups that its own rules name, and no others.
+Of groups that fit, a paper is in the one that the fewest rules open, as long as each rule that asks for it opens it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from collections.abc import Collection
 NARRATIVE = "narrative"
 _PAPERS = {
     "identity": (
-        *("identity_document", "guardian_identity_document", "proof_of_life", "death_or_missing_proof"),
-        "veterans_card",
+        "identity_document",
+        "guardian_identity_document",
     ),
-    "household": ("household_register", "marriage_certificate", "household_report_form", "parental_status_proof"),
+    "household": (
+        *("household_register", "marriage_certificate", "household_report_form", "parental_status_proof"),
+        "death_or_missing_proof",
+    ),
     "bank_account": ("social_security_card", "bank_card"),
     "income": (
         *("verification_authorization", "recognised_status_proof", "social_insurance_record", "property_certificate"),
         *("vehicle_registration", "business_registration", "housing_fund_record", "tax_record"),
-        *("unemployment_registration", "veteran_benefit_record", "wage_arrears_evidence"),
+        *("unemployment_registration", "veteran_benefit_record", "wage_arrears_evidence", "hardship_evidence"),
     ),
     "health": ("medical_settlement", "diagnosis"),
     "disability": ("disability_certificate",),

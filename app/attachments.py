@@ -19,6 +19,8 @@ from app.cleaning.kinds import Kind, kind_of
 from app.cleaning.process import cleaned
 from app.db import Database
 from app.delivery.notices import finish
+from app.disclosure import PAPERS
+from app.disclosures import ATTACHMENT_TOLD
 from app.file_store import FileStore
 from app.handoffs import Desk, is_with, tell
 from app.identifiers import new_id, now
@@ -30,7 +32,7 @@ from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.sealed_files import Spool
 from app.sealing import new_file_key
-from app.shown import opened_to
+from app.shown import disclosure, opened_to
 from app.tables import attachment, file_to_remove, help_request, idempotency
 from app.timeline import Case, Handoff, load
 from app.uploads import Upload
@@ -212,6 +214,9 @@ def _no_longer_to_remove(file: str) -> Any:
 def _tell(case: Case, part: Handoff, row: Mapping[str, Any], desk: Desk) -> None:
     materials = [row["material"]] if row["material"] else []
     told: dict[str, Any] = {"materials": materials, "facts": {}, "note": None, "attachments": [row["id"]]}
+    # What it is a paper of tells a circumstance; its id alone does not.
+    if data := disclosure(case, part, [PAPERS] if materials else [], desk.snapshot):
+        case.record(ATTACHMENT_TOLD, desk.at, desk.actor, handoff_id=part.id, data={"attachment_id": row["id"], **data})
     tell(case, part, "handoff.supplemented", desk, supplement=told)
 
 

@@ -239,13 +239,18 @@ def preview(
 @routing_app.command("replay")
 def replay_version(
     version: VersionArgument,
-    last: Annotated[int | None, typer.Option(min=1, max=10_000, help="So many of the stored requests.")] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="So many of the stored requests, fifty at the least.")
+    ] = None,
     cases: Annotated[
         Path | None, typer.Option(help="A JSON list of cases: division_code, needs, facts, birth_date, at.")
     ] = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Say what a version would change of what came before: by need and agency, with examples. Nothing is stored."""
+    """Say what a version would change of what came before: by need and agency. Nothing is stored.
+
+    Of stored requests, fifty at the least, counts to the nearest ten; which of them change is told to a coordinator, over
+    the API. Of cases, with examples."""
     from rich.table import Column, Table
 
     from app import replay
@@ -256,7 +261,7 @@ def replay_version(
 
     async def work(office: Office) -> Any:
         whole = {"cases": json.loads(content)} if cases else {"last": last or 500}
-        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()), place=None)
+        return await replay.replay(office, version, parse(ReplayIn, json.dumps(whole).encode()), None)
 
     with err.status("Replaying …"):
         found = _ask(database, work)

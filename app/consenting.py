@@ -39,16 +39,16 @@ _NAMED = ("purpose", "person")
 
 @again_if_outdated
 async def given(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> bytes:
-    """`ConsentList`, JSON: what was given, what became of it, what is still missing. A guardian's name is a reading.
+    """`ConsentList`, JSON: what was given, what became of it, what is still missing. What somebody wrote there is a reading.
 
     Raises `not_found`, `purpose_needed`.
     """
     desk, case = await desk_of(office, key), await reading.case_of(office, request_id)
     must_reach(key, case)
-    with_guardians = rights.sees_people(key)
-    if with_guardians and any("guardian" in each for each in case.person.get("consents", ())):
-        await looking.record(office, key, case, Way.REQUEST, ("household",), purpose)
-    return to_json(_listed(case, key, desk, with_guardians=with_guardians))
+    with_words = rights.sees_people(key)
+    if with_words and (groups := _groups_read(case)):
+        await looking.record(office, key, case, Way.REQUEST, groups, purpose)
+    return to_json(_listed(case, desk, with_words=with_words))
 
 
 @again_if_outdated
@@ -63,7 +63,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
         case = await load(connection, request_id)
         must_reach(key, case)
         if repeat and (first := await first_answer(connection, repeat)):
-            return case.box.unseal_bytes(first.answer) or to_json(_listed(case, key, desk))
+            return case.box.unseal_bytes(first.answer) or to_json(_listed(case, desk))
         if case.has_ended:
             raise Problem("already_closed")
         if faults := _faults(case, asked, desk):
@@ -72,7 +72,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
         _record(case, asked, desk)
         await _let_go(connection, case, before, desk)
         case.settle(desk.at, desk.actor)
-        answer = to_json(_listed(case, key, desk))
+        answer = to_json(_listed(case, desk))
         unit = finish(case, desk.snapshot)
         if repeat:
             unit.insert(idempotency, repeat.row(case.id, desk.at, case.box.seal_bytes(answer)))
@@ -104,7 +104,7 @@ async def withdraw(office: Office, key: Key, request_id: UUID, consent_id: int, 
                 case.settle(desk.at, desk.actor)
             await write_units(connection, [finish(case, desk.snapshot)])
             await office.database.bell.before_commit(connection)
-        answer = to_json(_listed(case, key, desk))
+        answer = to_json(_listed(case, desk))
     office.database.bell.after_commit()
     return answer
 
@@ -234,12 +234,19 @@ def _tell(case: Case, handoff: Handoff, opened: tuple[str, ...], desk: Desk) -> 
     tell(case, handoff, "consent.withdrawn", desk, purposes=purposes, discloses=list(opened), withheld=withheld)
 
 
-def _listed(case: Case, key: Key, desk: Desk, *, with_guardians: bool = False) -> dict[str, Any]:
-    """Guardians by name only where the reading of them is recorded."""
+def _groups_read(case: Case) -> list[str]:
+    """Of what `_seen` opens with words."""
+    consents = case.person.get("consents", ())
+    noted = any(each.get("reason") or (each.get("evidence") or {}).get("reference") for each in consents)
+    guarded = any("guardian" in each for each in consents)
+    return [*(["household"] if guarded else []), *(["notes"] if noted else [])]
+
+
+def _listed(case: Case, desk: Desk, *, with_words: bool = False) -> dict[str, Any]:
+    """Guardians, references and reasons only where the reading of them is recorded."""
     consents = enumerate(case.person.get("consents", ()), start=1)
     lacking = [] if case.has_ended else gates.missing(case, desk.snapshot, desk.at)
-    with_people = rights.sees_people(key)
-    seen = (_seen(number, each, case, with_people, with_guardians) for number, each in consents)
+    seen = (_seen(number, each, case, with_words) for number, each in consents)
     return {
         "request_id": case.id,
         "consents": list(seen),
@@ -247,20 +254,18 @@ def _listed(case: Case, key: Key, desk: Desk, *, with_guardians: bool = False) -
     }
 
 
-def _seen(
-    number: int, consent: Mapping[str, Any], case: Case, with_people: bool, with_guardians: bool
-) -> dict[str, Any]:
+def _seen(number: int, consent: Mapping[str, Any], case: Case, with_words: bool) -> dict[str, Any]:
     evidence = consent.get("evidence")
     return {
         "consent_id": number,
         **{name: consent.get(name) for name in (*_NAMED, "given_at", "text_version")},
         "evidence": evidence
-        and {"kind": evidence["kind"], "reference": evidence.get("reference") if with_people else None},
+        and {"kind": evidence["kind"], "reference": evidence.get("reference") if with_words else None},
         "by_guardian": "guardian" in consent,
-        "guardian": consent.get("guardian") if with_guardians else None,
+        "guardian": consent.get("guardian") if with_words else None,
         "recorded_at": consent.get("recorded_at", case.request["registered_at"]),
         "recorded_by": consent.get("recorded_by"),
         "withdrawn_at": consent.get("withdrawn_at"),
         "withdrawn_by": consent.get("withdrawn_by"),
-        "reason": consent.get("reason") if with_people else None,
+        "reason": consent.get("reason") if with_words else None,
     }

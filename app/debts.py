@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import rights
+from app import looking, rights
 from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
@@ -25,11 +25,12 @@ from app.ledger import write_units
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, newest_first, of_place, page_of
 from app.problems import Problem
+from app.purposes import Purpose, Way
 from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.routing.rules import Role, in_force, local_day
 from app.schemas_emergencies import SettleIn
-from app.sealing import Vault, vault_of
+from app.sealing import Vault
 from app.tables import debt, handoff, help_request
 from app.timeline import Case, load
 from app.wire import to_json
@@ -107,7 +108,8 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
             unit = finish(case, desk.snapshot)
             await write_units(connection, [unit])
             await office.database.bell.before_commit(connection)
-        answer = to_json(_seen({**row, **settled}, case.request, desk.at, key, office.vault))
+        own = settled.get("settled_by", row["settled_by"]) == key.actor
+        answer = to_json(_seen({**row, **settled}, case.request, desk.at, office.vault if own else None))
     office.database.bell.after_commit()
     return answer
 
@@ -142,8 +144,9 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
             dispatch(case, opened, desk)
 
 
-async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
-    """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach."""
+async def listed(office: Office, key: Key, asked: Asked, purpose: Purpose | None = None) -> dict[str, Any]:
+    """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach. With
+    what one was settled is for those who may see people, and for whoever settled it; that it was read is recorded."""
     at = now()
     wanted: tuple[ColumnElement[bool], ...] = ()
     if asked.overdue:
@@ -161,7 +164,14 @@ async def listed(office: Office, key: Key, asked: Asked) -> dict[str, Any]:
         wanted = of_place(newest, wanted, debt.c.division_code, divisions, key.division_code)
     query = _DEBTS.where(*wanted)
     rows, next_cursor = await page_of(office.database, query, debt.c.id, asked.page)
-    return {"items": [_seen(row, row, at, key, office.vault) for row in rows], "next_cursor": next_cursor}
+    with_people = rights.sees_people(key)
+    items = [
+        _seen(row, row, at, office.vault if with_people or row["settled_by"] == key.actor else None) for row in rows
+    ]
+    read = {each["request_id"] for each in items if each["with_what"]}
+    own = {each["request_id"] for each in items if each["settled_by"] == key.actor}
+    await looking.record_each(office, key, read, Way.TIMELINE, ("notes",), purpose, own)
+    return {"items": items, "next_cursor": next_cursor}
 
 
 _OF_REQUEST = ("receipt_number", "data_key")
@@ -170,24 +180,21 @@ _DEBTS: Select[Any] = select(debt, *(help_request.c[name] for name in _OF_REQUES
 )
 
 
-async def of_requests(
-    connection: AsyncConnection, key: Key, request_ids: list[UUID], at: datetime
-) -> dict[UUID, list[Any]]:
-    """The debts of requests, in the order of their days."""
+async def of_requests(connection: AsyncConnection, request_ids: list[UUID], at: datetime) -> dict[UUID, list[Any]]:
+    """The debts of requests, in the order of their days; without words."""
     found: dict[UUID, list[Any]] = {request_id: [] for request_id in request_ids}
-    vault = vault_of(connection)
     query = _DEBTS.where(debt.c.request_id.in_(request_ids)).order_by(debt.c.due_at, debt.c.kind)
     for row in (await connection.execute(query)).mappings():
-        found[row["request_id"]].append(_seen(row, row, at, key, vault))
+        found[row["request_id"]].append(_seen(row, row, at, None))
     return found
 
 
-def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, key: Key, vault: Vault) -> dict[str, Any]:
-    """With what it was settled is for those who may see people, and for whoever settled it."""
+def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, vault: Vault | None) -> dict[str, Any]:
+    """With its words where a vault is given."""
     until = row["settled_at"] or at
-    with_words = row["sealed"] is not None and (rights.sees_people(key) or row["settled_by"] == key.actor)
-    note = vault.box(row["request_id"].bytes, request["data_key"]).unseal(row["sealed"]) if with_words else None
-    note = note or {}
+    note: dict[str, Any] = {}
+    if vault is not None and row["sealed"] is not None:
+        note = vault.box(row["request_id"].bytes, request["data_key"]).unseal(row["sealed"]) or {}
     return {
         "debt_id": row["id"],
         "request_id": row["request_id"],

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from app.attachment_groups import is_opened
+
 _PERSON = {
     "identity": ("name", "id_type", "id_number", "birth_date"),
     "contact": ("phone", "address", "household_division_code"),
@@ -27,23 +29,7 @@ _FACTS = {
     "dwelling": ("dwelling",),
     "disaster": ("disaster_date",),
 }
-# A paper's name tells a circumstance too: a diagnosis was handed in, so somebody is ill.
-_PAPERS = {
-    "household": (
-        *("household_register", "household_report_form", "marriage_certificate"),
-        *("death_or_missing_proof", "parental_status_proof"),
-    ),
-    "income": (
-        *("expense_receipts", "recognised_status_proof", "social_insurance_record", "business_registration"),
-        *("vehicle_registration", "property_certificate", "housing_fund_record", "tax_record"),
-        *("unemployment_registration", "wage_arrears_evidence", "veteran_benefit_record", "hardship_evidence"),
-    ),
-    "health": ("diagnosis", "medical_settlement"),
-    "disability": ("disability_certificate",),
-    "schooling": ("school_enrolment_record", "school_hardship_form"),
-    "dwelling": ("house_safety_appraisal_form",),
-    "disaster": ("damage_photos", "disaster_record"),
-}
+# A paper's name tells a circumstance too (a diagnosis was handed in, so somebody is ill); but not that of these.
 _TELLING_NOTHING = frozenset(
     {
         *("application_form", "approval_form", "verification_authorization", "village_stamped_certificate"),
@@ -141,14 +127,7 @@ def groups_told(added: Mapping[str, Any], need_code: str, groups: Iterable[str],
 def papers_seen(handed_in: Iterable[str], opened: Collection[str], papers: Collection[str] = ()) -> list[str]:
     """Of the papers handed in, by their codes, those that may be named: what tells of nothing, what a group that is
     open tells of, and what the rule asks for. One that nobody has put into a group may tell of anything."""
-    return [
-        code
-        for code in handed_in
-        if code in papers or code in _TELLING_NOTHING or _GROUP_OF_PAPER.get(code, "narrative") in opened
-    ]
-
-
-_GROUP_OF_PAPER = {paper: group for group, each in _PAPERS.items() for paper in each}
+    return [code for code in handed_in if code in papers or code in _TELLING_NOTHING or is_opened(code, opened)]
 
 
 @lru_cache(1024)

@@ -22,9 +22,10 @@ from app.routing.words import VOCABULARIES
 from app.tables import event, help_request, reading
 
 # The kinds of the events of messages that may show something of the person.
+ATTACHMENT_TOLD = "attachment.told"
 TOLD = (
     *("handoff.dispatched", "handoff.ruled", "handoff.reopened", "handoff.resumed"),
-    *("emergency.told", "consent.told"),
+    *("emergency.told", "consent.told", ATTACHMENT_TOLD),
 )
 # Messages that were taken back before they arrived; where nothing had been sent at all, nobody was shown anything.
 SUPERSEDED_EVENT = "delivery.superseded"

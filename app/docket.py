@@ -9,11 +9,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import presenting, rights
+from app import looking, presenting, rights
 from app.clocks import rule_of
 from app.keys import Key
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, newest_first, of_place, page_of
+from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealing import Box, vault_of
 from app.tables import dispute, event, handoff, help_request
@@ -26,8 +27,10 @@ Rows = Collection[Mapping[Any, Any]]
 
 
 @again_if_outdated
-async def disputes(office: Office, key: Key, page: PageAsked, state: str | None) -> dict[str, Any]:
-    """A `DisputePage`, newest first. Free words are for those who may see people."""
+async def disputes(
+    office: Office, key: Key, page: PageAsked, state: str | None, purpose: Purpose | None = None
+) -> dict[str, Any]:
+    """A `DisputePage`, newest first. Free words are for those who may see people, and that they were read is recorded."""
     snapshot = await office.registry.current()
     wanted = () if state is None else (dispute.c.state == state,)
     newest = newest_first(select(dispute.c.id), dispute.c.id, page)
@@ -35,7 +38,14 @@ async def disputes(office: Office, key: Key, page: PageAsked, state: str | None)
     rows, next_cursor = await page_of(office.database, query, dispute.c.id, page)
     async with office.database.reading() as connection:
         items = await seen(connection, rows, snapshot, with_words=rights.sees_people(key))
+    read = {each["request_id"] for each in items if _has_words(each)}
+    await looking.record_each(office, key, read, Way.TIMELINE, ("notes",), purpose)
     return {"items": items, "next_cursor": next_cursor}
+
+
+def _has_words(item: Mapping[str, Any]) -> bool:
+    """Beside legal bases, which say nothing of a person."""
+    return any(each["note"] for each in item["said"]) or bool(item["ruling"] and item["ruling"]["reason"])
 
 
 async def seen(

@@ -55,7 +55,8 @@ _PARTS: Select[Any] = (
 
 @again_if_outdated
 async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
-    """The open emergencies that a key watches (`EmergencyBoard`), newest first."""
+    """The open emergencies that a key watches (`EmergencyBoard`), newest first. No words are in it: it is shown also where
+    nothing can be recorded."""
     at, snapshot = now(), await office.registry.current()
     requests, next_cursor = await page_of(office.database, _REQUESTS.where(*_watched(key)), help_request.c.id, page)
     ids = [row["id"] for row in requests]
@@ -63,7 +64,7 @@ async def board(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
         parts: dict[UUID, list[Any]] = {each: [] for each in ids}
         for row in (await connection.execute(_PARTS.where(handoff.c.request_id.in_(ids)))).mappings():
             parts[row["request_id"]].append(row)
-        owed = await debts.of_requests(connection, key, ids, at)
+        owed = await debts.of_requests(connection, ids, at)
     items = [_item(row, parts[row["id"]], owed[row["id"]], snapshot, at) for row in requests]
     return {"items": items, "next_cursor": next_cursor}
 

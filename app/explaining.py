@@ -19,13 +19,26 @@ _DOES: Mapping[Role, tuple[str, str]] = {
 }
 
 
-def sentences(need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, language: Language) -> list[str]:
+def sentences(
+    need: Mapping[str, Any],
+    table: RoutingTable,
+    snapshot: Snapshot,
+    language: Language,
+    *,
+    with_conditions: bool = True,
+) -> list[str]:
     """Of one need of a decision's record: who gets it, by when and by which law; then who does not and why; then what
-    to ask."""
-    return [*_who(need, table, snapshot, language), *_who_not(need, table, snapshot, language), *_asks(need, language)]
+    to ask. A condition of a rule tells a fact of the person: whoever may not see people hears none."""
+    return [
+        *_who(need, table, snapshot, language, with_conditions),
+        *_who_not(need, table, snapshot, language, with_conditions),
+        *_asks(need, language),
+    ]
 
 
-def _who(need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, language: Language) -> Iterator[str]:
+def _who(
+    need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, language: Language, with_conditions: bool
+) -> Iterator[str]:
     zh = language == "zh"
     known = snapshot.needs.get(need["need"])
     name = (known.name_zh if zh else known.name_en) if known else need["need"]
@@ -36,7 +49,7 @@ def _who(need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, langu
         does = pick(_DOES[Role(each["role"])], language).format(agency.name_zh if zh else agency.name_en)
         limit = _limits(rule, language)
         why = "" if each["why"] == "applies" else pick(REASONS[each["why"]], language)
-        condition = _met(rule, language)
+        condition = _met(rule, language) if with_conditions else ""
         if zh:
             parts = [f"“{name}”第 {each['step']} 环节{does}", limit, condition, why]
             yield f"{','.join(part for part in parts if part)}。依据:{rule.legal_basis}。"
@@ -45,12 +58,14 @@ def _who(need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, langu
             yield f"{'; '.join(part for part in parts if part)}. Legal basis: {rule.legal_basis}."
 
 
-def _who_not(need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, language: Language) -> Iterator[str]:
+def _who_not(
+    need: Mapping[str, Any], table: RoutingTable, snapshot: Snapshot, language: Language, with_conditions: bool
+) -> Iterator[str]:
     for each in need["passed_over"]:
         rule = table.by_number[each["rule"]]
         department = snapshot.departments.get(rule.department)
         why = pick(REASONS[each["why"]], language)
-        condition = f"({spell(rule.condition.node, language)})" if rule.condition else ""
+        condition = f"({spell(rule.condition.node, language)})" if rule.condition and with_conditions else ""
         if language == "zh":
             yield f"规则 {rule.number}({department.name_zh if department else rule.department})未用:{why}{condition}。"
         else:

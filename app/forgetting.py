@@ -70,6 +70,7 @@ async def forget(
     case.record(ERASED, at, actor, data=data)
     await write_units(connection, [finish(case, snapshot, at)])
     gone = {"sealed": EMPTY, "data_key": None, "erased_at": at, **dict.fromkeys(PERSON_MARKS)}
+    gone["decision"] = without_facts(case.request["decision"])
     await connection.execute(update(help_request).where(help_request.c.id == case.id).values(gone))
     await _empty_notes(connection, case)
     await _empty_messages(connection, case, at)
@@ -83,6 +84,13 @@ async def forget(
     await connection.execute(delete(guest_link).where(guest_link.c.handoff_id.in_(_handoffs(case))))
     await connection.execute(delete(aid_mark).where(aid_mark.c.request_id == case.id))
     await connection.execute(delete(idempotency).where(idempotency.c.request_id == case.id))
+
+
+def without_facts(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision's record without the rules whose conditions were not met, nor what was asked. Who got it by which rule
+    stays: its handoffs say it too, by it their limits and legal bases are found."""
+    emptied: dict[str, Any] = {"passed_over": [], "asks": []}
+    return {**decision, "needs": [{**each, **emptied} for each in decision["needs"]]}
 
 
 async def is_being_told(connection: AsyncConnection, request_id: UUID) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import rights
+from app import looking, rights
 from app.deadlines import CHINA
 from app.delivery.notices import finish
 from app.identifiers import new_id, now, utc_text
@@ -19,6 +19,7 @@ from app.ledger import write_units
 from app.office import Office
 from app.paged import PageAsked, page_of
 from app.problems import FieldError, Problem, Text, invalid
+from app.purposes import Purpose, Way
 from app.schemas_retention import HoldIn, ReleaseIn
 from app.sealing import Vault
 from app.tables import help_request, legal_hold
@@ -64,7 +65,7 @@ async def place(office: Office, key: Key, request_id: UUID, asked: HoldIn) -> di
         data = {"until": utc_text(until) if until else None}
         case.record("request.held", at, key.actor, data=data, note={"reason": asked.reason})
         await write_units(connection, [finish(case, snapshot, at)])
-    return _seen({**case.request, **row}, key, office.vault)
+    return _seen({**case.request, **row}, office.vault)
 
 
 async def release(office: Office, key: Key, request_id: UUID, asked: ReleaseIn) -> dict[str, Any]:
@@ -82,14 +83,20 @@ async def release(office: Office, key: Key, request_id: UUID, asked: ReleaseIn) 
         await connection.execute(_ended(request_id).values(released))
         case.record("request.released", at, key.actor, note={"reason": asked.reason})
         await write_units(connection, [finish(case, snapshot, at)])
-    return _seen({**case.request, **row, **released}, key, office.vault)
+    own = row["placed_by"] == key.actor
+    return _seen({**case.request, **row, **released}, office.vault if own else None)
 
 
-async def listed(office: Office, key: Key, page: PageAsked) -> dict[str, Any]:
-    """A `HoldPage` of those that stand, newest first."""
+async def listed(office: Office, key: Key, page: PageAsked, purpose: Purpose | None = None) -> dict[str, Any]:
+    """A `HoldPage` of those that stand, newest first. The reason is for those who may see people, and for whoever gave it;
+    that it was read is recorded."""
     query = _HOLDS.where(stands(now()), *rights.reached(key))
     rows, next_cursor = await page_of(office.database, query, legal_hold.c.id, page)
-    return {"items": [_seen(row, key, office.vault) for row in rows], "next_cursor": next_cursor}
+    with_people = rights.sees_people(key)
+    items = [_seen(row, office.vault if with_people or row["placed_by"] == key.actor else None) for row in rows]
+    read = {each["request_id"] for each in items if each["reason"]}
+    await looking.record_each(office, key, read, Way.TIMELINE, ("notes",), purpose, waits=read)
+    return {"items": items, "next_cursor": next_cursor}
 
 
 def _ended(request_id: UUID) -> Any:
@@ -100,10 +107,10 @@ def _end_of(day: Any) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, CHINA).astimezone(UTC)
 
 
-def _seen(row: Mapping[Any, Any], key: Key, vault: Vault) -> dict[str, Any]:
-    """The reason is for those who may see people, and for whoever gave it."""
-    with_reason = rights.sees_people(key) or row["placed_by"] == key.actor
-    box = vault.box(row["request_id"].bytes, row["data_key"])
+def _seen(row: Mapping[Any, Any], vault: Vault | None) -> dict[str, Any]:
+    """With its reason where a vault is given."""
     names = ("request_id", "receipt_number", "placed_at", "placed_by", "until", "released_at", "released_by")
-    said = (box.unseal(row["sealed"]) if with_reason else None) or {}
+    said: dict[str, Any] = {}
+    if vault is not None:
+        said = vault.box(row["request_id"].bytes, row["data_key"]).unseal(row["sealed"]) or {}
     return {"hold_id": row["id"], **{name: row[name] for name in names}, "reason": said.get("reason")}

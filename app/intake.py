@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app import checks, gates, metrics, presenting, reserved_numbers, rights
+from app import checks, gates, looking, metrics, presenting, reserved_numbers, rights
 from app.attachments import Giver
 from app.consents import text_in_force
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, TRACKING_HASH, constraint_of
@@ -22,10 +23,12 @@ from app.identifiers import new_id, now, utc_text
 from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
+from app.logs import describe
 from app.marks import marks_of
 from app.mending import mended
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
+from app.purposes import Way
 from app.receipts import new_receipt_number, spoken, token_hash, token_that_opens, tracking_token
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
@@ -33,7 +36,7 @@ from app.reserved_numbers import Taken
 from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
-from app.same_person import UNATTENDED, OpenRequest, marks_in, shown
+from app.same_person import TOLD, UNATTENDED, OpenRequest, marks_in, shown
 from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
 from app.schemas_emergencies import EmergencyIn
 from app.tables import help_request, idempotency
@@ -41,6 +44,7 @@ from app.timeline import Case, load
 from app.wire import to_json
 
 _RECEIPT_TRIES = 5
+_LONGEST_RECORDING = 1.0  # seconds
 log = structlog.get_logger()
 
 
@@ -64,12 +68,24 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     person = of_person(asked)
     marks = marks_of(person["applicant"], office.vault)
     again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
+    told = [] if asked.channel in UNATTENDED or not await _is_recorded(office, key, again) else again
 
     async def register() -> tuple[bytes, Unit]:
         taken = await numbered(office, key, asked, desk, odd)
-        return _register(office, key, asked, repeat, desk, person, marks, again, taken)
+        return _register(office, key, asked, repeat, desk, person, marks, again, told, taken)
 
     return await stored(office, asked.channel, repeat, register)
+
+
+async def _is_recorded(office: Office, key: Key, again: list[OpenRequest]) -> bool:
+    """Help does not wait for it: what can't be recorded is not told."""
+    try:
+        async with asyncio.timeout(_LONGEST_RECORDING):
+            await looking.record_each(office, key, {each.request_id for each in again}, Way.SEARCH, TOLD, None)
+    except Exception as error:
+        log.warning("same_person_not_recorded", **describe(error))
+        return False
+    return True
 
 
 async def stored(
@@ -187,6 +203,7 @@ def _register(
     person: dict[str, Any],
     marks: Mapping[str, bytes | None],
     again: list[OpenRequest],
+    told: list[OpenRequest],
     taken: Taken,
 ) -> tuple[bytes, Unit]:
     table = table_in_force(desk)
@@ -210,7 +227,7 @@ def _register(
     case.settle(desk.at, desk.actor)
     warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
     warnings += rights.taken_in_elsewhere(key, asked.division_code)
-    answer = to_json(_receipt(case, asked, decision, table, desk, again, warnings))
+    answer = to_json(_receipt(case, asked, decision, table, desk, told, warnings))
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
@@ -231,7 +248,7 @@ def _receipt(
     decision: RoutingDecision,
     table: RoutingTable,
     desk: Desk,
-    again: list[OpenRequest],
+    told: list[OpenRequest],
     warnings: list[FieldError],
 ) -> dict[str, Any]:
     number = case.request["receipt_number"]
@@ -245,7 +262,7 @@ def _receipt(
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
         "missing_consents": presenting.missing_consents(gates.all_needed(decision, case.person, desk.at)),
-        "same_person": [] if asked.channel in UNATTENDED else shown(again, desk.snapshot),
+        "same_person": shown(told, desk.snapshot),
         "warnings": presenting.warned(warnings),
     }
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from sqlalchemy import select
 
 from app.clocks import rule_of
 from app.guests import WAY as BY_GUEST_LINK
@@ -12,6 +16,7 @@ from app.office import Office
 from app.problems import FieldError, Problem
 from app.purposes import Purpose, Way, usual
 from app.readings import Reading
+from app.tables import help_request
 from app.timeline import Case, Handoff
 
 # A coordinator's own work: nobody handles it, or who does is disputed.
@@ -47,6 +52,28 @@ async def record(
         unrelated=not (waits or _is_own_work(key, case, of)),
     )
     await office.readings.record(seen, must=not (case.is_emergency and key.agency_code is not None))
+
+
+async def record_each(
+    office: Office,
+    key: Key,
+    request_ids: Collection[UUID],
+    way: Way,
+    shown: Iterable[str],
+    purpose: Purpose | None,
+    waits: Collection[UUID] = (),
+) -> None:
+    """The same of several requests, a page of them at most; `waits`: those of which something waits for the reader."""
+    if not request_ids:
+        return
+    must_say(office, key, purpose)
+    names = ("id", "status", "emergency")
+    query = select(*(help_request.c[name] for name in names)).where(help_request.c.id.in_(request_ids))
+    async with office.database.reading() as connection:
+        rows = (await connection.execute(query)).mappings().all()
+    cases = [Case(dict(row), [], is_new=False) for row in rows]
+    groups = tuple(shown)
+    await asyncio.gather(*(record(office, key, case, way, groups, purpose, waits=case.id in waits) for case in cases))
 
 
 def must_say(office: Office, key: Key, purpose: Purpose | None) -> None:

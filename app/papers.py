@@ -28,7 +28,7 @@ from app.problems import Problem, Text
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealed_files import opening
-from app.sealing import Box, vault_of
+from app.sealing import Box
 from app.shown import opened_to
 from app.tables import attachment, handoff, help_request, used_link
 from app.timeline import Case, Handoff, from_row, load, stored_case
@@ -47,8 +47,9 @@ class Paper:
 
 
 @again_if_outdated
-async def listed(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
-    """Those of a request that a key may see, in the order they came. Raises `not_found`."""
+async def listed(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
+    """Those of a request that a key may see, in the order they came. Titles and names are what somebody wrote: that they
+    were read is recorded. Raises `not_found`, `purpose_needed`."""
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         found = select(help_request).where(help_request.c.id == request_id)
@@ -58,9 +59,16 @@ async def listed(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
         sees = await _sees(connection, key, request, snapshot)
         of_request = select(attachment).where(attachment.c.request_id == request_id, attachment.c.removed_at.is_(None))
         rows = (await connection.execute(of_request.order_by(attachment.c.id))).mappings().all()
-        box = vault_of(connection).box(request_id.bytes, request["data_key"])
+        case = stored_case(connection, request)
+        if key.role is KeyRole.AGENCY:
+            case.handoffs += await _parts(connection, key, request_id)
     with_title = key.role is KeyRole.AGENCY or rights.sees_people(key)
-    return {"items": [_seen(row, box, with_title) for row in rows if sees(row["material"])]}
+    items = [_seen(row, case.box, with_title) for row in rows if sees(row["material"])]
+    if read := [each for each in items if each["title"] or each["name"]]:
+        part = _part(case, key, read[0]["material"], snapshot)
+        way = Way.HANDOFF if part is not None else Way.REQUEST
+        await looking.record(office, key, case, way, ("papers",), purpose, part)
+    return {"items": items}
 
 
 @again_if_outdated
@@ -120,13 +128,17 @@ async def _sees(
     if key.role is not KeyRole.AGENCY:
         rights.must_reach(key, request)
         return lambda material: True
-    own = (handoff.c.request_id == request["id"]) & (handoff.c.agency_code == key.agency_code)
-    parts = [from_row(each) for each in (await connection.execute(select(handoff).where(own))).mappings()]
+    parts = await _parts(connection, key, request["id"])
     if not any(is_with(each) for each in parts):
         raise Problem("not_found")
     case = stored_case(connection, request)
     groups = {group for each in parts if is_with(each) for group in opened_to(case, each, snapshot, now())}
     return lambda material: is_opened(material, groups)
+
+
+async def _parts(connection: AsyncConnection, key: Key, request_id: UUID) -> list[Handoff]:
+    own = (handoff.c.request_id == request_id) & (handoff.c.agency_code == key.agency_code)
+    return [from_row(each) for each in (await connection.execute(select(handoff).where(own))).mappings()]
 
 
 async def _must_see(

@@ -82,15 +82,27 @@ def days_open(request: Mapping[Any, Any], at: datetime) -> int:
     return (china_day(request["closed_at"] or at) - china_day(request["registered_at"])).days
 
 
-def decision(record: Mapping[str, Any], snapshot: Snapshot, division_code: str) -> dict[str, Any]:
-    """A stored decision with what the routing table version that it names says of each rule, in sentences too."""
+def decision(
+    record: Mapping[str, Any], snapshot: Snapshot, division_code: str, *, with_conditions: bool
+) -> dict[str, Any]:
+    """A stored decision with what the routing table version that it names says of each rule, in sentences too. A condition
+    that was met, or was not, tells a fact of the person: without them rules are told by number."""
     table = snapshot.tables[record["version"]]
     needs = []
     for need in record["needs"]:
         whole = with_other_areas(need, table, division_code)
-        spoken = {f"sentences_{language}": sentences(whole, table, snapshot, language) for language in LANGUAGES}
-        needs.append({**need_routed(whole, table), **spoken})
+        spoken = {
+            f"sentences_{language}": sentences(whole, table, snapshot, language, with_conditions=with_conditions)
+            for language in LANGUAGES
+        }
+        routed = need_routed(whole, table)
+        if not with_conditions:
+            routed |= {name: [each | _UNSAID for each in routed[name]] for name in ("fired", "passed_over")}
+        needs.append({**routed, **spoken})
     return {"version": record["version"], "directory": record.get("directory", 0), "needs": needs}
+
+
+_UNSAID = dict.fromkeys(("condition_zh", "condition_en"))
 
 
 def with_other_areas(need: Mapping[str, Any], table: RoutingTable, division_code: str) -> dict[str, Any]:

@@ -54,6 +54,7 @@ WAYS: Mapping[str, Words] = {
 OTHERS_SHOWN: Mapping[str, Words] = {
     "situation": ("急难情况和地点", "what happened in the emergency, and where"),
     "papers": ("已交材料的名称", "which papers were handed in"),
+    "routing": ("据以分办的情况", "what it was routed by"),
     "notes": ("办理中写下的说明", "what was written down on the way"),
 }
 OFFICES: Mapping[str, Words] = {

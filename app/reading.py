@@ -92,6 +92,8 @@ async def request(office: Office, key: Key, request_id: UUID, purpose: Purpose |
     seen = presenting.request_view(case, snapshot, with_person=with_person, same_person=again)
     if with_person:
         await looking.record(office, key, case, Way.REQUEST, groups_held(case.person), purpose)
+        others = {each.request_id for each in again}
+        await looking.record_each(office, key, others, Way.SEARCH, same_person.TOLD, purpose, others)
     return seen
 
 
@@ -131,11 +133,16 @@ def note_of(case: Case, row: Mapping[Any, Any]) -> Any:
 
 
 @again_if_outdated
-async def decision(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
+async def decision(office: Office, key: Key, request_id: UUID, purpose: Purpose | None = None) -> dict[str, Any]:
+    """Raises `not_found`, `purpose_needed`."""
     snapshot = await office.registry.current()
     async with office.database.reading() as connection:
         case = await _case(connection, key, help_request.c.id == request_id)
-    return presenting.decision(case.request["decision"], snapshot, case.request["division_code"])
+    told = rights.sees_people(key) and case.request["erased_at"] is None
+    if told:
+        await looking.record(office, key, case, Way.REQUEST, ("routing",), purpose)
+    record, place = case.request["decision"], case.request["division_code"]
+    return presenting.decision(record, snapshot, place, with_conditions=told)
 
 
 @again_if_outdated

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -69,12 +68,8 @@ async def listed(
     if with_words:
         read = [row for row in rows if words[row["id"]].get("words")]
         waits = {row["request_id"] for row in read if row["state"] == ReopeningState.OPEN}
-        await asyncio.gather(
-            *(
-                looking.record(office, key, cases[each], Way.TIMELINE, ("notes",), purpose, waits=each in waits)
-                for each in {row["request_id"] for row in read}
-            )
-        )
+        asked = {row["request_id"] for row in read}
+        await looking.record_each(office, key, asked, Way.TIMELINE, ("notes",), purpose, waits)
     items = [_seen(row, cases[row["request_id"]], words[row["id"]], snapshot) for row in rows]
     return {"items": items, "next_cursor": next_cursor}
 

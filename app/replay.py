@@ -1,4 +1,8 @@
-"""Replay: what a draft would change of what was decided before; by agency and need, with examples. Read-only."""
+"""Replay: what a draft would change of what was decided before; by agency and need, with examples. Read-only.
+
+A draft may ask anything of a person (`monthly_income_yuan <= 812.00`): what it changes of stored requests tells their
+facts. Who may not see people is told counts of many, in tens; who may is told which, and each is a reading.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,32 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from app import checks, versions
+from app import checks, looking, rights, versions
+from app.keys import Key
 from app.office import Office
 from app.previewing import facts_asked
-from app.problems import invalid
+from app.problems import FieldError, Text, invalid
+from app.purposes import Purpose, Way
 from app.routing.decide import NeedDecision, RoutingDecision, decide
 from app.routing.rules import local_day
 from app.schemas_routing import ReplayIn
 
 _EXAMPLES = 5
+# So many stored requests are counted, at the least, for who may not see people; of fewer each one is told of by a count.
+LEAST = 50
+_IN_TENS = -1
+SHOWN = ("routing",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """`name` is what it is found by: its receipt number, or the line of a file."""
+
+    name: str
+    at: datetime
+    request_id: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -32,9 +52,9 @@ class Changes:
     undetermined_before: int = 0
     undetermined_after: int = 0
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    named: set[UUID] = field(default_factory=set)
 
-    def add(self, name: str, at: datetime, before: RoutingDecision, after: RoutingDecision) -> None:
-        """`name` is what a coordinator finds the request by: its receipt number, or the line of a file."""
+    def add(self, case: _Case, before: RoutingDecision, after: RoutingDecision) -> None:
         self.requests += 1
         changed = False
         for was, would_be in zip(before.needs, after.needs, strict=True):
@@ -47,7 +67,7 @@ class Changes:
             if seats_before != seats_after:
                 changed = True
                 self.by_need[was.need] += 1
-                self._keep_example(name, at, was.need, seats_before, seats_after)
+                self._keep_example(case, was.need, seats_before, seats_after)
         self.changed_requests += changed
 
     def record(self) -> dict[str, Any]:
@@ -71,30 +91,82 @@ class Changes:
         }
 
     def _keep_example(
-        self, name: str, at: datetime, need: str, before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]
+        self, case: _Case, need: str, before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]
     ) -> None:
         kept = self.examples.setdefault(need, [])
         if len(kept) < _EXAMPLES:
             gains = [code for code in after if after[code] != before.get(code)]
             losses = [code for code in before if before[code] != after.get(code)]
-            kept.append({"request": name, "at": at, "gains": _shown(after, gains), "loses": _shown(before, losses)})
+            seats = {"gains": _shown(after, gains), "loses": _shown(before, losses)}
+            kept.append({"request": case.name, "at": case.at, **seats})
+            if case.request_id is not None:
+                self.named.add(case.request_id)
 
 
-async def replay(office: Office, number: int, asked: ReplayIn, *, place: str | None) -> dict[str, Any]:
-    """What version `number` would change: of the last stored requests of a place, or of the cases that are given.
+async def replay(
+    office: Office, number: int, asked: ReplayIn, key: Key | None, purpose: Purpose | None = None
+) -> dict[str, Any]:
+    """What version `number` would change: of the last stored requests that a key reaches, or of the cases that are given;
+    no key is the command line's.
 
-    A request that came before the version takes effect is decided as if it came then. Raises `not_found`,
-    `validation_failed` for codes that do not exist, `no_table_in_force`.
+    A request that came before the version takes effect is decided as if it came then. Who may see people is shown which
+    stored requests change, and that is recorded; of fewer than LEAST, of each: an example that is missing tells as much.
+    Raises `not_found`, `validation_failed` for codes that do not exist or too few requests, `no_table_in_force`,
+    `purpose_needed`.
     """
-    found = Changes()
-    async for name, at, before, after in _compared(office, number, asked, place):
-        found.add(name, at, before, after)
+    if asked.last is None:
+        return (await _changes(office, number, asked, None))[0].record()
+    if key is None or not rights.sees_people(key):
+        if asked.last < LEAST:
+            raise _too_few()
+        found, looked_at = await _changes(office, number, asked, key.division_code if key else None)
+        if len(looked_at) < LEAST:
+            raise _too_few()
+        return _in_tens(found.record())
+    looking.must_say(office, key, purpose)
+    found, looked_at = await _changes(office, number, asked, key.division_code)
+    read = found.named if len(looked_at) >= LEAST else looked_at
+    await looking.record_each(office, key, read, Way.REQUEST, SHOWN, purpose)
     return found.record()
+
+
+async def _changes(office: Office, number: int, asked: ReplayIn, place: str | None) -> tuple[Changes, set[UUID]]:
+    """With the stored requests that were looked at."""
+    found, looked_at = Changes(), set()
+    async for case, before, after in _compared(office, number, asked, place):
+        found.add(case, before, after)
+        if case.request_id is not None:
+            looked_at.add(case.request_id)
+    return found, looked_at
+
+
+def _in_tens(record: dict[str, Any]) -> dict[str, Any]:
+    """Without examples; what is counted of what changes is given to the nearest ten."""
+    names = ("changed_requests", "undetermined_before", "undetermined_after")
+    by_need = ({"need": each["need"], "changed": round(each["changed"], _IN_TENS)} for each in record["by_need"])
+    load = (
+        {**each, "before": round(each["before"], _IN_TENS), "after": round(each["after"], _IN_TENS)}
+        for each in record["load"]
+    )
+    return {
+        **record,
+        **{name: round(record[name], _IN_TENS) for name in names},
+        "by_need": [{**each, "examples": []} for each in by_need if each["changed"]],
+        "load": [each for each in load if each["before"] != each["after"]],
+    }
+
+
+def _too_few() -> Exception:
+    text = Text(
+        f"您无权查看个人信息:至少须有 {LEAST} 件已受理事项才给出统计;也可以自拟 cases 试算。",
+        f"You may not see people: at least {LEAST} stored requests are counted together; or give `cases` of your own.",
+    )
+    return invalid(FieldError("/last", "too_few_to_count", text))
 
 
 async def _compared(
     office: Office, number: int, asked: ReplayIn, place: str | None
-) -> AsyncIterator[tuple[str, datetime, RoutingDecision, RoutingDecision]]:
+) -> AsyncIterator[tuple[_Case, RoutingDecision, RoutingDecision]]:
     snapshot = await office.registry.current()
     async with office.database.reading_as_one() as connection:
         table = (await versions.load(connection, number)).table
@@ -103,16 +175,17 @@ async def _compared(
             async for past in versions.past_requests(connection, asked.last, place):
                 at = max(past.registered_at, table.effective_from)
                 after = decide(past.facts, table, snapshot.directory, at)
-                yield past.receipt_number, past.registered_at, await verifier.again(past), after
-    for position, case in enumerate(asked.cases):
-        errors = list(checks.code_errors(case.division_code, case.needs, snapshot))
-        errors += checks.fact_errors(case.facts, case.needs, local_day(case.at))
+                case = _Case(past.receipt_number, past.registered_at, past.request_id)
+                yield case, await verifier.again(past), after
+    for position, given in enumerate(asked.cases):
+        errors = list(checks.code_errors(given.division_code, given.needs, snapshot))
+        errors += checks.fact_errors(given.facts, given.needs, local_day(given.at))
         if errors:
             raise invalid(*(replace(each, pointer=f"/cases/{position}{each.pointer}") for each in errors))
-        facts = facts_asked(case, case.at)
-        before = decide(facts, versions.table_at(snapshot, case.at), snapshot.directory, case.at)
-        after = decide(facts, table, snapshot.directory, max(case.at, table.effective_from))
-        yield f"cases/{position}", case.at, before, after
+        facts = facts_asked(given, given.at)
+        before = decide(facts, versions.table_at(snapshot, given.at), snapshot.directory, given.at)
+        after = decide(facts, table, snapshot.directory, max(given.at, table.effective_from))
+        yield _Case(f"cases/{position}", given.at), before, after
 
 
 def _seats(decision: NeedDecision) -> dict[str, tuple[Any, ...]]:

@@ -27,6 +27,7 @@ from app.schemas import Channel
 from app.tables import handoff, help_request
 
 SAME = ("id_mark", "person_mark")  # a telephone alone is a household's
+TOLD = ("identity",)  # of another request: that it is this person's, and open
 UNATTENDED = frozenset({Channel.KIOSK, Channel.ONLINE})
 _MOST_TOGETHER = 64
 _MOST_OF_ONE = _MOST_SHOWN = 20

@@ -541,6 +541,32 @@ def test_the_agencies_that_are_shown_it_are_told_of_it_by_its_id_alone(papers: C
         assert TITLE.encode() not in each["body"]
 
 
+def test_that_a_paper_is_named_to_an_agency_is_a_disclosure_which_the_person_reads(papers: County) -> None:
+    receipt = papers.ask("education_aid")
+    added(papers, receipt)
+    assert [each for each in papers.events(receipt) if each["kind"] == "attachment.told"] == [], "an id tells nothing"
+    seen = added(papers, receipt, material="school_enrolment_record")
+    supplemented = select(delivery.c.receiver).where(delivery.c.type == "handoff.supplemented")
+    named = {
+        each["receiver"]
+        for each in bodies(papers.running.url, supplemented)
+        if b"school_enrolment_record" in each["body"]
+    }
+    told = [each for each in papers.events(receipt) if each["kind"] == "attachment.told"]
+    assert {each["data"]["agency"] for each in told} == named != set()
+    for each in told:
+        mine = papers.handoff(receipt, each["data"]["agency"])
+        assert (each["handoff_id"], each["data"]["attachment_id"]) == (mine["handoff_id"], seen["attachment_id"])
+        assert (each["data"]["groups"], bool(each["data"]["legal_basis"])) == (["papers"], True)
+    path = f"/v1/requests/{receipt['request_id']}/disclosures"
+    listed = papers.running.client("auditor").get(path).raise_for_status().json()["items"]
+    on_page = papers.nobody.get(f"/v1/track/{receipt['tracking_token']}").raise_for_status().json()["disclosures"]
+    for items in (listed, on_page["newest"]):
+        of_papers = [each for each in items if [shown["code"] for shown in each["shown"]] == ["papers"]]
+        assert {each["agency"] for each in of_papers} == named
+        assert {(each["way"], bool(each["legal_basis"])) for each in of_papers} == {("message", True)}
+
+
 def test_what_has_ended_takes_nothing_more(papers: County) -> None:
     receipt = papers.ask("education_aid")
     papers.window.post(f"/v1/requests/{receipt['request_id']}/withdraw", json={})

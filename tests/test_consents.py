@@ -427,7 +427,7 @@ def test_a_withdrawal_ends_the_verification_and_not_the_request(county: County) 
     ended = county.handoff(receipt, VERIFICATION)
     assert (ended["status"], ended["reason"]) == ("cancelled", "consent_withdrawn")
     assert told(county, VERIFICATION)[-1] == "handoff.cancelled"
-    assert seen["consents"][0]["reason"] == "不愿再提供"
+    assert county.coordinator.get(consents_of(county, receipt)).json()["consents"][0]["reason"] == "不愿再提供"
     assert [each["purpose"] for each in seen["missing"] if each["holds_back"]] == ["economic_verification"]
     lead = county.handoff(receipt, CIVIL_AFFAIRS)
     assert (lead["status"], lead["reason"]) == ("waiting", "waits_for_consent")

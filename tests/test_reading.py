@@ -6,14 +6,17 @@ import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from app.tables import reading
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
 from tests.versions import TABLES
+from tests.watching import fetch
 
 
 def items(client: httpx.Client, path: str, **params: Any) -> list[Seen]:
@@ -213,6 +216,34 @@ def test_the_decision_is_the_one_of_the_receipt(county: County) -> None:
         assert need.pop("sentences_zh")
         assert need.pop("sentences_en")
     assert decision == receipt["decision"]
+
+
+def test_why_it_was_routed_so_tells_facts_to_who_may_see_people_alone_and_that_is_recorded(county: County) -> None:
+    receipt = county.window.post("/v1/requests", json=a_request_in_full("education_aid")).json()
+    address = f"/v1/requests/{receipt['request_id']}/decision"
+
+    def conditions(decision: Seen) -> set[str]:
+        told = (each for need in decision["needs"] for each in (*need["fired"], *need["passed_over"]))
+        return {each[name] for each in told for name in ("condition_zh", "condition_en")} - {None}
+
+    spelled = conditions(receipt["decision"])
+    assert spelled
+    for role in ("supervisor", "auditor"):
+        answer = county.running.client(role).get(address).raise_for_status()
+        assert conditions(answer.json()) == set()
+        assert [each for each in spelled if each in answer.text] == [], role
+        rules = [each["rule"] for need in answer.json()["needs"] for each in need["fired"]]
+        assert rules == [each["rule"] for need in receipt["decision"]["needs"] for each in need["fired"]]
+    of = reading.c.request_id == UUID(receipt["request_id"])
+    assert fetch(county.running.url, select(reading).where(of)) == []
+    assert conditions(county.coordinator.get(address, params={"purpose": "complaint"}).json()) >= spelled
+    (row,) = fetch(county.running.url, select(reading).where(of))
+    assert (row["role"], row["way"], row["shown"], row["purpose"]) == (
+        "coordinator",
+        "request",
+        ["routing"],
+        "complaint",
+    )
 
 
 def test_whoever_has_the_token_sees_where_it_stands_and_nothing_of_the_person(county: County) -> None:

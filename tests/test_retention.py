@@ -549,8 +549,15 @@ def test_every_view_still_works(county: County, erased: tuple[Seen, dict[str, An
         timeline = client.get(f"{path(receipt)}/timeline").raise_for_status().json()
         assert timeline["intact"]
         assert {each["note"] for each in timeline["events"]} == {None}
-        client.get(f"{path(receipt)}/decision").raise_for_status()
+        decision = client.get(f"{path(receipt)}/decision").raise_for_status().json()
+        assert {each["condition_zh"] for need in decision["needs"] for each in need["fired"]} == {None}
+        assert {each["why"] for need in decision["needs"] for each in need["passed_over"]} <= {"other_area"}
         client.get(f"{path(receipt)}/disclosures").raise_for_status()
+    stored = fetch(url, select(help_request.c.decision).where(help_request.c.id == UUID(receipt["request_id"])))
+    for need in stored[0]["decision"]["needs"]:
+        assert (need["passed_over"], need["asks"], bool(need["fired"])) == ([], [], True), (
+            "no condition that was not met"
+        )
     for each in receipt["handoffs"]:
         agency = county.running.client("agency", agency=each["agency"])
         mine = agency.get(f"/v1/handoffs/{each['handoff_id']}").raise_for_status().json()

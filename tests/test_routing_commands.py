@@ -105,16 +105,19 @@ def test_a_preview_is_read_aloud_in_both_languages(routing: Callable[..., str], 
 def test_a_replay_tells_what_a_draft_would_change(
     routing: Callable[..., str], service: Running, tmp_path: Path
 ) -> None:
-    assert service.client("intake").post("/v1/requests", json=a_request("education_aid", facts={})).status_code == 201
+    window, asked = service.client("intake"), a_request("education_aid", facts={})
+    numbers = [window.post("/v1/requests", json=asked).raise_for_status().json()["receipt_number"] for _ in range(50)]
     routing("import", sheet_of(routing, tmp_path, union_leads_education))
     found = routing("replay", "4")
-    assert "1 of 1 requests would change" in found
-    assert f"gains {UNION}; loses 360803-education" in found
+    assert "50 of 50 requests would change" in found
+    assert [each for each in numbers if each in found] == [], "whoever is at the command line is shown nobody"
     cases = tmp_path / "cases.json"
     case = {"division_code": "360803101", "needs": [{"code": "education_aid"}], "at": "2026-11-01T00:00:00Z"}
     cases.write_text(json.dumps([case, case]))
-    assert "2 of 2 requests would change" in routing("replay", "4", "--cases", str(cases))
-    assert "0 of 1 requests would change" in routing("replay", "3", "--last", "5")
+    found = routing("replay", "4", "--cases", str(cases))
+    assert "2 of 2 requests would change" in found
+    assert f"gains {UNION}; loses 360803-education" in found
+    assert "0 of 50 requests would change" in routing("replay", "3", "--last", "60")
 
 
 def test_every_decision_comes_out_equal_whatever_was_published_and_whoever_was_suspended_since(

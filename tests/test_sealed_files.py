@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app import attachment_links, seed
 from app.attachment_groups import _BY_MATERIAL, NARRATIVE, group_of, is_opened
-from app.disclosure import GROUPS
+from app.disclosure import _TELLING_NOTHING, GROUPS, papers_seen
 from app.key_settings import CipherName
 from app.sealed_files import PIECE, TAG, Spool, opening, sealing
 from app.sealing import new_file_key
@@ -98,6 +98,14 @@ def test_every_paper_of_the_county_has_a_group_and_what_is_of_no_kind_goes_with_
     assert {*_BY_MATERIAL.values()} <= {*GROUPS, "bank_account"}
     assert group_of(None) == group_of("what the county added") == NARRATIVE
     assert group_of("diagnosis") == "health"
+
+
+@given(MATERIALS.filter(bool), GROUP_SETS)
+def test_a_papers_name_is_told_to_those_alone_who_may_open_it_unless_it_tells_nothing(
+    material: str, groups: frozenset[str]
+) -> None:
+    named = papers_seen([material], groups) == [material]
+    assert named == (is_opened(material, groups) or material in _TELLING_NOTHING)
 
 
 @pytest.mark.parametrize("sheet", ["routing.csv", "routing-2019.csv", "routing-2017.csv"])

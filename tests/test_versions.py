@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
+from app.replay import LEAST
 from app.routing.decide import EDITION
 from app.routing.sheets import read_table
-from app.tables import handoff, help_request, metadata, routing_table, rule
+from app.tables import handoff, help_request, metadata, reading, routing_table, rule
 from app.versions import comes_out_equal
 from tests.county import CIVIL_AFFAIRS, EDUCATION, HEALTHCARE, TOWNSHIP, VERIFICATION, VILLAGE
 from tests.examples import a_request
@@ -437,7 +440,7 @@ def test_a_replay_of_stored_requests_counts_what_a_draft_would_change(service: R
     register(service, "minimum_living_allowance", times=2)
     receipts = register(service, "education_aid", times=7)
     draft = clerk.draft(union_leads_education)
-    before = count(service.url, *metadata.sorted_tables)
+    before = count(service.url, *(each for each in metadata.sorted_tables if each is not reading))
     found = clerk.try_on(draft, last=500)
     assert (found["requests"], found["changed_requests"], found["needs"]) == (9, 7, 9)
     (changed,) = found["by_need"]
@@ -452,7 +455,60 @@ def test_a_replay_of_stored_requests_counts_what_a_draft_would_change(service: R
     ]
     assert clerk.try_on(draft, last=3)["requests"] == 3
     assert clerk.try_on(IN_FORCE, last=500)["changed_requests"] == 0
-    assert count(service.url, *metadata.sorted_tables) == before
+    assert count(service.url, *(each for each in metadata.sorted_tables if each is not reading)) == before
+
+
+def test_who_may_not_see_people_is_told_counts_of_many_and_never_whom_a_draft_changes(
+    service: Running, clerk: Clerk
+) -> None:
+    """By a condition of its own a draft could ask for one person's income to the cent."""
+    admin = service.client("admin")
+    receipts = register(service, "temp_aid_fast", times=LEAST - 2) + register(service, "education_aid")
+    draft = clerk.draft(union_leads_education)
+    address = f"{TABLES}/{draft}/replay"
+    for asked in ({"last": 1}, {"last": LEAST - 1}, {"last": LEAST}):
+        answer = admin.post(address, json=asked)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "too_few_to_count"), asked
+    receipts += register(service, "education_aid")
+    few = admin.post(address, json={"last": 500}).raise_for_status().json()
+    assert (few["requests"], few["changed_requests"], few["by_need"], few["load"]) == (LEAST, 0, [], []), (
+        "two are too few"
+    )
+    receipts += register(service, "education_aid", times=12)
+    answer = admin.post(address, json={"last": 500}).raise_for_status()
+    assert [each["receipt_number"] for each in receipts if each["receipt_number"] in answer.text] == []
+    found = answer.json()
+    assert (found["requests"], found["changed_requests"]) == (LEAST + 12, 10), "14, to the nearest ten"
+    assert found["by_need"] == [{"need": "education_aid", "changed": 10, "examples": []}]
+    assert found["load"] == [
+        {"agency": EDUCATION, "before": 10, "after": 0},
+        {"agency": UNION, "before": 0, "after": 10},
+    ]
+    assert count(service.url, reading) == {"reading": 0}
+
+
+def test_who_is_shown_whom_a_draft_changes_says_what_for_and_is_on_record(
+    database_url: str, run_service: Callable[..., Running]
+) -> None:
+    service = run_service(reading_purpose_required=True)
+    clerk = Clerk(service)
+    receipts = register(service, "education_aid", times=3)
+    address = f"{TABLES}/{clerk.draft(union_leads_education)}/replay"
+    assert clerk.client.post(address, json={"last": 2}).json()["code"] == "purpose_needed"
+    assert (
+        clerk.client.post(f"{TABLES}/{IN_FORCE}/replay", json={"last": 2}, params={"purpose": "correction"}).json()[
+            "by_need"
+        ]
+        == []
+    )
+    rows = fetch(database_url, select(reading))
+    newest = {UUID(each["request_id"]) for each in receipts[1:]}
+    assert {row["request_id"] for row in rows} == newest, "that none changes tells of them too"
+    assert {(row["role"], row["way"], *row["shown"], row["purpose"]) for row in rows} == {
+        ("coordinator", "request", "routing", "correction")
+    }
+    case = {"division_code": "360803101", "needs": [{"code": "education_aid"}], "at": "2026-11-01T00:00:00Z"}
+    assert clerk.client.post(address, json={"cases": [case]}).status_code == 200, "of nobody"
 
 
 def test_a_replay_of_cases_tells_what_nobody_would_lead(clerk: Clerk) -> None:

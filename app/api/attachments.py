@@ -63,11 +63,12 @@ async def add(request: Request, key: Adds, request_id: UUID) -> Response:
 @router.get(
     "/requests/{request_id}/attachments",
     summary="The attachments of a request",
-    responses=answers(AttachmentList, "not_found", "validation_failed"),
+    responses=answers(AttachmentList, "not_found", "validation_failed", "purpose_needed"),
 )
-async def list_attachments(request: Request, key: Lists, request_id: UUID) -> Response:
-    """An agency sees those whose `group` a rule of its own handoffs discloses, and none before or after it has them."""
-    return answer(await papers.listed(office_of(request), key, request_id))
+async def list_attachments(request: Request, key: Lists, request_id: UUID, purpose: StatedPurpose = None) -> Response:
+    """An agency sees those whose `group` a rule of its own handoffs discloses, and none before or after it has them.
+    That titles and names were read is recorded."""
+    return answer(await papers.listed(office_of(request), key, request_id, purpose))
 
 
 @router.get(

@@ -41,7 +41,7 @@ Number = Annotated[int, Path(ge=1, le=10**6)]
 )
 async def give(request: Request, key: Collects, request_id: UUID) -> Response:
     """Several at once. A handoff that waited for the last of them is dispatched in the same transaction; its clocks start
-    then. An agency may, if it was sent a part of the request."""
+    then. An agency may, if it was sent a part of the request. Guardians, references and reasons are not in the answer."""
     body = await read_bytes(request)
     asked = parse(ConsentsIn, body)
     repeat = repeat_of(request, key, body)
@@ -54,7 +54,7 @@ async def give(request: Request, key: Collects, request_id: UUID) -> Response:
     responses=answers(ConsentList, "not_found", "validation_failed", "purpose_needed"),
 )
 async def given(request: Request, key: Looks, request_id: UUID, purpose: StatedPurpose = None) -> Response:
-    """Guardians, references and reasons are shown to those who see people."""
+    """Guardians, references and reasons are shown to those who see people; that they were read is recorded."""
     return answer(await consenting.given(office_of(request), key, request_id, purpose))
 
 
@@ -66,7 +66,8 @@ async def given(request: Request, key: Looks, request_id: UUID, purpose: StatedP
 )
 async def withdraw(request: Request, key: Collects, request_id: UUID, consent_id: Number) -> Response:
     """Verification that has no consent any more is cancelled; other agencies are told to stop using what it had opened.
-    The request itself goes on, and what was lawfully done before stays."""
+    The request itself goes on, and what was lawfully done before stays. Guardians, references and reasons are not in
+    the answer."""
     asked = parse(ConsentWithdrawIn, await read_bytes(request))
     return answer(await consenting.withdraw(office_of(request), key, request_id, consent_id, asked))
 

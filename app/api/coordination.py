@@ -14,6 +14,7 @@ from app.api.access import Allow, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import ETAG, answers
 from app.api.paging import Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.coordination import Call
 from app.keys import Key, KeyRole
 from app.lifecycle import DisputeState
@@ -111,12 +112,19 @@ async def extend(request: Request, key: Coordinates, handoff_id: UUID, if_match:
     return _coordinated(await coordination.extend(office_of(request), call, asked))
 
 
-@router.get("/disputes", summary="Disputes, newest first", responses=answers(DisputePage, "validation_failed"))
+@router.get(
+    "/disputes", summary="Disputes, newest first", responses=answers(DisputePage, "validation_failed", "purpose_needed")
+)
 async def list_disputes(
-    request: Request, key: Looks, page: Paged, state: Annotated[DisputeState | None, Query()] = None
+    request: Request,
+    key: Looks,
+    page: Paged,
+    state: Annotated[DisputeState | None, Query()] = None,
+    purpose: StatedPurpose = None,
 ) -> Response:
-    """Who returned what and why, by which law, whom to call, and the ruling. Nothing of the person."""
-    return page_answer(request, await docket.disputes(office_of(request), key, page, state))
+    """Who returned what and why, by which law, whom to call, and the ruling. What was written is for those who may see
+    people; that it was read is recorded."""
+    return page_answer(request, await docket.disputes(office_of(request), key, page, state, purpose))
 
 
 @router.post(

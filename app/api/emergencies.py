@@ -14,6 +14,7 @@ from app.api.access import Allow, Direct, office_of
 from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.api.sealed import read_sealable, takes_sealable
 from app.debts import DebtKind
 from app.emergency_board import board
@@ -104,7 +105,7 @@ async def lift(request: Request, key: Lifts, request_id: UUID) -> Response:
 @router.get(
     "/debts",
     summary="What is still owed in emergencies, newest first",
-    responses=answers(DebtPage, "validation_failed"),
+    responses=answers(DebtPage, "validation_failed", "purpose_needed"),
 )
 async def list_debts(
     request: Request,
@@ -112,10 +113,12 @@ async def list_debts(
     page: Paged,
     open: Annotated[bool | None, Query(description="Those still open, or those settled.")] = None,  # noqa: A002
     overdue: Annotated[bool, Query(description="Those open past their day.")] = False,
+    purpose: StatedPurpose = None,
 ) -> Response:
     """An agency sees those of requests that it has a part in, an intake key those of requests that it took in, others
-    those of their jurisdiction."""
-    return page_answer(request, await debts.listed(office_of(request), key, debts.Asked(page, open, overdue)))
+    those of their jurisdiction. With what one was settled is for those who may see people, and for whoever settled it;
+    that it was read is recorded."""
+    return page_answer(request, await debts.listed(office_of(request), key, debts.Asked(page, open, overdue), purpose))
 
 
 @router.post(

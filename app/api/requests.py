@@ -106,11 +106,12 @@ async def timeline(request: Request, key: Looks, request_id: UUID, purpose: Stat
 @router.get(
     "/{request_id}/decision",
     summary="Why it was routed so",
-    responses=answers(Decision, "not_found", "validation_failed"),
+    responses=answers(Decision, "not_found", "validation_failed", "purpose_needed"),
 )
-async def decision(request: Request, key: Looks, request_id: UUID) -> Response:
-    """Each rule that fired, each that did not and why, by the routing table version that decided."""
-    return answer(await reading.decision(office_of(request), key, request_id))
+async def decision(request: Request, key: Looks, request_id: UUID, purpose: StatedPurpose = None) -> Response:
+    """Each rule that fired, each that did not and why, by the routing table version that decided. Conditions tell facts of
+    the person: they are shown to those who may see people, and recorded; others read the rules' numbers."""
+    return answer(await reading.decision(office_of(request), key, request_id, purpose))
 
 
 @router.post(

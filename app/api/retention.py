@@ -13,6 +13,7 @@ from app.api.access import Allow, office_of
 from app.api.bodies import answer, parse, read_bytes, takes
 from app.api.documents import ETAG, answers
 from app.api.paging import Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.schemas_retention import EraseIn, HoldIn, ReleaseIn, RetentionIn
@@ -57,10 +58,15 @@ async def preview(request: Request, key: Looks) -> Response:
     return answer(await expiry.preview(office_of(request).database, now()))
 
 
-@router.get("/holds", summary="The holds that stand, newest first", responses=answers(HoldPage, "validation_failed"))
-async def list_holds(request: Request, key: Holds, page: Paged) -> Response:
-    """Nothing of these requests is erased."""
-    return page_answer(request, await holds.listed(office_of(request), key, page))
+@router.get(
+    "/holds",
+    summary="The holds that stand, newest first",
+    responses=answers(HoldPage, "validation_failed", "purpose_needed"),
+)
+async def list_holds(request: Request, key: Holds, page: Paged, purpose: StatedPurpose = None) -> Response:
+    """Nothing of these requests is erased. Reasons are for those who may see people, and for whoever gave them; that they
+    were read is recorded."""
+    return page_answer(request, await holds.listed(office_of(request), key, page, purpose))
 
 
 @router.post(

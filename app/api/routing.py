@@ -29,6 +29,7 @@ from app.api.bodies import (
 )
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
+from app.api.purposes import StatedPurpose
 from app.keys import Key, KeyRole
 from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 
@@ -164,13 +165,15 @@ async def retire(request: Request, key: Edits, version: Version) -> Response:
 @router.post(
     "/{version}/replay",
     summary="Try a version on what came before",
-    responses=answers(Replayed, "not_found", "no_table_in_force", body=True),
+    responses=answers(Replayed, "not_found", "no_table_in_force", "purpose_needed", body=True),
     openapi_extra=takes(ReplayIn),
 )
-async def try_out(request: Request, key: Edits, version: Version) -> Response:
-    """What would change, by need and agency, with examples, and the change in load of each agency. Nothing is stored."""
+async def try_out(request: Request, key: Edits, version: Version, purpose: StatedPurpose = None) -> Response:
+    """What would change, by need and agency, and the change in load of each agency. Nothing of it is stored. Which stored
+    requests change is told, with examples, to who may see people, and recorded as a reading of each; others get
+    counts alone, to the nearest ten, of at least fifty requests."""
     asked = parse(ReplayIn, await read_bytes(request))
-    return answer(await replay.replay(office_of(request), version, asked, place=key.division_code))
+    return answer(await replay.replay(office_of(request), version, asked, key, purpose))
 
 
 @preview_router.post(
