@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import attachments
 from app.delivery.notices import finish
 from app.delivery.schedule import GIVE_UP_AFTER
-from app.hashchain import erased
+from app.hashchain import ERASURE, erased
 from app.identifiers import first_id
 from app.ledger import write_units
 from app.lifecycle import ReopeningState
@@ -43,7 +43,6 @@ from app.tables import (
 from app.tables.cases import PERSON_MARKS
 from app.timeline import Case, from_row
 
-ERASED = "request.erased"
 EMPTY = b""
 # The ids of what belongs to a request were made while it was open, or until the last message about it was given up: by
 # other machines' clocks too.
@@ -72,7 +71,7 @@ async def forget(
     connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime, actor: str, data: Mapping[str, Any]
 ) -> None:
     """Erase a request, locked by `load_shut`, that has ended and is not erased. The event says why, by `data`."""
-    case.record(ERASED, at, actor, data=data)
+    case.record(ERASURE, at, actor, data=data)
     await write_units(connection, [finish(case, snapshot, at)])
     gone = {"sealed": EMPTY, "data_key": None, "erased_at": at, **dict.fromkeys(PERSON_MARKS)}
     await connection.execute(update(help_request).where(help_request.c.id == case.id).values(gone))

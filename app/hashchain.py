@@ -10,6 +10,8 @@ from typing import Any
 from app.wire import canonical_json, to_json
 
 GENESIS = bytes(32)
+# The event that says that a request was erased: without it nothing of one may be.
+ERASURE = "request.erased"
 # What stands in place of sealed bytes that were erased: this, and their digest, so that the chain still holds.
 _ERASED = b"\xff"
 

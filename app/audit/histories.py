@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from app.audit.faults import Fault
-from app.hashchain import GENESIS, event_hash
+from app.hashchain import ERASURE, GENESIS, event_hash, is_erased
 
 # An event bears the time at which its call began; it may have been stored somewhat later.
 LATE = timedelta(hours=1)
@@ -34,6 +34,7 @@ def faults_of(history: History, newest: Row | None, spoilt: Collection[date]) ->
     else:
         found = list(_of_chain(history.request, history.events))
         found += _of_roots(history.request, history.events, history.leaves, newest, spoilt, chain_holds=not found)
+        found += _of_erasure(history.request, history.events)
     number = history.request["receipt_number"] if history.request else None
     number = number or (history.leaves[-1]["receipt_number"] if history.leaves else None)
     return [each._replace(request_id=history.id, receipt_number=number) for each in found]
@@ -49,6 +50,18 @@ def _of_chain(request: Row, events: Sequence[Row]) -> Iterator[Fault]:
         yield Fault("event_added", sequence=request["events"] + 1, last=last)
     elif events and links.previous != request["head"]:
         yield Fault("head_changed", sequence=last)
+
+
+def _of_erasure(request: Row, events: Sequence[Row]) -> Iterator[Fault]:
+    """What is erased of it, and that its chain says so, go together."""
+    said = [each["sequence"] for each in events if each["kind"] == ERASURE]
+    is_gone = request["erased_at"] is not None, request["data_key"] is None
+    if said and not all(is_gone):
+        yield Fault("erasure_undone", sequence=said[-1])
+    elif not said and any(is_gone):
+        yield Fault("erased_unsaid")
+    elif not said and (marked := [e["sequence"] for e in events if e["sealed"] and is_erased(e["sealed"])]):
+        yield Fault("note_erased_unsaid", sequence=marked[0], last=marked[-1])
 
 
 class _Links:
