@@ -29,7 +29,7 @@ from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, kept_at
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, allowed_now, from_row, stored_case
@@ -126,7 +126,7 @@ async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose 
 def note_of(case: Case, row: Mapping[Any, Any]) -> Any:
     """None, too, for what was changed where it is kept: the chain says that it was."""
     try:
-        return case.box.unseal(row["sealed"])
+        return case.box.unseal(row["sealed"], kept_at("event.sealed", row["sequence"]))
     except InvalidTag:
         return None
 
@@ -368,5 +368,8 @@ def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
 
 def _attempt(row: Mapping[Any, Any], box: Box, with_answer: bool) -> dict[str, Any]:
     names = ("number", "started_at", "milliseconds", "status_code", "fault")
-    answer = (box.unseal_bytes(row["sealed"]) or b"").decode("utf-8", "replace") if with_answer else ""
+    answer = ""
+    if with_answer:
+        answered = box.unseal_bytes(row["sealed"], kept_at("delivery_attempt.sealed", row["id"]))
+        answer = (answered or b"").decode("utf-8", "replace")
     return {**{name: row[name] for name in names}, "answer": answer}

@@ -18,6 +18,7 @@ from app.db import Database
 from app.identifiers import now
 from app.keys import Key
 from app.problems import Problem
+from app.sealing import kept_at
 from app.service_key import service_box
 from app.tables import idempotency
 from app.wire import to_json
@@ -34,6 +35,11 @@ class Repeat:
     @classmethod
     def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
         return cls(key.holder, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
+
+    @property
+    def place(self) -> bytes:
+        """Of an answer that is kept sealed."""
+        return kept_at("idempotency.answer", self.key_id, self.key_hash.hex())
 
     def row(self, request_id: UUID | None, at: datetime, answer: bytes) -> dict[str, Any]:
         return {
@@ -80,12 +86,11 @@ async def _made(
 ) -> bytes:
     async with database.writing() as connection:
         if repeat and (first := await first_answer(connection, repeat)):
-            return (await service_box(connection)).unseal_bytes(first.answer) or b""
+            return (await service_box(connection)).unseal_bytes(first.answer, repeat.place) or b""
         answer = to_json(await make(connection))
         if repeat:
-            await connection.execute(
-                idempotency.insert(), repeat.row(None, now(), (await service_box(connection)).seal_bytes(answer))
-            )
+            sealed = (await service_box(connection)).seal_bytes(answer, repeat.place)
+            await connection.execute(idempotency.insert(), repeat.row(None, now(), sealed))
     return answer
 
 

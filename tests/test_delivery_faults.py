@@ -305,6 +305,29 @@ def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: 
     assert count(county.running.url, delivery) == {"delivery": 13 * 5}, "nothing was given up"
 
 
+@pytest.mark.parametrize("exchanged", ["sealed", "receiver"])
+def test_what_was_meant_for_another_agency_is_posted_to_none(
+    receiver: Receiver, run_service: Callable[..., Running], exchanged: str
+) -> None:
+    """Two messages about one request, sealed with the same key, in each other's place."""
+    county = County(run_service(), receiver.secrets)
+    county.ask("education_aid")
+    rows = fetch(county.running.url, select(delivery).order_by(delivery.c.id))
+    two = [next(each for each in rows if each["receiver"] == code) for code in (EDUCATION, CIVIL_AFFAIRS)]
+    for one, other in (two, two[::-1]):
+        its = update(delivery).where(delivery.c.id == one["id"])
+        change(county.running.url, its.values({exchanged: other[exchanged]}))
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+
+    def failed() -> list[str]:
+        tries = select(delivery_attempt.c.fault).where(delivery_attempt.c.delivery_id.in_([each["id"] for each in two]))
+        return [row["fault"] for row in fetch(county.running.url, tries)]
+
+    until(lambda: len(failed()) == 2, what="both are tried")
+    assert failed() == ["unreadable"] * 2
+    assert (receiver.of(EDUCATION), receiver.of(CIVIL_AFFAIRS)) == ([], [])
+
+
 @pytest.mark.parametrize("damaged", ["body", "data key"])
 def test_what_can_not_be_opened_is_given_up_and_says_nothing_of_its_endpoint(
     receiver: Receiver, run_service: Callable[..., Running], damaged: str

@@ -21,7 +21,7 @@ from app.config import WrongSettingError
 from app.db import Database
 from app.key_settings import CipherName
 from app.master_keys import MasterKeys, fresh, key_id
-from app.sealing import NO_BOX, SERVICE, Sm4Gcm, Vault
+from app.sealing import NO_BOX, SERVICE, Sm4Gcm, Vault, kept_at
 from app.tables import help_request, service_key
 from tests import serving
 from tests.commands import one_window, refused
@@ -29,6 +29,7 @@ from tests.county import County
 from tests.watching import change, fetch, on
 
 ONE, OTHER = b"one request's id", b"another one's id"
+HERE, THERE = kept_at("event.sealed", 1), kept_at("event.sealed", 2)
 CIPHERS = list(CipherName)
 
 
@@ -62,21 +63,23 @@ def test_sm4_gcm_is_that_of_rfc_8998() -> None:
 def test_what_was_sealed_comes_out_again(cipher: CipherName, content: Any) -> None:
     vault = a_vault(cipher)
     box, wrapped = vault.new_box(ONE)
-    assert vault.box(ONE, wrapped).unseal(box.seal(content)) == content
+    assert vault.box(ONE, wrapped).unseal(box.seal(content, HERE), HERE) == content
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
 def test_nothing_of_it_can_be_read_changed_or_moved(cipher: CipherName) -> None:
     vault = a_vault(cipher)
     box, wrapped = vault.new_box(ONE)
-    sealed = box.seal({"name": "张某某"})
+    sealed = box.seal({"name": "张某某"}, HERE)
     assert "张某某".encode() not in sealed
-    assert sealed != box.seal({"name": "张某某"})
+    assert sealed != box.seal({"name": "张某某"}, HERE)
     for at in range(1, len(sealed)):
         with pytest.raises(InvalidTag):
-            box.unseal(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
+            box.unseal(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :], HERE)
     with pytest.raises(InvalidTag):
-        vault.new_box(OTHER)[0].unseal(sealed)
+        vault.new_box(OTHER)[0].unseal(sealed, HERE)
+    with pytest.raises(InvalidTag):
+        box.unseal(sealed, THERE)  # from another row of the same request
     with pytest.raises(InvalidTag):
         vault.box(OTHER, wrapped)  # a data key that was copied to another row
 
@@ -84,11 +87,11 @@ def test_nothing_of_it_can_be_read_changed_or_moved(cipher: CipherName) -> None:
 def test_without_its_data_key_nothing_is_left_to_be_read() -> None:
     box, _ = a_vault().new_box(ONE)
     shut = a_vault().box(ONE, None)
-    assert shut.unseal(box.seal("a secret")) is None
-    assert shut.seal("another") == b""
-    assert NO_BOX.unseal(box.seal("a secret")) is None
+    assert shut.unseal(box.seal("a secret", HERE), HERE) is None
+    assert shut.seal("another", HERE) == b""
+    assert NO_BOX.unseal(box.seal("a secret", HERE), HERE) is None
     with pytest.raises(RuntimeError, match="without its data key"):
-        NO_BOX.seal("a secret")
+        NO_BOX.seal("a secret", HERE)
 
 
 def test_what_nobody_sealed_is_not_taken_for_what_was() -> None:
@@ -100,12 +103,12 @@ def test_what_nobody_sealed_is_not_taken_for_what_was() -> None:
         b'"plain words, long enough for a nonce and a tag"',
     ):
         with pytest.raises((InvalidTag, ValueError)):
-            box.unseal(forged)
+            box.unseal(forged, HERE)
 
 
 def test_a_cipher_that_is_set_later_leaves_the_old_readable() -> None:
     old, wrapped = a_vault(CipherName.AES_256_GCM).new_box(ONE)
-    assert a_vault(CipherName.SM4_GCM).box(ONE, wrapped).unseal(old.seal("x")) == "x"
+    assert a_vault(CipherName.SM4_GCM).box(ONE, wrapped).unseal(old.seal("x", HERE), HERE) == "x"
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)

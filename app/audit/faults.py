@@ -70,6 +70,14 @@ _SENTENCES: Mapping[str, Text] = {
         "{events_zh}的密封部分被当作已删除而拿走,而轨迹中没有删除的记录",
         "the sealed part of {events_en} was taken away as if erased, and no event says that the request was erased",
     ),
+    "person_changed": Text(
+        "求助内容的密封形式不是第 {sequence} 条所记的:被退回旧样或调换",
+        "what is sealed of the person is not what event {sequence} names: an older form was put back, or it was changed",
+    ),
+    "person_kept": Text(
+        "轨迹记载了删除,而求助内容的密封形式仍在",
+        "an event says that it was erased, and what was sealed of the person is still, or again, there",
+    ),
     "history_rewritten": Text(
         "至{events_zh}的轨迹与 {day} 的根不符:整链被重写",
         "up to {events_en} the history is not the one that the root of {day} holds: the chain was made anew",

@@ -26,7 +26,7 @@ from app.merkle import root_of
 from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, help_request, reading
 
 _TOGETHER = 100  # requests, with all their events, in memory
-_COMPARED = ("id", "receipt_number", "events", "head", "erased_at", "data_key")
+_COMPARED = ("id", "receipt_number", "events", "head", "erased_at", "data_key", "sealed")
 Row = Mapping[Any, Any]
 
 

@@ -23,7 +23,7 @@ from app.columns import Id, Instant
 from app.delivery.lanes import Priority, Wanted
 from app.delivery.outbox import Claimed
 from app.logs import describe
-from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, vault_of
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, kept_at, vault_of
 from app.service_key import service_box
 from app.tables import delivery, help_request
 
@@ -126,7 +126,7 @@ async def _opened(connection: AsyncConnection, row: Any, lease_until: datetime) 
             box = await service_box(connection)
         else:
             box = vault_of(connection).box(row.request_id.bytes, row.data_key)
-        body = box.unseal_bytes(row.sealed)
+        body = box.unseal_bytes(row.sealed, kept_at("delivery.sealed", row.id, row.receiver))
     except CANT_BE_OPENED as error:
         log.error("delivery_unreadable", delivery=str(row.id), **describe(error))
         box, body = SHUT_BOX, None

@@ -220,6 +220,8 @@ event = Table(
     Column("data", Json, nullable=False),
     Column("hash", Digest, nullable=False),
     Column("sealed", LargeBinary),
+    # Of the request's own sealed form, as it stands from this event on; None: as before.
+    Column("person", Digest),
     PrimaryKeyConstraint("request_id", "sequence"),
     sqlite_with_rowid=False,
 )
