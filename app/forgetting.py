@@ -112,8 +112,10 @@ async def _empty_notes(connection: AsyncConnection, case: Case) -> None:
 async def _empty_messages(connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime) -> None:
     """One that a backup brought back under way is given up: empty it would say nothing to anybody."""
     its = list((await connection.execute(select(delivery.c.id).where(_messages(case, snapshot)))).scalars())
-    for column, table in ((delivery.c.id, delivery), (delivery_attempt.c.delivery_id, delivery_attempt)):
-        await connection.execute(update(table).where(column.in_(its)).values(sealed=EMPTY))
+    await connection.execute(update(delivery).where(delivery.c.id.in_(its)).values(sealed=EMPTY, digest=EMPTY))
+    await connection.execute(
+        update(delivery_attempt).where(delivery_attempt.c.delivery_id.in_(its)).values(sealed=EMPTY)
+    )
     given_up = {"status": "exhausted", "ended_at": at, "claimed_by": None}
     under_way = (delivery.c.id.in_(its), delivery.c.status == "pending")
     await connection.execute(update(delivery).where(*under_way).values(given_up))

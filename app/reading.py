@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
 from app.attachments import is_with
+from app.delivery import outbox
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -261,23 +262,27 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
         .order_by(delivery_attempt.c.started_at)
     )
     async with office.database.reading() as connection:
-        found = select(*_delivery_columns()).where(delivery.c.id == delivery_id, *deliveries_within(key.division_code))
+        columns = (*_delivery_columns(), delivery.c.digest)
+        found = select(*columns).where(delivery.c.id == delivery_id, *deliveries_within(key.division_code))
         row = (await connection.execute(found)).mappings().first()
         if row is None:
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
-        with_answers = rights.sees_people(key)
+        with_people = rights.sees_people(key)
         of = row["request_id"]
         case: Case | None = None
         box: Box = SHUT_BOX
+        digest: bytes | None = None
         try:
-            case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
+            case = await _case(connection, None, help_request.c.id == of) if with_people and of else None
             box = case.box if case is not None else await service_box(connection)
+            digest = outbox.digest_of(box, row) if with_people else None
         except CANT_BE_OPENED:  # why it could not be delivered is told all the same
             log.error("request_unreadable", request_id=str(of))
-    if case is not None and case.request["erased_at"] is None:
+    if case is not None and attempts and case.request["erased_at"] is None:
         await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
-    return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}
+    seen = [_attempt(each, box, with_people) for each in attempts]
+    return {**_delivery(row, snapshot), "digest": digest.hex() if digest else None, "tries": seen}
 
 
 async def guest_links(office: Office, key: Key, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -344,7 +349,7 @@ def _callback(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _delivery_columns() -> list[ColumnElement[Any]]:
-    return [column for column in delivery.c if column.name != "sealed"]
+    return [column for column in delivery.c if column.name not in ("sealed", "digest")]
 
 
 def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
@@ -362,7 +367,6 @@ def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
         "created_at": row["created_at"],
         "next_try_at": row["due_at"] if row["status"] == "pending" else None,
         "ended_at": row["ended_at"],
-        "digest": row["digest"].hex(),
     }
 
 

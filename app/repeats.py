@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,15 +26,18 @@ from app.wire import to_json
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with."""
+    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with. Both are keyed: by a plain
+    digest of a body a guess of who is in it could be confirmed."""
 
     key_id: UUID
     key_hash: bytes
     digest: bytes
 
     @classmethod
-    def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
-        return cls(key.holder, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
+    def of(cls, secret: bytes, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
+        """`secret`: the service's."""
+        named = hmac.digest(secret, b"idempotency key:" + idempotency_key.encode(), "sha256")
+        return cls(key.holder, named, hmac.digest(secret, b"idempotency:" + path.encode() + b"\n" + body, "sha256"))
 
     @property
     def place(self) -> bytes:
@@ -92,7 +95,3 @@ async def _made(
             sealed = (await service_box(connection)).seal_bytes(answer, repeat.place)
             await connection.execute(idempotency.insert(), repeat.row(None, now(), sealed))
     return answer
-
-
-def _sha256(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()

@@ -68,6 +68,23 @@ async def opened(connection: AsyncConnection, request_id: UUID | None, sealed: b
     return vault_of(connection).box(request_id.bytes, wrapped).unseal_bytes(sealed, where) or b""
 
 
+def digests(url: str, *which: Any) -> dict[str, bytes]:
+    """Of stored deliveries, by their id, what their bytes were queued with."""
+
+    async def work(database: Database) -> dict[str, bytes]:
+        async with database.reading() as connection:
+            names = (delivery.c.id, delivery.c.request_id, delivery.c.receiver, delivery.c.digest)
+            rows = (await connection.execute(select(*names).where(*which))).all()
+            return {
+                str(row.id): await opened(
+                    connection, row.request_id, row.digest, kept_at("delivery.digest", row.id, row.receiver)
+                )
+                for row in rows
+            }
+
+    return on(url, work)
+
+
 def change(url: str, *statements: Executable) -> int:
     """Change rows behind the service's back; how many the last statement changed."""
 

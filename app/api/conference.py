@@ -75,5 +75,5 @@ async def take_outcomes(request: Request, key: Coordinates) -> Response:
         body = await read_bytes(request, MOST_BYTES_IN_BULK)
         lines = reading.of_json(parse(OutcomesIn, body))
     same = f"outcomes:{sha256(body).hexdigest()}"
-    repeat = repeat_of(request, key, body) or Repeat.of(key, same, request.scope["path"], body)
+    repeat = repeat_of(request, key, body) or Repeat.of(office.secret, key, same, request.scope["path"], body)
     return answer(await apply(office, key, lines, repeat))

@@ -104,12 +104,17 @@ def enqueue(
             "give_up_at": at + GIVE_UP_AFTER,
             "ended_at": None,
             "superseded_at": None,
-            "digest": hashlib.sha256(body).digest(),
+            "digest": box.seal_bytes(hashlib.sha256(body).digest(), kept_at("delivery.digest", delivery_id, receiver)),
             "sealed": box.seal_bytes(body, kept_at("delivery.sealed", delivery_id, receiver)),
         },
     )
     unit.rings = True
     return delivery_id
+
+
+def digest_of(box: Box, row: Any) -> bytes | None:
+    """SHA-256 of a stored message's bytes, as it was queued; None once its request was erased. Raises InvalidTag."""
+    return box.unseal_bytes(row.digest, kept_at("delivery.digest", row.id, row.receiver))
 
 
 # 2xx is the truth whoever heard it, also of one that should not go out any more and was on its way; a failure is only

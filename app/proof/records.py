@@ -38,7 +38,7 @@ _EARLIEST = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Records:
     """Rows in the order in which they were made. `events` are the whole request's, `secrets` all that the agency
-    ever had, `sent` the bytes of deliveries by their id (None: erased), `bodies` those of callbacks by their digest;
+    ever had, `sent` the bytes of deliveries by their id (None: erased), `digests` what those were queued with, `bodies` those of callbacks by their digest;
     bytes that were changed where they are kept are empty."""
 
     handoff: Handoff
@@ -46,6 +46,7 @@ class Records:
     events: list[Row]
     deliveries: list[Row]
     sent: Mapping[UUID, bytes | None]
+    digests: Mapping[UUID, bytes | None]
     attempts: list[Row]
     callbacks: list[Row]
     bodies: Mapping[bytes, bytes]
@@ -92,6 +93,10 @@ async def read(database: Database, handoff_id: UUID) -> Records:
             callbacks=callbacks,
             sent={
                 row["id"]: _opened(box, row["sealed"], kept_at("delivery.sealed", row["id"], row["receiver"]))
+                for row in deliveries
+            },
+            digests={
+                row["id"]: _opened(box, row["digest"], kept_at("delivery.digest", row["id"], row["receiver"]))
                 for row in deliveries
             },
             bodies={
