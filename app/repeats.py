@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ from app.wire import to_json
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with. Both are keyed: by a plain
-    digest of a body a guess of who is in it could be confirmed."""
+    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with. That is keyed: by a plain one a
+    guess of who is in the body could be confirmed."""
 
     key_id: UUID
     key_hash: bytes
@@ -36,7 +37,7 @@ class Repeat:
     @classmethod
     def of(cls, secret: bytes, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
         """`secret`: the service's."""
-        named = hmac.digest(secret, b"idempotency key:" + idempotency_key.encode(), "sha256")
+        named = hashlib.sha256(idempotency_key.encode()).digest()
         return cls(key.holder, named, hmac.digest(secret, b"idempotency:" + path.encode() + b"\n" + body, "sha256"))
 
     @property
