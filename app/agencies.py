@@ -17,7 +17,7 @@ from app.delivery.names import look_up
 from app.identifiers import new_id, now
 from app.receivers import DeliveryMode, Tls
 from app.refusals import RefusedError
-from app.sealing import Box
+from app.sealing import Box, kept_at
 from app.service_key import service_box
 from app.tables import agency, agency_seat, department, division, endpoint_secret, endpoint_state
 
@@ -58,7 +58,7 @@ async def add(
         raise WrongAgencyError(f"There is no division {division_code}; write a statistical code such as 360803.")
     row: dict[str, Any] = {"code": code, "department": department_code, "division_code": division_code, "phone": phone}
     row |= {"name_zh": name_zh, "name_en": name_en, "active": True, "created_at": now()}
-    row |= {**NO_ENDPOINT, "endpoint": endpoint, **columns(how or {}, await service_box(connection))}
+    row |= {**NO_ENDPOINT, "endpoint": endpoint, **columns(how or {}, await service_box(connection), tls_place(code))}
     await connection.execute(agency.insert(), row)
     secret = await add_secret(connection, code) if endpoint else None
     await record_seat(connection, code, await registry.moved(connection))
@@ -77,9 +77,8 @@ async def change(connection: AsyncConnection, code: str, changes: Mapping[str, A
     if before is None:
         raise WrongAgencyError(f"There is no agency {code}; `one-window agencies list` shows them.")
     if changes:
-        await connection.execute(
-            update(agency).where(of_code).values(**columns(changes, await service_box(connection)))
-        )
+        values = columns(changes, await service_box(connection), tls_place(code))
+        await connection.execute(update(agency).where(of_code).values(**values))
     endpoint = changes.get("endpoint", before.endpoint)
     if endpoint != before.endpoint:
         await connection.execute(delete(endpoint_state).where(endpoint_state.c.receiver == code))
@@ -160,10 +159,14 @@ async def _look_up(host: str) -> list[str]:
     return [str(address[0]) for *_, address in found]
 
 
-def columns(how: Mapping[str, Any], box: Box) -> dict[str, Any]:
-    """How a receiver is sent to, as it is stored: its `tls`, if that is given, sealed."""
+def tls_place(code: str) -> bytes:
+    return kept_at("agency.tls", code)
+
+
+def columns(how: Mapping[str, Any], box: Box, where: bytes) -> dict[str, Any]:
+    """How a receiver is sent to, as it is stored: its `tls`, if that is given, sealed for its place."""
     tls: Tls | None = how.get("tls")
-    return {**how, "tls": box.seal(asdict(tls)) if tls else None} if "tls" in how else dict(how)
+    return {**how, "tls": box.seal(asdict(tls), where) if tls else None} if "tls" in how else dict(how)
 
 
 async def _has_secret(connection: AsyncConnection, code: str) -> bool:
@@ -173,8 +176,8 @@ async def _has_secret(connection: AsyncConnection, code: str) -> bool:
 
 
 async def add_secret(connection: AsyncConnection, receiver: str) -> str:
-    secret = signing.new_secret()
-    sealed = (await service_box(connection)).seal(secret)
-    row = {"id": new_id(), "receiver": receiver, "sealed": sealed, "created_at": now(), "ends_at": None}
+    secret, secret_id = signing.new_secret(), new_id()
+    sealed = (await service_box(connection)).seal(secret, kept_at("endpoint_secret.sealed", secret_id, receiver))
+    row = {"id": secret_id, "receiver": receiver, "sealed": sealed, "created_at": now(), "ends_at": None}
     await connection.execute(endpoint_secret.insert(), row)
     return secret

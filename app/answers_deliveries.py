@@ -26,7 +26,6 @@ class DeliverySummary(Outbound):
     created_at: datetime
     next_try_at: datetime | None
     ended_at: datetime | None
-    digest: str = Field(description="SHA-256 of the body's bytes, in hex.")
 
 
 class AttemptSeen(Outbound):
@@ -39,6 +38,9 @@ class AttemptSeen(Outbound):
 
 
 class DeliveryView(DeliverySummary):
+    digest: str | None = Field(
+        description="SHA-256 of the body's bytes, in hex; for those who may see people, until the request is erased."
+    )
     tries: list[AttemptSeen]
 
 

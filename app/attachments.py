@@ -31,7 +31,7 @@ from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.sealed_files import Spool
-from app.sealing import new_file_key
+from app.sealing import kept_at, new_file_key
 from app.shown import disclosure, opened_to
 from app.tables import attachment, file_to_remove, help_request, idempotency
 from app.timeline import Case, Handoff, load
@@ -134,7 +134,7 @@ async def _enter(
                 _tell(case, each, row, desk)
         answer = to_json(added(row))
         unit = finish(case, desk.snapshot)
-        sealed = case.box.seal({**told, "key": b64encode(file_key).decode()})
+        sealed = case.box.seal({**told, "key": b64encode(file_key).decode()}, kept_at("attachment.sealed", row["id"]))
         unit.insert(attachment, {**row, "sealed": sealed})
         if repeat:
             unit.insert(idempotency, repeat.row(case.id, desk.at, answer))

@@ -22,6 +22,7 @@ from app.marks import phone_key
 from app.office import Office
 from app.problems import Problem, Text
 from app.receipts import token_that_opens
+from app.sealing import PERSON
 from app.tables import help_request, look_up_try
 from app.timeline import stored_case
 
@@ -55,7 +56,7 @@ async def token_of(office: Office, number: str, phone_end: str) -> str | None:
         row = (await connection.execute(_with(number))).mappings().first()
         if row is None:
             box, _ = office.vault.new_box(new_id().bytes)  # as much work as for one that is there
-            box.unseal(box.seal({"applicant": {"phone": phone_end}}))
+            box.unseal(box.seal({"applicant": {"phone": phone_end}}, PERSON), PERSON)
             return None
         person = stored_case(connection, row).person
     same = [hmac.compare_digest(each[-PHONE_DIGITS:], phone_end) for each in _phones(person)]

@@ -30,6 +30,7 @@ from app.registry import Snapshot
 from app.returns import pass_on
 from app.routing.rules import Role
 from app.schemas import CallbackIn
+from app.sealing import kept_at
 from app.senders import Sender
 from app.service_key import service_box
 from app.tables import callback, callback_body, event, handoff
@@ -194,7 +195,9 @@ async def _keep_body(connection: AsyncConnection, digest: bytes, body: bytes) ->
     """The same bytes may have come with another callback, or come with one at this moment."""
     if await connection.scalar(select(callback_body.c.digest).where(callback_body.c.digest == digest)) is None:
         keep = _KEEP_ONCE[connection.dialect.name]
-        await connection.execute(keep, {"digest": digest, "sealed": (await service_box(connection)).seal_bytes(body)})
+        where = kept_at("callback_body.sealed", digest.hex())
+        sealed = (await service_box(connection)).seal_bytes(body, where)
+        await connection.execute(keep, {"digest": digest, "sealed": sealed})
 
 
 def _move(case: Case, moved: Handoff, said: CallbackIn, desk: Desk, digest: bytes) -> None:

@@ -301,20 +301,29 @@ def keys_rotate(
 
     from app import master_keys, rotation
 
-    async def work(opened: Database) -> int:
+    async def work(opened: Database) -> tuple[int, dict[str, int]]:
         if not rewrap_only:
             opened.vault.masters.put_first(master_keys.fresh())
             await asyncio.sleep(2 * master_keys.LOOK_AGAIN_SECONDS)  # until every process has seen it
         done = 0
         with Progress(console=err, transient=True) as progress:
             task = progress.add_task("Wrapping …", total=await rotation.count(opened))
-            async for looked_at, rewrapped in rotation.rewrap(opened):
+            async for looked_at, rewrapped in rotation.rewrap_all(opened):
                 done += rewrapped
                 progress.advance(task, looked_at)
-        return done
+        current = opened.vault.masters.current()[0]
+        wrapped = await rotation.by_master(opened)
+        return done, {each.hex(): number for each, number in wrapped.items() if each != current}
 
-    done = with_database(database, work)
-    out.print(f"{done} data keys were wrapped with the current master key; no other wraps any.")
+    done, others = with_database(database, work)
+    out.print(f"{done} data keys were wrapped with the current master key.")
+    if others:
+        told = ", ".join(f"{number} by {name}" for name, number in sorted(others.items()))
+        raise RefusedError(
+            f"Other master keys still wrap some: {told}. A process may have another one first: put the new one "
+            "first for every process, then `one-window keys rotate --rewrap-only`."
+        )
+    out.print("No other wraps any.")
 
 
 @keys_app.command("list")

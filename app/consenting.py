@@ -63,7 +63,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
         case = await load(connection, request_id)
         must_reach(key, case)
         if repeat and (first := await first_answer(connection, repeat)):
-            return case.box.unseal_bytes(first.answer) or to_json(_listed(case, desk))
+            return case.box.unseal_bytes(first.answer, repeat.place) or to_json(_listed(case, desk))
         if case.has_ended:
             raise Problem("already_closed")
         if faults := _faults(case, asked, desk):
@@ -75,7 +75,7 @@ async def give(office: Office, key: Key, request_id: UUID, asked: ConsentsIn, re
         answer = to_json(_listed(case, desk))
         unit = finish(case, desk.snapshot)
         if repeat:
-            unit.insert(idempotency, repeat.row(case.id, desk.at, case.box.seal_bytes(answer)))
+            unit.insert(idempotency, repeat.row(case.id, desk.at, case.box.seal_bytes(answer, repeat.place)))
         await write_units(connection, [unit])
         await office.database.bell.before_commit(connection)
     office.database.bell.after_commit()

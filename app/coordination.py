@@ -27,6 +27,7 @@ from app.returns import give, is_disputed, own, replace
 from app.routing.directory import Agency
 from app.routing.rules import Role
 from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, UrgeIn
+from app.sealing import kept_at
 from app.shown import whole_disclosure
 from app.tables import event, handoff, idempotency
 from app.timeline import Case, Handoff, load
@@ -300,7 +301,8 @@ def _settle_dispute(
     dispute = case.disputes.get(found.need)
     if dispute is None or any(each is not found and is_disputed(each) for each in case.of_need(found.need)):
         return None
-    dispute.rule(case.unit, found.id, agency_code, desk.actor, desk.at, case.box.seal(words))
+    sealed = case.box.seal(words, kept_at("dispute.sealed", dispute.id))
+    dispute.rule(case.unit, found.id, agency_code, desk.actor, desk.at, sealed)
     del case.disputes[found.need]
     return dispute.id
 

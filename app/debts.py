@@ -30,7 +30,7 @@ from app.routing.decide import decide
 from app.routing.facts import Facts
 from app.routing.rules import Role, in_force, local_day
 from app.schemas_emergencies import SettleIn
-from app.sealing import Vault
+from app.sealing import Vault, kept_at
 from app.tables import debt, handoff, help_request
 from app.timeline import Case, load
 from app.wire import to_json
@@ -98,7 +98,8 @@ async def settle(office: Office, key: Key, request_id: UUID, kind: DebtKind, ask
             if any(row[name] != value for name, value in settled.items()):
                 raise Problem("debt_settled")
         else:
-            settled |= {"settled_at": desk.at, "settled_by": key.actor, "sealed": case.box.seal(note) if note else None}
+            sealed = case.box.seal(note, kept_at("debt.sealed", row["id"])) if note else None
+            settled |= {"settled_at": desk.at, "settled_by": key.actor, "sealed": sealed}
             await connection.execute(update(debt).where(of_kind).values(settled))
             case.request["debts"] -= 1
             case.record("debt.settled", desk.at, key.actor, data={"debt": kind.value, "outcome": asked.outcome})
@@ -194,7 +195,8 @@ def _seen(row: Mapping[Any, Any], request: Mapping[Any, Any], at: datetime, vaul
     until = row["settled_at"] or at
     note: dict[str, Any] = {}
     if vault is not None and row["sealed"] is not None:
-        note = vault.box(row["request_id"].bytes, request["data_key"]).unseal(row["sealed"]) or {}
+        box = vault.box(row["request_id"].bytes, request["data_key"])
+        note = box.unseal(row["sealed"], kept_at("debt.sealed", row["id"])) or {}
     return {
         "debt_id": row["id"],
         "request_id": row["request_id"],

@@ -16,7 +16,7 @@ from app.office import Office, again_if_outdated
 from app.paged import PageAsked, newest_first, of_place, page_of
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
-from app.sealing import Box, vault_of
+from app.sealing import Box, kept_at, vault_of
 from app.tables import dispute, event, handoff, help_request
 from app.timeline import Handoff, from_row
 
@@ -94,7 +94,7 @@ async def _of(connection: AsyncConnection, query: Any, table: Any, requests: set
 
 def _said(returned: Mapping[Any, Any], by: Handoff, snapshot: Snapshot, box: Box | None) -> dict[str, Any]:
     agency = snapshot.directory.agencies[by.agency_code]
-    words = (box.unseal(returned["sealed"]) if box else None) or {}
+    words = (box.unseal(returned["sealed"], kept_at("event.sealed", returned["sequence"])) if box else None) or {}
     return {
         "handoff_id": by.id,
         "at": returned["at"],
@@ -108,7 +108,10 @@ def _said(returned: Mapping[Any, Any], by: Handoff, snapshot: Snapshot, box: Box
 
 
 def _ruling(row: Mapping[Any, Any], snapshot: Snapshot, box: Box | None) -> dict[str, Any]:
-    words = (box.unseal(row["sealed"]) if box else None) or {"reason": None, "legal_basis": None}
+    words = (box.unseal(row["sealed"], kept_at("dispute.sealed", row["id"])) if box else None) or {
+        "reason": None,
+        "legal_basis": None,
+    }
     agency = snapshot.directory.agencies[row["agency_code"]] if row["agency_code"] else None
     return {
         "handoff_id": row["ruled_on"],

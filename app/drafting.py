@@ -19,7 +19,7 @@ from app.problems import Problem
 from app.registry import Snapshot
 from app.routing.directory import COUNTY_DIGITS
 from app.routing.rules import Role, RoutingTable, Rule, in_force, local_day
-from app.sealing import vault_of
+from app.sealing import kept_at, vault_of
 from app.tables import dispute, handoff, help_request
 
 
@@ -70,6 +70,7 @@ def _does_the_same(rule: Rule, other: Rule) -> bool:
 @again_if_outdated
 async def _ruling(office: Office, key: Key, dispute_id: UUID) -> dict[str, Any]:
     columns = (
+        dispute.c.id,
         dispute.c.request_id,
         help_request.c.data_key,
         dispute.c.agency_code,
@@ -93,5 +94,7 @@ async def _ruling(office: Office, key: Key, dispute_id: UUID) -> dict[str, Any]:
         raise Problem("act_not_allowed", extra={"allowed": ["ruling"]} if row["state"] == DisputeState.OPEN else {})
     if row["agency_code"] is None:
         raise Problem("nothing_to_draft")
-    words = vault.box(row["request_id"].bytes, row["data_key"]).unseal(row["sealed"])
+    words = vault.box(row["request_id"].bytes, row["data_key"]).unseal(
+        row["sealed"], kept_at("dispute.sealed", row["id"])
+    )
     return {**row, "words": words or {"reason": None, "legal_basis": ""}}

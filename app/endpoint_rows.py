@@ -69,9 +69,9 @@ def tls_of(asked: TlsIn | None) -> Tls | None:
     return Tls(asked.ca, asked.certificate, asked.key) if asked and asked.model_fields_set else None
 
 
-async def tls_kept(connection: AsyncConnection, sealed: bytes | None) -> dict[str, bool] | None:
+async def tls_kept(connection: AsyncConnection, sealed: bytes | None, where: bytes) -> dict[str, bool] | None:
     """Of a receiver's own TLS whether it is there, never the texts."""
-    tls = Tls(**(await service_box(connection)).unseal(sealed)) if sealed else None
+    tls = Tls(**(await service_box(connection)).unseal(sealed, where)) if sealed else None
     return {"ca": tls.ca is not None, "client_certificate": tls.certificate is not None} if tls else None
 
 

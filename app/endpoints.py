@@ -191,7 +191,7 @@ async def _row(
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in (*_SUMMARY, "max_in_flight", "per_second")},
-        "tls": await tls_kept(connection, row["tls"]),
+        "tls": await tls_kept(connection, row["tls"], agencies.tls_place(row["code"])),
         **await fares(connection, row["code"]),
     }
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.identifiers import now
-from app.sealing import Box
+from app.sealing import Box, kept_at
 from app.service_key import service_box
 from app.tables import envelope_key
 
@@ -30,7 +30,12 @@ class EnvelopeKeys:
     @classmethod
     def of_rows(cls, rows: list[dict[str, Any]], box: Box) -> EnvelopeKeys:
         newest_first = sorted(rows, key=lambda row: (row["replaced_at"] is not None, -row["created_at"].timestamp()))
-        return cls({row["kid"]: ECKey.import_key(box.unseal(row["sealed"])) for row in newest_first})
+        return cls(
+            {
+                row["kid"]: ECKey.import_key(box.unseal(row["sealed"], kept_at("envelope_key.sealed", row["kid"])))
+                for row in newest_first
+            }
+        )
 
     def public(self) -> dict[str, str] | None:
         """What devices seal with, as a JWK (RFC 7517). None: the database was not migrated whole."""
@@ -67,6 +72,11 @@ async def _add(connection: AsyncConnection, at: datetime) -> str:
     private = {
         name: value for name, value in key.as_dict(private=True).items() if name in ("kty", "crv", "x", "y", "d")
     }
-    row = {"kid": kid, "sealed": box.seal(private), "created_at": at, "replaced_at": None}
+    row = {
+        "kid": kid,
+        "sealed": box.seal(private, kept_at("envelope_key.sealed", kid)),
+        "created_at": at,
+        "replaced_at": None,
+    }
     await connection.execute(envelope_key.insert(), row)
     return kid

@@ -21,6 +21,7 @@ from app.lifecycle import ReopeningState, RequestStatus, Solved
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.schemas_tracking import AnsweredBack
+from app.sealing import kept_at
 from app.tables import event, feedback
 from app.timeline import Case, load
 
@@ -60,7 +61,7 @@ def words_of(case: Case, row: Mapping[Any, Any]) -> dict[str, Any]:
     """`words` of the person and `reason` of the coordinator, as far as there are any; nothing of an erased request."""
     if row["sealed"] is None or case.request["erased_at"] is not None:
         return {}
-    return case.box.unseal(row["sealed"]) or {}
+    return case.box.unseal(row["sealed"], kept_at("feedback.sealed", row["id"])) or {}
 
 
 @again_if_outdated
@@ -90,8 +91,9 @@ async def _closings(connection: AsyncConnection, request_id: UUID) -> list[Mappi
 
 
 def _row(case: Case, asked: AnsweredBack, at: datetime, words: dict[str, str] | None) -> dict[str, Any]:
+    feedback_id = new_id()
     return {
-        "id": new_id(),
+        "id": feedback_id,
         "request_id": case.id,
         "closing": asked.closing,
         "solved": asked.solved.value,
@@ -100,5 +102,5 @@ def _row(case: Case, asked: AnsweredBack, at: datetime, words: dict[str, str] | 
         "handoff_id": None,
         "ruled_by": None,
         "ruled_at": None,
-        "sealed": case.box.seal(words) if words else None,
+        "sealed": case.box.seal(words, kept_at("feedback.sealed", feedback_id)) if words else None,
     }

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import attachments
 from app.delivery.notices import finish
-from app.hashchain import erased
+from app.hashchain import ERASURE, erased
 from app.ledger import write_units
 from app.lifecycle import ReopeningState
 from app.registry import Snapshot
@@ -41,7 +41,6 @@ from app.tables import (
 from app.tables.cases import PERSON_MARKS
 from app.timeline import Case, from_row
 
-ERASED = "request.erased"
 EMPTY = b""
 _REPLACE_NOTE = (
     update(event)
@@ -67,7 +66,7 @@ async def forget(
     connection: AsyncConnection, case: Case, snapshot: Snapshot, at: datetime, actor: str, data: Mapping[str, Any]
 ) -> None:
     """Erase a request, locked by `load_shut`, that has ended and is not erased. The event says why, by `data`."""
-    case.record(ERASED, at, actor, data=data)
+    case.record(ERASURE, at, actor, data=data)
     await write_units(connection, [finish(case, snapshot, at)])
     gone = {"sealed": EMPTY, "data_key": None, "erased_at": at, **dict.fromkeys(PERSON_MARKS)}
     gone["decision"] = without_facts(case.request["decision"])
@@ -118,8 +117,9 @@ def messages_of(request_id: UUID) -> Select[UUID]:
 async def _empty_messages(connection: AsyncConnection, case: Case, at: datetime) -> None:
     """One that a backup brought back under way is given up: empty it would say nothing to anybody."""
     its = list((await connection.execute(messages_of(case.id))).scalars())
-    for column, table in ((delivery.c.id, delivery), (delivery_attempt.c.delivery_id, delivery_attempt)):
-        await connection.execute(update(table).where(column.in_(its)).values(sealed=EMPTY))
+    await connection.execute(update(delivery).where(delivery.c.id.in_(its)).values(sealed=EMPTY, digest=EMPTY))
+    of_attempts = update(delivery_attempt).where(delivery_attempt.c.delivery_id.in_(its))
+    await connection.execute(of_attempts.values(sealed=EMPTY))
     given_up = {"status": "exhausted", "ended_at": at, "claimed_by": None}
     under_way = (delivery.c.id.in_(its), delivery.c.status == "pending")
     await connection.execute(update(delivery).where(*under_way).values(given_up))

@@ -10,15 +10,18 @@ from typing import Any
 from app.wire import canonical_json, to_json
 
 GENESIS = bytes(32)
+# The event that says that a request was erased: without it nothing of one may be.
+ERASURE = "request.erased"
 # What stands in place of sealed bytes that were erased: this, and their digest, so that the chain still holds.
 _ERASED = b"\xff"
 
 
 def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
     """SHA-256 over the previous hash and the event's canonical JSON: the data's keys sorted, UTC milliseconds, the
-    sealed part by its digest."""
+    sealed part by its digest, and where the request was sealed anew the digest of that."""
     at: datetime = entry["at"]
     sealed: bytes | None = entry["sealed"]
+    person: bytes | None = entry["person"]
     canonical = canonical_json(
         [
             entry["request_id"],
@@ -29,6 +32,7 @@ def event_hash(previous: bytes, entry: Mapping[str, Any]) -> bytes:
             entry["handoff_id"],
             sorted(entry["data"].items()),
             None if sealed is None else _digest(sealed).hex(),
+            None if person is None else person.hex(),
         ]
     )
     return hashlib.sha256(previous + canonical).digest()

@@ -21,7 +21,7 @@ from app.paged import PageAsked, page_of
 from app.problems import FieldError, Problem, Text, invalid
 from app.purposes import Purpose, Way
 from app.schemas_retention import HoldIn, ReleaseIn
-from app.sealing import Vault
+from app.sealing import Vault, kept_at
 from app.tables import help_request, legal_hold
 from app.timeline import load
 
@@ -59,11 +59,13 @@ async def place(office: Office, key: Key, request_id: UUID, asked: HoldIn) -> di
         if case.request["erased_at"] is not None:
             raise Problem("already_erased")
         await connection.execute(_ended(request_id).values(released_at=at, released_by=key.actor))
-        row = {"id": new_id(), "request_id": request_id, "placed_at": at, "placed_by": key.actor, "until": until}
-        row |= {"released_at": None, "released_by": None, "sealed": case.box.seal({"reason": asked.reason})}
+        hold_id, said = new_id(), {"reason": asked.reason}
+        row = {"id": hold_id, "request_id": request_id, "placed_at": at, "placed_by": key.actor, "until": until}
+        sealed = case.box.seal(said, kept_at("legal_hold.sealed", hold_id))
+        row |= {"released_at": None, "released_by": None, "sealed": sealed}
         await connection.execute(legal_hold.insert(), row)
         data = {"until": utc_text(until) if until else None}
-        case.record("request.held", at, key.actor, data=data, note={"reason": asked.reason})
+        case.record("request.held", at, key.actor, data=data, note=said)
         await write_units(connection, [finish(case, snapshot, at)])
     return _seen({**case.request, **row}, office.vault)
 
@@ -112,5 +114,6 @@ def _seen(row: Mapping[Any, Any], vault: Vault | None) -> dict[str, Any]:
     names = ("request_id", "receipt_number", "placed_at", "placed_by", "until", "released_at", "released_by")
     said: dict[str, Any] = {}
     if vault is not None:
-        said = vault.box(row["request_id"].bytes, row["data_key"]).unseal(row["sealed"]) or {}
+        box = vault.box(row["request_id"].bytes, row["data_key"])
+        said = box.unseal(row["sealed"], kept_at("legal_hold.sealed", row["id"])) or {}
     return {"hold_id": row["id"], **{name: row[name] for name in names}, "reason": said.get("reason")}

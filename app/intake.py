@@ -39,6 +39,7 @@ from app.routing.rules import RoutingTable, in_force, local_day
 from app.same_person import TOLD, UNATTENDED, OpenRequest, marks_in, shown
 from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
 from app.schemas_emergencies import EmergencyIn
+from app.sealing import PERSON
 from app.tables import help_request, idempotency
 from app.timeline import Case, load
 from app.wire import to_json
@@ -178,7 +179,7 @@ def opened(
         "closed_at": None,
         "events": 0,
         "head": GENESIS,
-        "sealed": box.seal(person),
+        "sealed": box.seal(person, PERSON),
         "data_key": data_key,
         "erased_at": None,
         **marks,

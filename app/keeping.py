@@ -97,7 +97,7 @@ KINDS: Mapping[str, Kept] = {
     ),
     "delivery_body": Kept(
         "已送达报文的正文,自生成起;摘要保留",
-        "the bytes of delivered messages, from when they were made; their digests stay",
+        "the bytes of delivered messages, from when they were made; their digests stay, sealed",
         "P180D",
         None,
         "建议 proposed;个人信息保护法19",

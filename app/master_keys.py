@@ -6,13 +6,14 @@ The first of the list is the current one; the others are those that data keys ma
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -90,16 +91,9 @@ class MasterKeys:
                 "then run `one-window keys rotate --rewrap-only`"
             )
         _read(file)
-        old = file.stat()
-        beside = file.with_name(f"{file.name}.{os.getpid()}")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-            handle.write(key.encode() + b"\n" + file.read_bytes())
-            handle.flush()
-            with suppress(PermissionError):
-                os.fchown(handle.fileno(), old.st_uid, old.st_gid)
-            os.fchmod(handle.fileno(), stat.S_IMODE(old.st_mode))
-            os.fsync(handle.fileno())
-        beside.replace(file)
+        with _alone_in(file.parent) as folder:
+            _put_before(file, key)
+            os.fsync(folder)
         self._known(again=True)
 
     def _known(self, *, again: bool = False) -> dict[bytes, bytes]:
@@ -127,6 +121,31 @@ class MasterKeys:
         changed = _changed(file)
         if again or self._fault or changed is None or changed != self._seen:
             self._by_id, self._seen = _read(file), changed
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[int]:
+    """Of two rotations at once the second reads what the first has written. The folder is locked, since the file is
+    replaced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _put_before(file: Path, key: str) -> None:
+    old = file.stat()
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(key.encode() + b"\n" + file.read_bytes())
+        handle.flush()
+        with suppress(PermissionError):
+            os.fchown(handle.fileno(), old.st_uid, old.st_gid)
+        os.fchmod(handle.fileno(), stat.S_IMODE(old.st_mode))
+        os.fsync(handle.fileno())
+    beside.replace(file)
 
 
 def _changed(file: Path) -> float | None:

@@ -28,7 +28,7 @@ from app.problems import Problem, Text
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealed_files import opening
-from app.sealing import Box
+from app.sealing import Box, kept_at
 from app.shown import opened_to
 from app.tables import attachment, handoff, help_request, used_link
 from app.timeline import Case, Handoff, from_row, load, stored_case
@@ -112,7 +112,7 @@ async def opened(office: Office, token: str, purpose: Purpose | None = None) -> 
             data["agency"] = key.agency_code
         case.record("attachment.opened", at, key.actor, data=data)
         await write_units(connection, [finish(case, snapshot)])
-        told = case.box.unseal(row["sealed"])
+        told = case.box.unseal(row["sealed"], kept_at("attachment.sealed", row["id"]))
     if told is None:
         raise Problem("attachment_damaged")
     part = _part(case, key, row["material"], snapshot)
@@ -169,7 +169,7 @@ def _no_such_link() -> Problem:
 
 
 def _seen(row: Mapping[Any, Any], box: Box, with_title: bool) -> dict[str, Any]:
-    told = (box.unseal(row["sealed"]) if with_title else None) or {}
+    told = (box.unseal(row["sealed"], kept_at("attachment.sealed", row["id"])) if with_title else None) or {}
     return {**added(row), "title": told.get("title"), "name": told.get("name")}
 
 

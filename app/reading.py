@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
+from app.delivery import outbox
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
@@ -28,7 +29,7 @@ from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
 from app.registry import Snapshot
-from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, kept_at
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, allowed_now, from_row, stored_case
@@ -127,7 +128,7 @@ async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose 
 def note_of(case: Case, row: Mapping[Any, Any]) -> Any:
     """None, too, for what was changed where it is kept: the chain says that it was."""
     try:
-        return case.box.unseal(row["sealed"])
+        return case.box.unseal(row["sealed"], kept_at("event.sealed", row["sequence"]))
     except InvalidTag:
         return None
 
@@ -271,23 +272,27 @@ async def one_delivery(office: Office, key: Key, delivery_id: UUID, purpose: Pur
         .order_by(delivery_attempt.c.started_at)
     )
     async with office.database.reading() as connection:
-        found = select(*_delivery_columns()).where(delivery.c.id == delivery_id, *deliveries_within(key.division_code))
+        columns = (*_delivery_columns(), delivery.c.digest)
+        found = select(*columns).where(delivery.c.id == delivery_id, *deliveries_within(key.division_code))
         row = (await connection.execute(found)).mappings().first()
         if row is None:
             raise Problem("not_found")
         attempts = (await connection.execute(tries)).mappings().all()
-        with_answers = rights.sees_people(key)
+        with_people = rights.sees_people(key)
         of = row["request_id"]
         case: Case | None = None
         box: Box = SHUT_BOX
+        digest: bytes | None = None
         try:
-            case = await _case(connection, None, help_request.c.id == of) if with_answers and attempts and of else None
+            case = await _case(connection, None, help_request.c.id == of) if with_people and of else None
             box = case.box if case is not None else await service_box(connection)
+            digest = outbox.digest_of(box, row) if with_people else None
         except CANT_BE_OPENED:  # why it could not be delivered is told all the same
             log.error("request_unreadable", request_id=str(of))
-    if case is not None and case.request["erased_at"] is None:
+    if case is not None and attempts and case.request["erased_at"] is None:
         await looking.record(office, key, case, Way.DELIVERY, ("notes",), purpose)
-    return {**_delivery(row, snapshot), "tries": [_attempt(each, box, with_answers) for each in attempts]}
+    seen = [_attempt(each, box, with_people) for each in attempts]
+    return {**_delivery(row, snapshot), "digest": digest.hex() if digest else None, "tries": seen}
 
 
 async def guest_links(office: Office, key: Key, handoff_id: UUID, page: PageAsked) -> dict[str, Any]:
@@ -354,7 +359,7 @@ def _callback(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _delivery_columns() -> list[ColumnElement[Any]]:
-    return [column for column in delivery.c if column.name != "sealed"]
+    return [column for column in delivery.c if column.name not in ("sealed", "digest")]
 
 
 def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
@@ -372,11 +377,13 @@ def _delivery(row: Mapping[Any, Any], snapshot: Snapshot) -> dict[str, Any]:
         "created_at": row["created_at"],
         "next_try_at": row["due_at"] if row["status"] == "pending" else None,
         "ended_at": row["ended_at"],
-        "digest": row["digest"].hex(),
     }
 
 
 def _attempt(row: Mapping[Any, Any], box: Box, with_answer: bool) -> dict[str, Any]:
     names = ("number", "started_at", "milliseconds", "status_code", "fault")
-    answer = (box.unseal_bytes(row["sealed"]) or b"").decode("utf-8", "replace") if with_answer else ""
+    answer = ""
+    if with_answer:
+        answered = box.unseal_bytes(row["sealed"], kept_at("delivery_attempt.sealed", row["id"]))
+        answer = (answered or b"").decode("utf-8", "replace")
     return {**{name: row[name] for name in names}, "answer": answer}

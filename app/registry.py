@@ -30,7 +30,7 @@ from app.routing.decide import forget
 from app.routing.directory import Agency, Directory
 from app.routing.rows import rule_of_row
 from app.routing.rules import RoutingTable
-from app.sealing import Box
+from app.sealing import Box, kept_at
 from app.service_key import service_box
 from app.tables import (
     agency,
@@ -252,14 +252,16 @@ def _secrets(rows: list[dict[str, Any]], box: Box) -> _Secrets:
     held: dict[str, tuple[SigningSecret, ...]] = {}
     for row in sorted(rows, key=lambda r: r["created_at"]):
         held[row["receiver"]] = (
-            SigningSecret(box.unseal(row["sealed"]), row["ends_at"]),
+            SigningSecret(
+                box.unseal(row["sealed"], kept_at("endpoint_secret.sealed", row["id"], row["receiver"])), row["ends_at"]
+            ),
             *held.get(row["receiver"], ()),
         )
     return held
 
 
-def _how_to_send(row: dict[str, Any], secrets: _Secrets, box: Box, code: str) -> dict[str, Any]:
-    tls = Tls(**box.unseal(row["tls"])) if row["tls"] else None
+def _how_to_send(row: dict[str, Any], secrets: _Secrets, box: Box, code: str, where: bytes) -> dict[str, Any]:
+    tls = Tls(**box.unseal(row["tls"], where)) if row["tls"] else None
     return {"secrets": secrets.get(code, ()), "tls": tls}
 
 
@@ -268,7 +270,7 @@ def _agencies(agencies: list[dict[str, Any]], secrets: _Secrets, box: Box) -> li
         Agency(
             **{name: value for name, value in row.items() if name not in ("created_at", "tls", "delivery_mode")},
             delivery_mode=DeliveryMode(row["delivery_mode"]),
-            **_how_to_send(row, secrets, box, row["code"]),
+            **_how_to_send(row, secrets, box, row["code"], kept_at("agency.tls", row["code"])),
         )
         for row in agencies
     ]
@@ -282,7 +284,7 @@ def _subscriptions(subscriptions: list[dict[str, Any]], secrets: _Secrets, box: 
             types=tuple(row["types"]),
             needs=tuple(row["needs"]),
             areas=tuple(row["areas"]),
-            **_how_to_send(row, secrets, box, str(row["id"])),
+            **_how_to_send(row, secrets, box, str(row["id"]), kept_at("subscription.tls", row["id"])),
         )
         for row in subscriptions
     ]

@@ -32,6 +32,7 @@ from app.routing.directory import Agency
 from app.routing.facts import facts_of
 from app.routing.rules import UNDETERMINED, Role, local_day
 from app.schemas_tracking import DeclineIn, ReopenIn
+from app.sealing import kept_at
 from app.tables import feedback, handoff, help_request, idempotency
 from app.timeline import Case, Handoff, from_row, load, stored_case
 from app.wire import to_json
@@ -146,7 +147,7 @@ async def _rule(
         )
         unit = finish(case, desk.snapshot)
         ruled = {"state": state.value, "ruled_by": desk.actor, "ruled_at": desk.at}
-        sealed = case.box.seal({**words_of(case, row), "reason": reason})
+        sealed = case.box.seal({**words_of(case, row), "reason": reason}, kept_at("feedback.sealed", row["id"]))
         unit.update(
             _RULE,
             {f"b_{name}": value for name, value in ruled.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from app.db import Database
 from app.identifiers import now
 from app.keys import Key
 from app.problems import Problem
+from app.sealing import kept_at
 from app.service_key import service_box
 from app.tables import idempotency
 from app.wire import to_json
@@ -25,15 +27,23 @@ from app.wire import to_json
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with."""
+    """An Idempotency-Key as stored: by hash, with the digest of the body that it came with. That is keyed: by a plain one a
+    guess of who is in the body could be confirmed."""
 
     key_id: UUID
     key_hash: bytes
     digest: bytes
 
     @classmethod
-    def of(cls, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
-        return cls(key.holder, _sha256(idempotency_key.encode()), _sha256(path.encode() + b"\n" + body))
+    def of(cls, secret: bytes, key: Key, idempotency_key: str, path: str, body: bytes) -> Repeat:
+        """`secret`: the service's."""
+        named = hashlib.sha256(idempotency_key.encode()).digest()
+        return cls(key.holder, named, hmac.digest(secret, b"idempotency:" + path.encode() + b"\n" + body, "sha256"))
+
+    @property
+    def place(self) -> bytes:
+        """Of an answer that is kept sealed."""
+        return kept_at("idempotency.answer", self.key_id, self.key_hash.hex())
 
     def row(self, request_id: UUID | None, at: datetime, answer: bytes) -> dict[str, Any]:
         return {
@@ -80,14 +90,9 @@ async def _made(
 ) -> bytes:
     async with database.writing() as connection:
         if repeat and (first := await first_answer(connection, repeat)):
-            return (await service_box(connection)).unseal_bytes(first.answer) or b""
+            return (await service_box(connection)).unseal_bytes(first.answer, repeat.place) or b""
         answer = to_json(await make(connection))
         if repeat:
-            await connection.execute(
-                idempotency.insert(), repeat.row(None, now(), (await service_box(connection)).seal_bytes(answer))
-            )
+            sealed = (await service_box(connection)).seal_bytes(answer, repeat.place)
+            await connection.execute(idempotency.insert(), repeat.row(None, now(), sealed))
     return answer
-
-
-def _sha256(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()

@@ -2,7 +2,7 @@
 
 Envelope encryption. Each request has a data key of its own, and what belongs to no request the service's; a data key
 is kept wrapped by a master key (`master_keys`), which is in no database. To destroy a request's data key is to erase
-what it sealed. The first byte of what is sealed says how: AES-256-GCM (NIST SP 800-38D), or SM4-GCM (RFC 8998,
+what it sealed. What is sealed is bound to its place, a column and a row, and opened nowhere else. The first byte of what is sealed says how: AES-256-GCM (NIST SP 800-38D), or SM4-GCM (RFC 8998,
 GB/T 32907); 12 bytes of nonce and the ciphertext with its tag follow.
 """
 
@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -72,8 +73,19 @@ def cipher_of(file_key: bytes) -> Aead:
     return _HOW[_BY_BYTE[file_key[:1]]][2](file_key[1:])
 
 
+def kept_at(column: str, *row: UUID | str | int) -> bytes:
+    """Where something sealed is kept: `table.column`, and what names the row within its scope and may not be exchanged."""
+    return b"\0".join(
+        [column.encode(), *[each.bytes if isinstance(each, UUID) else str(each).encode() for each in row]]
+    )
+
+
+# Of the person: of a request there is one row, which its scope names.
+PERSON = kept_at("help_request.sealed")
+
+
 class Box:
-    """Seals and opens with one data key, for one scope: what was sealed for another is refused."""
+    """Seals and opens with one data key, for one scope and one `place` in it: what was sealed for another is refused."""
 
     __slots__ = ("_aead", "_first", "_scope")
 
@@ -82,25 +94,25 @@ class Box:
         self._aead: Aead = make(key)
         self._scope = scope
 
-    def seal(self, content: Any) -> bytes:
-        return self.seal_bytes(to_json(content))
+    def seal(self, content: Any, place: bytes) -> bytes:
+        return self.seal_bytes(to_json(content), place)
 
-    def unseal(self, sealed: bytes | None) -> Any:
+    def unseal(self, sealed: bytes | None, place: bytes) -> Any:
         """What was sealed; None for nothing, and for what nobody can open any more, because its key was destroyed."""
-        content = self.unseal_bytes(sealed)
+        content = self.unseal_bytes(sealed, place)
         return from_json(content) if content else None
 
-    def seal_bytes(self, content: bytes) -> bytes:
+    def seal_bytes(self, content: bytes, place: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
-        return self._first + nonce + self._aead.encrypt(nonce, content, self._scope)
+        return self._first + nonce + self._aead.encrypt(nonce, content, self._scope + place)
 
-    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
-        """Raises InvalidTag for what was changed, or sealed with another key."""
+    def unseal_bytes(self, sealed: bytes | None, place: bytes) -> bytes | None:
+        """Raises InvalidTag for what was changed, sealed with another key, or brought here from another place."""
         if not sealed:
             return None
         if len(sealed) <= _NONCE + _TAG:
             raise InvalidTag
-        return self._aead.decrypt(sealed[1 : _NONCE + 1], sealed[_NONCE + 1 :], self._scope)
+        return self._aead.decrypt(sealed[1 : _NONCE + 1], sealed[_NONCE + 1 :], self._scope + place)
 
 
 class ShutBox(Box):
@@ -111,10 +123,10 @@ class ShutBox(Box):
     def __init__(self) -> None:
         pass
 
-    def seal_bytes(self, content: bytes) -> bytes:
+    def seal_bytes(self, content: bytes, place: bytes) -> bytes:
         return b""
 
-    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
+    def unseal_bytes(self, sealed: bytes | None, place: bytes) -> bytes | None:
         return None
 
 
@@ -123,7 +135,7 @@ class NoBox(ShutBox):
 
     __slots__ = ()
 
-    def seal_bytes(self, content: bytes) -> bytes:
+    def seal_bytes(self, content: bytes, place: bytes) -> bytes:
         raise RuntimeError("loaded without its data key: nothing can be sealed")
 
 

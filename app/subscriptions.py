@@ -22,6 +22,7 @@ from app.problems import Problem, Text, invalid
 from app.repeats import Repeat, once
 from app.schemas_agencies import SecretIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
+from app.sealing import kept_at
 from app.service_key import service_box
 from app.tables import endpoint_state, subscription
 from app.wire import to_json
@@ -68,8 +69,9 @@ async def add(office: Office, actor: str, asked: SubscriptionIn, repeat: Repeat 
     await _check(office, asked, given, place)
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        columns = agencies.columns(given, await service_box(connection))
-        row = {"id": new_id(), **columns, "active": True, "created_at": now(), "created_by": actor}
+        subscription_id = new_id()
+        columns = agencies.columns(given, await service_box(connection), _place(subscription_id))
+        row = {"id": subscription_id, **columns, "active": True, "created_at": now(), "created_by": actor}
         await connection.execute(subscription.insert(), row)
         secret = await agencies.add_secret(connection, str(row["id"]))
         await registry.moved(connection)
@@ -94,7 +96,7 @@ async def change(
         before = await _row(connection, subscription_id, place, locked=True)
         must_match(if_match, _tag(before))
         if changes:
-            columns = agencies.columns(changes, await service_box(connection))
+            columns = agencies.columns(changes, await service_box(connection), _place(subscription_id))
             await connection.execute(update(subscription).where(subscription.c.id == subscription_id).values(**columns))
             await registry.moved(connection)
         row = await _row(connection, subscription_id, place)
@@ -196,12 +198,20 @@ async def _suspend(connection: AsyncConnection, subscription_id: UUID) -> None:
     await connection.execute(_SUSPEND, {"receiver": str(subscription_id), "at": now()})
 
 
+def _place(subscription_id: UUID) -> bytes:
+    return kept_at("subscription.tls", subscription_id)
+
+
 def _summary(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {"subscription_id": row["id"], **{name: row[name] for name in (*_SET, "created_at", "created_by")}}
 
 
 async def _view(connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {**_summary(row), "tls": await tls_kept(connection, row["tls"]), **await fares(connection, str(row["id"]))}
+    return {
+        **_summary(row),
+        "tls": await tls_kept(connection, row["tls"], _place(row["id"])),
+        **await fares(connection, str(row["id"])),
+    }
 
 
 def _tag(row: Mapping[Any, Any]) -> str:

@@ -7,6 +7,7 @@ unit is written; on PostgreSQL the request's row is locked from `load` on, on SQ
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -34,7 +35,7 @@ from app.lifecycle import (
 )
 from app.problems import Problem
 from app.routing.rules import Role
-from app.sealing import NO_BOX, Box, box_of
+from app.sealing import NO_BOX, PERSON, Box, box_of, kept_at
 from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
@@ -153,6 +154,7 @@ _FORGO = (
     .where(debt.c.request_id == bindparam("b_request_id"), debt.c.settled_at.is_(None))
     .values(settled_at=bindparam("b_at"), settled_by=bindparam("b_actor"), outcome="withdrawn")
 )
+_AMENDED = "amended, and no event says so: the audit would take it for a change behind the service's back"
 _UPDATE_SEALED = update(help_request).where(help_request.c.id == bindparam("b_id")).values(sealed=bindparam("b_sealed"))
 
 
@@ -172,6 +174,7 @@ class Case:
     disputes: dict[str, Dispute] = field(default_factory=dict)
     box: Box = NO_BOX
     _person: dict[str, Any] | None = None
+    _amended: bool = False  # since its last event
     _changed: set[UUID] = field(default_factory=set)
 
     @property
@@ -183,7 +186,7 @@ class Case:
     def person(self) -> dict[str, Any]:
         """The request as taken in."""
         if self._person is None:
-            self._person = self.box.unseal(self.request["sealed"]) or dict(_NOBODY)
+            self._person = self.box.unseal(self.request["sealed"], PERSON) or dict(_NOBODY)
         return self._person
 
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
@@ -195,9 +198,10 @@ class Case:
         self.amend({"emergency": situation})
 
     def amend(self, parts: dict[str, Any]) -> None:
-        """Put parts of the sealed data in place of those of their names."""
+        """Put parts of the sealed data in place of those of their names. The next event names what is sealed now."""
         self._person = from_json(to_json({**self.person, **parts}))
-        self.request["sealed"] = self.box.seal(self._person)
+        self.request["sealed"] = self.box.seal(self._person, PERSON)
+        self._amended = True
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
 
     @property
@@ -233,16 +237,21 @@ class Case:
         note: Any = None,
     ) -> None:
         """Append an event. `data` must hold nothing personal; what may is sealed as `note`."""
+        sequence = self.request["events"] + 1
         entry: dict[str, Any] = {
             "request_id": self.id,
-            "sequence": self.request["events"] + 1,
+            "sequence": sequence,
             "at": at,
             "kind": kind,
             "actor": actor,
             "handoff_id": handoff_id,
             "data": dict(data or {}),
-            "sealed": None if note is None else self.box.seal(note),
+            "sealed": None if note is None else self.box.seal(note, kept_at("event.sealed", sequence)),
+            "person": None,
         }
+        if sequence == 1 or self._amended:
+            entry["person"] = hashlib.sha256(self.request["sealed"]).digest()
+            self._amended = False
         entry["hash"] = event_hash(self.request["head"], entry)
         self.request["events"] = entry["sequence"]
         self.request["head"] = entry["hash"]
@@ -325,6 +334,8 @@ class Case:
 
     def finish(self) -> Unit:
         """The unit of work that stores everything that was done to the case since the last one."""
+        if self._amended:
+            raise RuntimeError(_AMENDED)
         unit, self.unit = self.unit, Unit()
         if self.is_new:
             unit.insert(help_request, self.request)

@@ -25,7 +25,7 @@ from app.routing.facts import Facts, facts_of
 from app.routing.findings import Certificate, Finding
 from app.routing.rows import row_of_rule
 from app.routing.rules import RoutingTable, Rule, in_force, local_day
-from app.sealing import vault_of
+from app.sealing import PERSON, vault_of
 from app.tables import (
     agency,
     agency_seat,
@@ -303,7 +303,7 @@ async def past_requests(
         page = query.where(help_request.c.id < before) if before is not None else query
         rows = (await connection.execute(page.limit(min(_BATCH, left or _BATCH)))).mappings().all()
         for row in rows:
-            person = vault.box(row["id"].bytes, row["data_key"]).unseal(row["sealed"])
+            person = vault.box(row["id"].bytes, row["data_key"]).unseal(row["sealed"], PERSON)
             facts = facts_of(row["division_code"], person, local_day(row["registered_at"]))
             yield Past(row["id"], row["receipt_number"], row["registered_at"], facts, row["decision"])
         if not rows:

@@ -32,6 +32,7 @@ from app.db import Database
 from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.migrating import migrate
+from app.sealing import kept_at
 from app.service_key import service_box
 from app.tables import agency, endpoint_secret
 
@@ -217,10 +218,10 @@ def set_endpoints(url: str, endpoint: str) -> dict[str, str]:
             placed = update(agency).where(agency.c.code == bindparam("of")).values(endpoint=bindparam("at"))
             await connection.execute(placed, [{"of": code, "at": endpoint.format(code=code)} for code in secrets])
             common, box = {"created_at": now(), "ends_at": None}, await service_box(connection)
-            rows = [
-                {"id": new_id(), "receiver": code, "sealed": box.seal(secret), **common}
-                for code, secret in secrets.items()
-            ]
+            rows = [{"id": new_id(), "receiver": code, **common} for code in secrets]
+            for row in rows:
+                where = kept_at("endpoint_secret.sealed", row["id"], row["receiver"])
+                row["sealed"] = box.seal(secrets[row["receiver"]], where)
             await connection.execute(endpoint_secret.insert(), rows)
             await registry.moved(connection)
         await database.close()

@@ -17,20 +17,26 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
+from app import forgetting
 from app.audit import receipts, roots, verifying
 from app.audit.faults import _SENTENCES, Fault
 from app.audit.statements import Published, Signer, pem_of, statement_of_row
 from app.audit.verifying import Verified
 from app.db import Database
+from app.handoffs import SYSTEM
 from app.hashchain import GENESIS, erased, event_hash
 from app.identifiers import first_id, new_id, now
+from app.registry import Registry
 from app.routing.rules import local_day
+from app.sealing import PERSON
 from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, handoff, help_request, metadata
+from app.timeline import Case
 from tests import serving
 from tests.commands import one_window_here
 from tests.county import EDUCATION, County, Seen
 from tests.examples import PERSONAL, a_request_in_full
 from tests.plans import plan_on
+from tests.test_sealing import opened_vault
 from tests.watching import change, fetch, on, until
 
 SIGNER, OTHER = Signer(b"\x01" * 32), Signer(b"\x02" * 32)
@@ -55,6 +61,18 @@ class World:
 
     def of(self, sequence: int, number: int = 0) -> Any:
         return (event.c.request_id == self.id(number)) & (event.c.sequence == sequence)
+
+    def erase(self) -> None:
+        """The first request, now: neither its period nor what is under way stands in the way."""
+
+        async def work(database: Database) -> None:
+            snapshot = await Registry(database, 60).current()
+            async with database.writing() as connection:
+                (case,) = await forgetting.load_shut(connection, [self.id()])
+                case.request["closed_at"] = case.request["closed_at"] or now()
+                await forgetting.forget(connection, case, snapshot, now(), SYSTEM, {"why": "demand"})
+
+        on(self.url, work)
 
     def anchored(self, number: int = 0) -> int:
         """So many events of a request are in roots."""
@@ -169,18 +187,75 @@ def test_an_event_that_was_changed_is_named(world: World, sequence: int) -> None
     assert world.found() == []
 
 
-def test_a_sealed_part_that_was_taken_away_is_a_change_and_one_that_was_erased_is_none(world: World) -> None:
+def test_a_sealed_part_that_was_taken_away_is_a_change_and_so_is_one_that_nobody_erased(world: World) -> None:
     (noted,) = [row for row in world.events() if row["sealed"] is not None][:1]
     here = world.of(noted["sequence"])
     change(world.url, update(event).where(here).values(sealed=None))
     assert world.found() == [("event_changed", noted["sequence"])]
     change(world.url, update(event).where(here).values(sealed=erased(noted["sealed"])))
-    found = verified(world.url)
-    assert (found.faults, found.erased) == ([], 1)
+    assert world.found() == [("note_erased_unsaid", noted["sequence"])]
     assert erased(erased(noted["sealed"])) == erased(noted["sealed"])
     assert noted["sealed"][1:] not in erased(noted["sealed"])
     change(world.url, update(event).where(here).values(sealed=erased(b"something else")))
-    assert world.found() == [("event_changed", noted["sequence"])]
+    assert world.found()[0] == ("event_changed", noted["sequence"])
+
+
+def test_who_is_marked_as_erased_without_the_event_is_named(world: World) -> None:
+    here = help_request.c.id == world.id()
+    (row,) = fetch(world.url, select(help_request).where(here))
+    for values in ({"erased_at": now()}, {"data_key": None}, {"erased_at": now(), "data_key": None}):
+        change(world.url, update(help_request).where(here).values(values))
+        assert world.found() == [("erased_unsaid", None)], values
+        change(world.url, update(help_request).where(here).values({name: row[name] for name in values}))
+    assert world.found() == []
+
+
+def test_who_was_erased_holds_until_somebody_takes_that_back(world: World) -> None:
+    here = help_request.c.id == world.id()
+    (before,) = fetch(world.url, select(help_request).where(here))
+    world.erase()
+    found = verified(world.url)
+    assert (found.faults, found.erased > 0) == ([], True)
+    said = world.events()[-1]["sequence"]
+    change(world.url, update(help_request).where(here).values(sealed=before["sealed"]))
+    assert world.found() == [("person_kept", None)]
+    change(world.url, update(help_request).where(here).values(sealed=b""))
+    for values in ({"erased_at": None}, {"data_key": before["data_key"]}):
+        (row,) = fetch(world.url, select(help_request).where(here))
+        change(world.url, update(help_request).where(here).values(values))
+        assert world.found() == [("erasure_undone", said)], values
+        change(world.url, update(help_request).where(here).values({name: row[name] for name in values}))
+
+
+def test_an_older_form_of_the_person_that_was_put_back_is_named(world: World) -> None:
+    """Such as one in which a consent had not been withdrawn yet."""
+    here = help_request.c.id == world.id()
+    consents = f"/v1/requests/{world.id()}/consents"
+    (before,) = fetch(world.url, select(help_request.c.sealed).where(here))
+    world.county.coordinator.post(f"{consents}/1/withdraw", json={}).raise_for_status()
+    assert world.found() == []
+    (named,) = [row["sequence"] for row in world.events() if row["kind"] == "consent.withdrawn"]
+    change(world.url, update(help_request).where(here).values(sealed=before["sealed"]))
+    assert world.county.coordinator.get(consents).json()["consents"][0]["withdrawn_at"] is None
+    assert world.found() == [("person_changed", named)]
+
+
+def test_what_is_sealed_of_another_person_is_named_too(world: World) -> None:
+    rows = fetch(world.url, select(help_request.c.id, help_request.c.sealed))
+    other = next(row["sealed"] for row in rows if row["id"] != world.id())
+    change(world.url, update(help_request).where(help_request.c.id == world.id()).values(sealed=other))
+    assert world.found() == [("person_changed", 1)]
+
+
+def test_an_amendment_that_no_event_tells_of_is_not_stored() -> None:
+    vault = opened_vault()
+    request_id = new_id()
+    box, _ = vault.new_box(request_id.bytes)
+    kept = {"id": request_id, "events": 1, "head": GENESIS, "sealed": box.seal({"consents": []}, PERSON)}
+    case = Case(kept, [], is_new=False, box=box)
+    case.amend({"consents": [1]})
+    with pytest.raises(RuntimeError, match="no event says so"):
+        case.finish()
 
 
 def test_an_event_whose_hash_was_made_anew_shows_at_the_next(world: World) -> None:
@@ -686,7 +761,7 @@ def test_an_auditor_walks_everything_from_the_command_line(
 def test_the_order_of_keys_within_an_event_tells_nothing() -> None:
     """A database may give them back in another one."""
     entry = {"request_id": 1, "sequence": 1, "at": datetime(2026, 1, 1, tzinfo=UTC), "kind": "k", "actor": "a"}
-    entry |= {"handoff_id": None, "sealed": None}
+    entry |= {"handoff_id": None, "sealed": None, "person": None}
     one, other = {"b": {"x": 1, "y": [{"p": 1, "q": 2}]}, "a": 0}, {"a": 0, "b": {"y": [{"q": 2, "p": 1}], "x": 1}}
     assert event_hash(GENESIS, {**entry, "data": one}) == event_hash(GENESIS, {**entry, "data": other})
     assert event_hash(GENESIS, {**entry, "data": one}) != event_hash(GENESIS, {**entry, "data": {**one, "a": 1}})

@@ -21,7 +21,7 @@ from tests.county import EDUCATION, TOWNSHIP, County, Seen
 from tests.examples import a_request, a_request_in_full
 from tests.receivers import Answer, Received, Receiver
 from tests.running import Running
-from tests.watching import change, count, fetch, until
+from tests.watching import change, count, digests, fetch, until
 
 SEATS = 5  # of education_aid, all in its one step
 
@@ -51,6 +51,30 @@ def all_delivered(county: County, within: float = 15) -> list[Seen]:
     return until(look, within, "the delivery of everything")
 
 
+def test_by_no_digest_of_a_message_a_guess_of_who_is_in_it_can_be_confirmed(county: County, receiver: Receiver) -> None:
+    county.ask("education_aid")
+    plain = {hashlib.sha256(each.body).digest() for each in arrived(receiver, SEATS)}
+    rows = fetch(county.running.url, select(delivery))
+    assert not [row["id"] for row in rows for each in plain if any(each == v for v in row.values())]
+    assert set(digests(county.running.url).values()) == plain
+    shown = f"/v1/deliveries/{rows[0]['id']}"
+    for role in ("supervisor", "admin", "auditor"):
+        looking = county.running.client(role)
+        assert looking.get(shown).json()["digest"] is None, role
+        assert "digest" not in looking.get("/v1/deliveries").json()["items"][0], role
+    assert bytes.fromhex(county.coordinator.get(shown).json()["digest"]) in plain
+    proof = f"/v1/handoffs/{rows[0]['handoff_id']}/proof"
+    for role, sees in (("auditor", False), ("coordinator", True)):
+        (sent,) = [each for each in of_proof(county, role, proof) if each["kind"] == "delivery"]
+        assert (sent["facts"]["digest"] is not None, sent["facts"]["digest_holds"]) == (sees, True)
+        assert any(each.hex() in sent["text_en"] for each in plain) is sees
+
+
+def of_proof(county: County, role: str, path: str) -> list[Seen]:
+    entries: list[Seen] = county.running.client(role).get(path).json()["entries"]
+    return entries
+
+
 def test_a_message_arrives_signed_and_with_exactly_the_stored_bytes(county: County, receiver: Receiver) -> None:
     receipt = county.window.post("/v1/requests", json=a_request_in_full("education_aid")).json()
     messages = arrived(receiver, SEATS)
@@ -61,7 +85,8 @@ def test_a_message_arrives_signed_and_with_exactly_the_stored_bytes(county: Coun
         row = rows[each.id]
         assert each.verified, "standardwebhooks verifies the signature"
         assert each.path == f"/{row['agency']}"
-        assert hashlib.sha256(each.body).hexdigest() == row["digest"]
+        seen = county.coordinator.get(f"/v1/deliveries/{each.id}").json()
+        assert hashlib.sha256(each.body).hexdigest() == seen["digest"]
         assert each.headers["content-type"] == "application/json"
         assert each.headers["user-agent"].startswith("one-window/")
         assert not {"cookie", "authorization"} & each.headers.keys()

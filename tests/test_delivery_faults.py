@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,12 +15,14 @@ from sqlalchemy import select, update
 from app import agencies, metrics
 from app.db import Database
 from app.identifiers import now
+from app.sealing import kept_at
+from app.service_key import service_box
 from app.tables import delivery, delivery_attempt, event, help_request
 from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
 from tests.receivers import Answer, Received, Receiver
 from tests.running import Running
-from tests.watching import change, count, fetch, until
+from tests.watching import change, count, fetch, on, until
 
 SCHOOL = "360803-school"
 
@@ -305,7 +308,45 @@ def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: 
     assert count(county.running.url, delivery) == {"delivery": 13 * 5}, "nothing was given up"
 
 
-@pytest.mark.parametrize("damaged", ["body", "data key"])
+def queued(url: str, body: bytes) -> bytes:
+    """What a message to the school with another body would have been queued with."""
+
+    async def work(database: Database) -> bytes:
+        async with database.reading() as connection:
+            await service_box(connection)
+            names = (delivery.c.id, help_request.c.id.label("of"), help_request.c.data_key)
+            asked = select(*names).join_from(delivery, help_request, delivery.c.request_id == help_request.c.id)
+            row = (await connection.execute(asked.where(delivery.c.receiver == EDUCATION))).one()
+            box = database.vault.box(row.of.bytes, row.data_key)
+            return box.seal_bytes(hashlib.sha256(body).digest(), kept_at("delivery.digest", row.id, EDUCATION))
+
+    return on(url, work)
+
+
+@pytest.mark.parametrize("exchanged", ["sealed", "receiver"])
+def test_what_was_meant_for_another_agency_is_posted_to_none(
+    receiver: Receiver, run_service: Callable[..., Running], exchanged: str
+) -> None:
+    """Two messages about one request, sealed with the same key, in each other's place."""
+    county = County(run_service(), receiver.secrets)
+    county.ask("education_aid")
+    rows = fetch(county.running.url, select(delivery).order_by(delivery.c.id))
+    two = [next(each for each in rows if each["receiver"] == code) for code in (EDUCATION, CIVIL_AFFAIRS)]
+    for one, other in (two, two[::-1]):
+        its = update(delivery).where(delivery.c.id == one["id"])
+        change(county.running.url, its.values({exchanged: other[exchanged]}))
+    county = County(run_service(embedded_worker=True), receiver.secrets)
+
+    def failed() -> list[str]:
+        tries = select(delivery_attempt.c.fault).where(delivery_attempt.c.delivery_id.in_([each["id"] for each in two]))
+        return [row["fault"] for row in fetch(county.running.url, tries)]
+
+    until(lambda: len(failed()) == 2, what="both are tried")
+    assert failed() == ["unreadable"] * 2
+    assert (receiver.of(EDUCATION), receiver.of(CIVIL_AFFAIRS)) == ([], [])
+
+
+@pytest.mark.parametrize("damaged", ["body", "digest", "data key"])
 def test_what_can_not_be_opened_is_given_up_and_says_nothing_of_its_endpoint(
     receiver: Receiver, run_service: Callable[..., Running], damaged: str
 ) -> None:
@@ -317,6 +358,11 @@ def test_what_can_not_be_opened_is_given_up_and_says_nothing_of_its_endpoint(
     if damaged == "body":
         broken = of_education["sealed"][:-1] + bytes([of_education["sealed"][-1] ^ 1])
         change(county.running.url, update(delivery).where(its).values(sealed=broken))
+        others = {each["receiver"] for each in rows} - {EDUCATION}
+    elif damaged == "digest":
+        change(
+            county.running.url, update(delivery).where(its).values(digest=queued(county.running.url, b"another body"))
+        )
         others = {each["receiver"] for each in rows} - {EDUCATION}
     else:
         (kept,) = fetch(county.running.url, select(help_request.c.data_key))

@@ -43,6 +43,7 @@ from app.schemas_routing import PreviewIn, PublishIn, ReplayIn
 from app.schemas_staff import StaffChange, StaffIn
 from app.schemas_subscriptions import SubscriptionChange, SubscriptionIn
 from app.schemas_tracking import AnsweredBack, DeclineIn, ReopenIn
+from app.tables import metadata
 from tests import serving
 from tests.examples import a_request_in_full
 
@@ -541,3 +542,15 @@ def test_migrations_stand_in_one_line_in_the_order_of_their_dates() -> None:
     # They say what was on their day, so they take nothing from the application of today.
     texts = [Path(each.path).read_text("utf-8") for each in line]
     assert [text for text in texts if re.search(r"^\s*(from|import) app\b", text, re.MULTILINE)] == []
+
+
+def test_what_is_sealed_names_the_column_that_it_is_kept_in() -> None:
+    written = {
+        name
+        for file in (ROOT / "app").rglob("*.py")
+        for name in re.findall(r'kept_at\(\s*"([^"]*)"', file.read_text("utf-8"))
+    }
+    columns = {f"{table.name}.{column.name}" for table in metadata.tables.values() for column in table.c}
+    assert written
+    assert written <= columns
+    assert {each for each in columns if each.endswith(".sealed")} <= written

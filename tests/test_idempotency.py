@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -155,3 +156,9 @@ def test_a_key_used_for_one_call_is_a_conflict_on_another(county: County, waitin
         county.window.post("/v1/requests", content=BODY, headers=KEY),
     ]
     assert [(each.status_code, each.json()["code"]) for each in answers] == [(409, "idempotency_conflict")] * 2
+
+
+def test_by_no_digest_that_is_kept_of_a_body_a_guess_of_who_is_in_it_can_be_confirmed(county: County) -> None:
+    county.window.post("/v1/requests", content=BODY, headers=KEY).raise_for_status()
+    (row,) = fetch(county.running.url, select(idempotency))
+    assert row["digest"] not in {hashlib.sha256(each).digest() for each in (BODY, b"/v1/requests\n" + BODY)}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -15,13 +19,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
+from typer.testing import CliRunner
 
-from app import rotation
+from app import cli, rotation
 from app.config import WrongSettingError
 from app.db import Database
 from app.key_settings import CipherName
 from app.master_keys import MasterKeys, fresh, key_id
-from app.sealing import NO_BOX, SERVICE, Sm4Gcm, Vault
+from app.sealing import NO_BOX, SERVICE, Sm4Gcm, Vault, kept_at
 from app.tables import help_request, service_key
 from tests import serving
 from tests.commands import one_window, refused
@@ -29,6 +34,7 @@ from tests.county import County
 from tests.watching import change, fetch, on
 
 ONE, OTHER = b"one request's id", b"another one's id"
+HERE, THERE = kept_at("event.sealed", 1), kept_at("event.sealed", 2)
 CIPHERS = list(CipherName)
 
 
@@ -62,21 +68,23 @@ def test_sm4_gcm_is_that_of_rfc_8998() -> None:
 def test_what_was_sealed_comes_out_again(cipher: CipherName, content: Any) -> None:
     vault = a_vault(cipher)
     box, wrapped = vault.new_box(ONE)
-    assert vault.box(ONE, wrapped).unseal(box.seal(content)) == content
+    assert vault.box(ONE, wrapped).unseal(box.seal(content, HERE), HERE) == content
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
 def test_nothing_of_it_can_be_read_changed_or_moved(cipher: CipherName) -> None:
     vault = a_vault(cipher)
     box, wrapped = vault.new_box(ONE)
-    sealed = box.seal({"name": "张某某"})
+    sealed = box.seal({"name": "张某某"}, HERE)
     assert "张某某".encode() not in sealed
-    assert sealed != box.seal({"name": "张某某"})
+    assert sealed != box.seal({"name": "张某某"}, HERE)
     for at in range(1, len(sealed)):
         with pytest.raises(InvalidTag):
-            box.unseal(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
+            box.unseal(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :], HERE)
     with pytest.raises(InvalidTag):
-        vault.new_box(OTHER)[0].unseal(sealed)
+        vault.new_box(OTHER)[0].unseal(sealed, HERE)
+    with pytest.raises(InvalidTag):
+        box.unseal(sealed, THERE)  # from another row of the same request
     with pytest.raises(InvalidTag):
         vault.box(OTHER, wrapped)  # a data key that was copied to another row
 
@@ -84,11 +92,11 @@ def test_nothing_of_it_can_be_read_changed_or_moved(cipher: CipherName) -> None:
 def test_without_its_data_key_nothing_is_left_to_be_read() -> None:
     box, _ = a_vault().new_box(ONE)
     shut = a_vault().box(ONE, None)
-    assert shut.unseal(box.seal("a secret")) is None
-    assert shut.seal("another") == b""
-    assert NO_BOX.unseal(box.seal("a secret")) is None
+    assert shut.unseal(box.seal("a secret", HERE), HERE) is None
+    assert shut.seal("another", HERE) == b""
+    assert NO_BOX.unseal(box.seal("a secret", HERE), HERE) is None
     with pytest.raises(RuntimeError, match="without its data key"):
-        NO_BOX.seal("a secret")
+        NO_BOX.seal("a secret", HERE)
 
 
 def test_what_nobody_sealed_is_not_taken_for_what_was() -> None:
@@ -100,12 +108,12 @@ def test_what_nobody_sealed_is_not_taken_for_what_was() -> None:
         b'"plain words, long enough for a nonce and a tag"',
     ):
         with pytest.raises((InvalidTag, ValueError)):
-            box.unseal(forged)
+            box.unseal(forged, HERE)
 
 
 def test_a_cipher_that_is_set_later_leaves_the_old_readable() -> None:
     old, wrapped = a_vault(CipherName.AES_256_GCM).new_box(ONE)
-    assert a_vault(CipherName.SM4_GCM).box(ONE, wrapped).unseal(old.seal("x")) == "x"
+    assert a_vault(CipherName.SM4_GCM).box(ONE, wrapped).unseal(old.seal("x", HERE), HERE) == "x"
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
@@ -259,6 +267,77 @@ def test_a_rotation_goes_on_while_the_service_runs_and_where_it_was_stopped(
         assert seen["person"]["applicant"]["name"]
     county.ask("education_aid")
     assert _wrapped_by(database_url) == {new}
+
+
+def test_two_rotations_at_once_drop_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    file, made = tmp_path / "keys", [fresh() for _ in range(6)]
+    file.write_text(made[0] + "\n")
+    settings = serving.settings_for("sqlite:///unused.sqlite3", master_key_file=file)
+    start, on_disk = Barrier(5), os.fsync
+
+    def slowly(handle: int) -> None:
+        time.sleep(0.02)
+        on_disk(handle)
+
+    def put(key: str) -> None:
+        start.wait(10)
+        MasterKeys(settings).put_first(key)
+
+    monkeypatch.setattr("app.master_keys.os.fsync", slowly)
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(put, made[1:]))
+    assert sorted(file.read_text().split()) == sorted(made)
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
+
+
+def test_what_was_wrapped_by_the_old_key_behind_a_pass_is_found_by_the_next(
+    database_url: str, county: County, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS")
+    file = tmp_path / "master-keys"
+    file.write_text(serving.MASTER_KEY + "\n")
+    monkeypatch.setenv("ONE_WINDOW_MASTER_KEY_FILE", str(file))
+    for _ in range(3):
+        county.ask("education_aid")
+    old = key_id(base64.b64decode(serving.MASTER_KEY))
+    (first,) = fetch(database_url, select(help_request).order_by(help_request.c.id).limit(1))
+    late = help_request.update().where(help_request.c.id == first["id"]).values(data_key=first["data_key"])
+
+    async def rotated(database: Database) -> tuple[dict[bytes, int], int, dict[bytes, int]]:
+        before, done, is_late = await rotation.by_master(database), 0, True
+        database.vault.masters.put_first(fresh())
+        async for looked_at, rewrapped in rotation.rewrap_all(database):
+            done += rewrapped
+            if looked_at and is_late:
+                is_late = False
+                async with database.writing() as connection:
+                    await connection.execute(late)
+        return before, done, await rotation.by_master(database)
+
+    before, done, after = on(database_url, rotated)
+    new = key_id(base64.b64decode(file.read_text().splitlines()[0]))
+    assert (before, done, after) == ({old: 4}, 5, {new: 4})
+
+
+def test_a_rotation_that_left_something_says_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(database: Database) -> AsyncIterator[tuple[int, int]]:
+        for nobody in ():
+            yield nobody
+
+    file = tmp_path / "master-keys"
+    file.write_text(serving.MASTER_KEY + "\n")
+    monkeypatch.setattr(rotation, "rewrap_all", nothing)
+    monkeypatch.delenv("ONE_WINDOW_MASTER_KEYS", raising=False)
+    monkeypatch.setenv("ONE_WINDOW_MASTER_KEY_FILE", str(file))
+    monkeypatch.setenv("ONE_WINDOW_DATABASE_URL", database_url)
+    old = key_id(base64.b64decode(serving.MASTER_KEY)).hex()
+    done = CliRunner().invoke(cli.app, ["keys", "rotate"])
+    assert done.exit_code != 0
+    assert f"1 by {old}" in f"{done.output}{done.exception}"
 
 
 def _as_setting(file: Path) -> str:

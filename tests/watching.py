@@ -12,11 +12,12 @@ from sqlalchemy import Executable, Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
-from app.sealing import vault_of
+from app.sealing import kept_at, vault_of
 from app.service_key import service_box
 from app.tables import delivery, help_request
 from tests import serving
 
+_KEPT_AT = (delivery.c.id.label("kept_id"), delivery.c.receiver.label("kept_for"))
 Found = TypeVar("Found")
 
 
@@ -48,20 +49,40 @@ def bodies(url: str, statement: Select[Any]) -> list[dict[str, Any]]:
 
     async def work(database: Database) -> list[dict[str, Any]]:
         async with database.reading() as connection:
-            asked = statement.add_columns(delivery.c.request_id.label("of"), delivery.c.sealed.label("as_kept"))
+            asked = statement.add_columns(
+                delivery.c.request_id.label("of"), delivery.c.sealed.label("as_kept"), *_KEPT_AT
+            )
             rows = [dict(row) for row in (await connection.execute(asked)).mappings()]
             for row in rows:
-                row["body"] = await opened(connection, row.pop("of"), row.pop("as_kept"))
+                where = kept_at("delivery.sealed", row.pop("kept_id"), row.pop("kept_for"))
+                row["body"] = await opened(connection, row.pop("of"), row.pop("as_kept"), where)
             return rows
 
     return on(url, work)
 
 
-async def opened(connection: AsyncConnection, request_id: UUID | None, sealed: bytes) -> bytes:
+async def opened(connection: AsyncConnection, request_id: UUID | None, sealed: bytes, where: bytes) -> bytes:
     if request_id is None:
-        return (await service_box(connection)).unseal_bytes(sealed) or b""
+        return (await service_box(connection)).unseal_bytes(sealed, where) or b""
     wrapped = await connection.scalar(select(help_request.c.data_key).where(help_request.c.id == request_id))
-    return vault_of(connection).box(request_id.bytes, wrapped).unseal_bytes(sealed) or b""
+    return vault_of(connection).box(request_id.bytes, wrapped).unseal_bytes(sealed, where) or b""
+
+
+def digests(url: str, *which: Any) -> dict[str, bytes]:
+    """Of stored deliveries, by their id, what their bytes were queued with."""
+
+    async def work(database: Database) -> dict[str, bytes]:
+        async with database.reading() as connection:
+            names = (delivery.c.id, delivery.c.request_id, delivery.c.receiver, delivery.c.digest)
+            rows = (await connection.execute(select(*names).where(*which))).all()
+            return {
+                str(row.id): await opened(
+                    connection, row.request_id, row.digest, kept_at("delivery.digest", row.id, row.receiver)
+                )
+                for row in rows
+            }
+
+    return on(url, work)
 
 
 def change(url: str, *statements: Executable) -> int:

@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from app.api.access import office_of
 from app.keys import Key
 from app.problems import MOST_ERRORS, FieldError, Problem, Text, invalid
 from app.repeats import Repeat
@@ -170,7 +171,7 @@ def repeat_of(request: Request, key: Key, body: bytes) -> Repeat | None:
                 "Idempotency-Key is 1 to 200 visible ASCII characters.",
             ),
         )
-    return Repeat.of(key, given, request.scope["path"], body)
+    return Repeat.of(office_of(request).secret, key, given, request.scope["path"], body)
 
 
 def iso_day(written: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
+import hmac
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -74,6 +74,6 @@ async def take_outcomes(request: Request, key: Coordinates) -> Response:
     else:
         body = await read_bytes(request, MOST_BYTES_IN_BULK)
         lines = reading.of_json(parse(OutcomesIn, body))
-    same = f"outcomes:{sha256(body).hexdigest()}"
-    repeat = repeat_of(request, key, body) or Repeat.of(key, same, request.scope["path"], body)
+    same = f"outcomes:{hmac.digest(office.secret, body, 'sha256').hex()}"
+    repeat = repeat_of(request, key, body) or Repeat.of(office.secret, key, same, request.scope["path"], body)
     return answer(await apply(office, key, lines, repeat))

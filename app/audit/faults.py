@@ -58,6 +58,26 @@ _SENTENCES: Mapping[str, Text] = {
     "head_changed": Text(
         "事项所记末条散列与第 {sequence} 条不符", "the head that the request names is not that of its {events_en}"
     ),
+    "erased_unsaid": Text(
+        "个人信息被标为已删除,或其数据密钥已不在,而轨迹中没有删除的记录",
+        "it is marked as erased, or its data key is gone, and no event says that it was erased",
+    ),
+    "erasure_undone": Text(
+        "第 {sequence} 条记载了删除,而事项未标为已删除,或其数据密钥仍在",
+        "event {sequence} says that it was erased, and it is not marked as erased, or has a data key",
+    ),
+    "note_erased_unsaid": Text(
+        "{events_zh}的密封部分被当作已删除而拿走,而轨迹中没有删除的记录",
+        "the sealed part of {events_en} was taken away as if erased, and no event says that the request was erased",
+    ),
+    "person_changed": Text(
+        "求助内容的密封形式不是第 {sequence} 条所记的:被退回旧样或调换",
+        "what is sealed of the person is not what event {sequence} names: an older form was put back, or it was changed",
+    ),
+    "person_kept": Text(
+        "轨迹记载了删除,而求助内容的密封形式仍在",
+        "an event says that it was erased, and what was sealed of the person is still, or again, there",
+    ),
     "history_rewritten": Text(
         "至{events_zh}的轨迹与 {day} 的根不符:整链被重写",
         "up to {events_en} the history is not the one that the root of {day} holds: the chain was made anew",

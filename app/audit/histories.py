@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app.audit.faults import Fault
-from app.hashchain import GENESIS, event_hash
+from app.hashchain import ERASURE, GENESIS, event_hash, is_erased
 
 # An event bears the time at which its call began; it may have been stored somewhat later.
 LATE = timedelta(hours=1)
@@ -34,6 +35,9 @@ def faults_of(history: History, newest: Row | None, spoilt: Collection[date]) ->
     else:
         found = list(_of_chain(history.request, history.events))
         found += _of_roots(history.request, history.events, history.leaves, newest, spoilt, chain_holds=not found)
+        found += _of_erasure(history.request, history.events) or _of_person(
+            history.request, history.events, chain_holds=not found
+        )
     number = history.request["receipt_number"] if history.request else None
     number = number or (history.leaves[-1]["receipt_number"] if history.leaves else None)
     return [each._replace(request_id=history.id, receipt_number=number) for each in found]
@@ -49,6 +53,30 @@ def _of_chain(request: Row, events: Sequence[Row]) -> Iterator[Fault]:
         yield Fault("event_added", sequence=request["events"] + 1, last=last)
     elif events and links.previous != request["head"]:
         yield Fault("head_changed", sequence=last)
+
+
+def _of_erasure(request: Row, events: Sequence[Row]) -> list[Fault]:
+    """What is erased of it, and that its chain says so, go together."""
+    said = [each["sequence"] for each in events if each["kind"] == ERASURE]
+    is_gone = request["erased_at"] is not None, request["data_key"] is None
+    if said and not all(is_gone):
+        return [Fault("erasure_undone", sequence=said[-1])]
+    if not said and any(is_gone):
+        return [Fault("erased_unsaid")]
+    if not said and (marked := [e["sequence"] for e in events if e["sealed"] and is_erased(e["sealed"])]):
+        return [Fault("note_erased_unsaid", sequence=marked[0], last=marked[-1])]
+    return []
+
+
+def _of_person(request: Row, events: Sequence[Row], *, chain_holds: bool) -> list[Fault]:
+    """Its sealed form is the one that an event named last; of an erased one there is none."""
+    if request["erased_at"] is not None:
+        return [Fault("person_kept")] if request["sealed"] else []
+    named = [each for each in events if each["person"] is not None]
+    if not named:
+        return [Fault("person_changed", sequence=1)] if chain_holds else []
+    is_same = hashlib.sha256(request["sealed"]).digest() == named[-1]["person"]
+    return [] if is_same else [Fault("person_changed", sequence=named[-1]["sequence"])]
 
 
 class _Links:

@@ -26,7 +26,7 @@ from app.merkle import root_of
 from app.tables import audit_key, audit_leaf, audit_piece, audit_root, event, help_request, reading
 
 _TOGETHER = 100  # requests, with all their events, in memory
-_PERSONLESS = ("id", "receipt_number", "events", "head")
+_COMPARED = ("id", "receipt_number", "events", "head", "erased_at", "data_key", "sealed")
 Row = Mapping[Any, Any]
 
 
@@ -168,7 +168,7 @@ def _is_wanted(since: date | None) -> ColumnElement[bool] | bool:
 
 
 async def _of_ids(connection: AsyncConnection, ids: Sequence[UUID], days: set[date]) -> list[History]:
-    requests = select(*(help_request.c[name] for name in _PERSONLESS)).where(help_request.c.id.in_(ids))
+    requests = select(*(help_request.c[name] for name in _COMPARED)).where(help_request.c.id.in_(ids))
     events = select(event).where(event.c.request_id.in_(ids)).order_by(event.c.request_id, event.c.sequence)
     leaves = select(audit_leaf).where(audit_leaf.c.request_id.in_(ids))
     leaves = leaves.order_by(audit_leaf.c.request_id, audit_leaf.c.day)

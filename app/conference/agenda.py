@@ -24,7 +24,7 @@ from app.office import Office, again_if_outdated
 from app.registry import Snapshot
 from app.returns import is_disputed
 from app.routing.rules import Role
-from app.sealing import vault_of
+from app.sealing import kept_at, vault_of
 from app.tables import dispute, event, handoff, help_request
 from app.timeline import Handoff, from_row
 
@@ -153,7 +153,7 @@ async def _facts(connection: AsyncConnection, ids: Collection[UUID], *, with_wor
     requests = await _rows(connection, select(*columns).where(help_request.c.id.in_(ids)))
     of_requests = select(handoff).where(handoff.c.request_id.in_(ids)).order_by(handoff.c.step, handoff.c.id)
     kinds = event.c.kind.in_((*URGED, "handoff.returned"))
-    happened = select(event.c.request_id, event.c.handoff_id, event.c.kind, event.c.sealed).where(
+    happened = select(event.c.request_id, event.c.sequence, event.c.handoff_id, event.c.kind, event.c.sealed).where(
         event.c.request_id.in_(ids), kinds
     )
     vault = vault_of(connection)
@@ -165,7 +165,9 @@ async def _facts(connection: AsyncConnection, ids: Collection[UUID], *, with_wor
             facts.urged[row["handoff_id"]] += 1
         elif with_words:
             box = vault.box(row["request_id"].bytes, facts.requests[row["request_id"]]["data_key"])
-            facts.says[row["handoff_id"]] = (box.unseal(row["sealed"]) or {}).get("legal_basis")
+            facts.says[row["handoff_id"]] = (
+                box.unseal(row["sealed"], kept_at("event.sealed", row["sequence"])) or {}
+            ).get("legal_basis")
     return facts
 
 

@@ -16,7 +16,7 @@ from app.delivery.lanes import Priority
 from app.delivery.schedule import GIVE_UP_AFTER
 from app.identifiers import new_id
 from app.ledger import Unit
-from app.sealing import NO_BOX, Box
+from app.sealing import NO_BOX, Box, kept_at
 from app.tables import delivery, delivery_attempt
 from app.wire import to_json
 
@@ -104,12 +104,17 @@ def enqueue(
             "give_up_at": at + GIVE_UP_AFTER,
             "ended_at": None,
             "superseded_at": None,
-            "digest": hashlib.sha256(body).digest(),
-            "sealed": box.seal_bytes(body),
+            "digest": box.seal_bytes(hashlib.sha256(body).digest(), kept_at("delivery.digest", delivery_id, receiver)),
+            "sealed": box.seal_bytes(body, kept_at("delivery.sealed", delivery_id, receiver)),
         },
     )
     unit.rings = True
     return delivery_id
+
+
+def digest_of(box: Box, row: Any) -> bytes | None:
+    """SHA-256 of a stored message's bytes, as it was queued; None once its request was erased. Raises InvalidTag."""
+    return box.unseal_bytes(row.digest, kept_at("delivery.digest", row.id, row.receiver))
 
 
 # 2xx is the truth whoever heard it, also of one that should not go out any more and was on its way; a failure is only
@@ -141,18 +146,19 @@ def record(claimed: Claimed, attempt: Attempt, worker_id: UUID, at: datetime, tr
 
     With no time to try again, `give_up` says in the same transaction what became of it.
     """
-    unit = Unit()
+    unit, attempt_id = Unit(), new_id()
     unit.insert(
         delivery_attempt,
         {
-            "id": new_id(),
+            "id": attempt_id,
             "delivery_id": claimed.id,
             "number": claimed.attempts + 1,
             "started_at": attempt.started_at,
             "milliseconds": attempt.milliseconds,
             "status_code": attempt.status_code,
             "fault": attempt.fault,
-            "sealed": claimed.box.seal_bytes(attempt.answer),  # what an endpoint answers may name somebody
+            # What an endpoint answers may name somebody.
+            "sealed": claimed.box.seal_bytes(attempt.answer, kept_at("delivery_attempt.sealed", attempt_id)),
         },
     )
     if attempt.succeeded:

@@ -7,6 +7,7 @@ lateral joins are said in SQL: the two engines differ in them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,15 +16,16 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import ARRAY, BindParameter, Integer, LargeBinary, String, TextClause, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
 from app.columns import Id, Instant
 from app.delivery.lanes import Priority, Wanted
-from app.delivery.outbox import Claimed
+from app.delivery.outbox import Claimed, digest_of
 from app.logs import describe
-from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, vault_of
+from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, kept_at, vault_of
 from app.service_key import service_box
 from app.tables import delivery, help_request
 
@@ -126,14 +128,16 @@ async def _opened(connection: AsyncConnection, row: Any, lease_until: datetime) 
             box = await service_box(connection)
         else:
             box = vault_of(connection).box(row.request_id.bytes, row.data_key)
-        body = box.unseal_bytes(row.sealed)
+        body = box.unseal_bytes(row.sealed, kept_at("delivery.sealed", row.id, row.receiver))
+        if body and hashlib.sha256(body).digest() != digest_of(box, row):
+            raise InvalidTag
     except CANT_BE_OPENED as error:
         log.error("delivery_unreadable", delivery=str(row.id), **describe(error))
         box, body = SHUT_BOX, None
     return _claimed(row, box, body, lease_until)
 
 
-_TAKEN = tuple(column for column in delivery.c if column.name not in ("due_at", "digest", "status"))
+_TAKEN = tuple(column for column in delivery.c if column.name not in ("due_at", "status"))
 _DATA_KEY = (
     select(help_request.c.data_key)
     .where(help_request.c.id == delivery.c.request_id)

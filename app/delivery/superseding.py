@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.sealing import CANT_BE_OPENED
+from app.sealing import CANT_BE_OPENED, kept_at
 from app.tables import delivery
 from app.timeline import Case, Handoff
 
@@ -44,14 +44,14 @@ async def supersede(
 ) -> Ended:
     """All that a handoff's agency was told of the person, but for messages whose data `may_stay`. One that a worker holds
     may be on its way at this moment, unless it is `unsent`: it is not tried again, and its answer still counts."""
-    names = ("id", "status", "attempts", "claimed_by", "superseded_at", "sealed")
+    names = ("id", "receiver", "status", "attempts", "claimed_by", "superseded_at", "sealed")
     its = (
         select(*(delivery.c[name] for name in names))
         .where(delivery.c.request_id == case.id, delivery.c.handoff_id == handoff.id, delivery.c.type.in_(DISCLOSING))
         .order_by(delivery.c.id)
     )
     rows = (await connection.execute(its.with_for_update())).all()
-    over = [row for row in rows if row.superseded_at is None and not _stays(case, row.sealed, may_stay)]
+    over = [row for row in rows if row.superseded_at is None and not _stays(case, row, may_stay)]
     waiting = tuple(row.id for row in over if row.status != "delivered")
     these = update(delivery).where(delivery.c.id.in_([row.id for row in over]))
     await connection.execute(these.values(superseded_at=at))
@@ -62,9 +62,11 @@ async def supersede(
     return Ended(waiting, is_first, any(row.status == "delivered" for row in rows))
 
 
-def _stays(case: Case, sealed: bytes, may_stay: Callable[[Mapping[str, Any]], bool]) -> bool:
+def _stays(case: Case, row: Any, may_stay: Callable[[Mapping[str, Any]], bool]) -> bool:
     """What can't be opened does not stay, though it can't be sent either."""
     try:
-        return may_stay((case.box.unseal(sealed) or {}).get("data", {}))
+        return may_stay(
+            (case.box.unseal(row.sealed, kept_at("delivery.sealed", row.id, row.receiver)) or {}).get("data", {})
+        )
     except CANT_BE_OPENED:
         return False

@@ -20,8 +20,9 @@ Fault = dict[str, str]
 _ORDER = ("callback", "refused", "event", "delivery", "attempt")
 
 
-def prove(records: Records, snapshot: Snapshot, made_at: datetime) -> dict[str, Any]:
-    """A `Proof` of `answers_proof`. It holds nothing personal: digests stand for bodies."""
+def prove(records: Records, snapshot: Snapshot, made_at: datetime, *, with_digests: bool) -> dict[str, Any]:
+    """A `Proof` of `answers_proof`. It holds nothing personal: digests stand for bodies. Those of messages are for who may
+    see people: a guess of who is in one could be confirmed by it."""
     own = records.handoff
     agency, need = snapshot.directory.agencies[own.agency_code], snapshot.needs[own.need]
     faults: list[Fault] = []
@@ -30,7 +31,7 @@ def prove(records: Records, snapshot: Snapshot, made_at: datetime) -> dict[str, 
         faults.append(words.fault("chain_broken", str(broken_at)))
     entries = [
         *_events(records),
-        *_deliveries(records, faults),
+        *_deliveries(records, faults, with_digests),
         *_attempts(records),
         *_callbacks(records, faults),
         *_refused(records),
@@ -62,13 +63,14 @@ def _events(records: Records) -> Iterator[Entry]:
             yield {"at": row["at"], "kind": "event", "facts": {**facts, "hash": row["hash"].hex()}}
 
 
-def _deliveries(records: Records, faults: list[Fault]) -> Iterator[Entry]:
+def _deliveries(records: Records, faults: list[Fault], with_digests: bool) -> Iterator[Entry]:
     for row in records.deliveries:
-        holds = _holds(records.sent[row["id"]], row["digest"])
+        digest = records.digests[row["id"]]
+        holds = _holds(records.sent[row["id"]], digest)
         if holds is False:
             faults.append(words.fault("digest_differs", str(row["id"])))
         facts = {"delivery_id": row["id"], "type": row["type"], "status": row["status"], "attempts": row["attempts"]}
-        facts |= {"digest": row["digest"].hex(), "digest_holds": holds}
+        facts |= {"digest": digest.hex() if digest and with_digests else None, "digest_holds": holds}
         yield {"at": row["created_at"], "kind": "delivery", "facts": facts}
 
 
@@ -129,7 +131,7 @@ def _verify(row: Row, records: Records) -> dict[str, Any]:
     return {"digest_holds": holds, **outcome}
 
 
-def _holds(body: bytes | None, digest: bytes) -> bool | None:
+def _holds(body: bytes | None, digest: bytes | None) -> bool | None:
     """None where there is no body to be asked any more."""
     return None if body is None else hashlib.sha256(body).digest() == digest
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database
 from app.identifiers import first_id
 from app.problems import Problem
-from app.sealing import Box, vault_of
+from app.sealing import Box, kept_at, vault_of
 from app.service_key import service_box
 from app.tables import (
     callback,
@@ -38,7 +38,7 @@ _EARLIEST = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Records:
     """Rows in the order in which they were made. `events` are the whole request's, `secrets` all that the agency
-    ever had, `sent` the bytes of deliveries by their id (None: erased), `bodies` those of callbacks by their digest;
+    ever had, `sent` the bytes of deliveries by their id (None: erased), `digests` what those were queued with, `bodies` those of callbacks by their digest;
     bytes that were changed where they are kept are empty."""
 
     handoff: Handoff
@@ -46,6 +46,7 @@ class Records:
     events: list[Row]
     deliveries: list[Row]
     sent: Mapping[UUID, bytes | None]
+    digests: Mapping[UUID, bytes | None]
     attempts: list[Row]
     callbacks: list[Row]
     bodies: Mapping[bytes, bytes]
@@ -90,19 +91,35 @@ async def read(database: Database, handoff_id: UUID) -> Records:
             deliveries=deliveries,
             attempts=await _rows(connection, tries.order_by(delivery_attempt.c.started_at)),
             callbacks=callbacks,
-            sent={row["id"]: _opened(box, row["sealed"]) for row in deliveries},
-            bodies={row["digest"]: _opened(service, row["sealed"]) or b"" for row in await _rows(connection, bodies)},
+            sent={
+                row["id"]: _opened(box, row["sealed"], kept_at("delivery.sealed", row["id"], row["receiver"]))
+                for row in deliveries
+            },
+            digests={
+                row["id"]: _opened(box, row["digest"], kept_at("delivery.digest", row["id"], row["receiver"]))
+                for row in deliveries
+            },
+            bodies={
+                row["digest"]: _opened(service, row["sealed"], kept_at("callback_body.sealed", row["digest"].hex()))
+                or b""
+                for row in await _rows(connection, bodies)
+            },
             refused=await _rows(connection, refused.order_by(callback_refused.c.id)),
             secrets=[
-                {**row, "secret": service.unseal(row["sealed"])}
+                {
+                    **row,
+                    "secret": service.unseal(
+                        row["sealed"], kept_at("endpoint_secret.sealed", row["id"], row["receiver"])
+                    ),
+                }
                 for row in await _rows(connection, secrets.order_by(endpoint_secret.c.created_at.desc()))
             ],
         )
 
 
-def _opened(box: Box, sealed: bytes) -> bytes | None:
+def _opened(box: Box, sealed: bytes, where: bytes) -> bytes | None:
     try:
-        return box.unseal_bytes(sealed)
+        return box.unseal_bytes(sealed, where)
     except InvalidTag:
         return b""
 

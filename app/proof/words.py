@@ -45,11 +45,12 @@ def _delivery(facts: Facts, agency: Agency) -> Text:
     kept = facts["digest_holds"]
     holds = ("正文已按期删除", "the bytes were erased when their time was over") if kept is None else _DIFFERS
     holds = ("与所存字节相符", "the kept bytes have it") if kept else holds
+    digest = f" {facts['digest']}" if facts["digest"] else ""
     return Text(
         f"给 {agency.name_zh} 的报文 {facts['type']} 已备好(送达 {facts['delivery_id']},现为 {facts['status']},"
-        f"已尝试 {facts['attempts']} 次);摘要 {facts['digest']}:{holds[0]}",
+        f"已尝试 {facts['attempts']} 次);摘要{digest}:{holds[0]}",
         f"message {facts['type']} to {agency.name_en} made (delivery {facts['delivery_id']}, now {facts['status']}, "
-        f"attempts: {facts['attempts']}); digest {facts['digest']}: {holds[1]}",
+        f"attempts: {facts['attempts']}); digest{digest}: {holds[1]}",
     )
 
 

@@ -237,6 +237,8 @@ event = Table(
     Column("data", Json, nullable=False),
     Column("hash", Digest, nullable=False),
     Column("sealed", LargeBinary),
+    # Of the request's own sealed form, as it stands from this event on; None: as before.
+    Column("person", Digest),
     PrimaryKeyConstraint("request_id", "sequence"),
     sqlite_with_rowid=False,
 )
@@ -262,7 +264,9 @@ delivery = Table(
     Column("ended_at", Instant),
     # From then on it shows more than may be shown, and is not sent (again).
     Column("superseded_at", Instant),
-    Column("digest", Digest, nullable=False),
+    # SHA-256 of the body's bytes, sealed: by a plain one a guess of who is in it could be confirmed. It stays when the
+    # body goes, until the request is erased.
+    Column("digest", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("id"),
     one_of("status", ("pending", "delivered", "exhausted", "superseded")),

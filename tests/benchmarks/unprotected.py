@@ -15,10 +15,10 @@ class Plain(ShutBox):
 
     __slots__ = ()
 
-    def seal_bytes(self, content: bytes) -> bytes:
+    def seal_bytes(self, content: bytes, place: bytes) -> bytes:
         return b"\0" + content
 
-    def unseal_bytes(self, sealed: bytes | None) -> bytes | None:
+    def unseal_bytes(self, sealed: bytes | None, place: bytes) -> bytes | None:
         return sealed[1:] if sealed else None
 
 

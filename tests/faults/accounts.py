@@ -15,6 +15,7 @@ from app.hashchain import first_break
 from app.tables import callback, delivery, delivery_attempt, event, handoff, help_request
 from tests.faults.load import Load
 from tests.faults.sink import Received, Sink
+from tests.watching import digests as queued_digests
 from tests.watching import fetch
 
 
@@ -48,7 +49,7 @@ def settle(url: str, load: Load, sink: Sink) -> Settled:
     for each in received:
         digests[each.id].add(each.digest)
         ids[each.handoff, each.type].add(each.id)
-    stored = {str(row["id"]): row["digest"].hex() for row in fetch(url, select(delivery.c.id, delivery.c.digest))}
+    stored = {each: digest.hex() for each, digest in queued_digests(url).items()}
     assert {each: {digest} for each, digest in stored.items()} == digests, "the bytes that were fixed when it was made"
     assert {len(each) for each in ids.values()} == {1}, "a handoff is dispatched under one id"
     taken = Counter(each.id for each in received if each.took)
