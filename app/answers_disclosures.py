@@ -51,10 +51,12 @@ class TrackedDisclosures(Outbound):
 
 class AlarmSeen(Outbound):
     alarm_id: UUID
-    kind: Literal["readings_per_hour", "readings_per_day"]
+    kind: Literal["readings_per_hour", "readings_per_day", "own_work_per_day"]
     actor: str
     since: datetime = Field(description="The beginning of the hour or the day in China.")
-    count: int = Field(description="So many people's data had been looked at when it was raised.")
+    count: int = Field(
+        description="So many people's data had been looked at, or looked up and not found, when it was raised."
+    )
     raised_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None

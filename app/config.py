@@ -208,6 +208,9 @@ class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
     reading_alarm_per_day: int = Field(
         300, ge=1, le=10_000, description="The same in a day of China's calendar.", examples=[300]
     )
+    reading_alarm_own_work_per_day: int = Field(
+        1_000, ge=1, le=100_000, description="The same in a day, of the work in hand.", examples=[1_000]
+    )
     reading_purpose_required: bool = Field(
         False,
         description="Whether a coordinator must say what for (`?purpose=`) before a person's data is shown.",

@@ -54,6 +54,26 @@ async def record(
     await office.readings.record(seen, must=not (case.is_emergency and key.agency_code is not None))
 
 
+async def record_miss(office: Office, key: Key, way: Way, group: str, purpose: Purpose | None) -> None:
+    """Somebody was looked up, and nobody found whom the reader may be told of: trying many numbers is looking at many people.
+    Raises as `record`."""
+    must_say(office, key, purpose)
+    seen = Reading(
+        actor=key.actor,
+        role=key.role.value,
+        agency_code=key.agency_code,
+        request_id=None,
+        handoff_id=None,
+        shown=(group,),
+        legal_basis=None,
+        way=way.value,
+        purpose=(purpose or usual(key.role)).value,
+        stated=purpose is not None,
+        unrelated=True,
+    )
+    await office.readings.record(seen)
+
+
 async def record_each(
     office: Office,
     key: Key,
@@ -63,7 +83,8 @@ async def record_each(
     purpose: Purpose | None,
     waits: Collection[UUID] = (),
 ) -> None:
-    """The same of several requests, a page of them at most; `waits`: those of which something waits for the reader."""
+    """The same of several requests, a page of them at most; `waits`: those of which something waits for the reader, or that
+    are the same person's as one that is looked at."""
     if not request_ids:
         return
     must_say(office, key, purpose)

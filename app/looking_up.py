@@ -22,7 +22,7 @@ _BY = {"id_number": ("id_mark", "identity"), "phone": ("phone_mark", "contact")}
 
 async def search(office: Office, key: Key, asked: LookUpIn, purpose: Purpose | None) -> dict[str, Any]:
     """The newest of those that a key reaches (`RequestsFound`). That somebody asked for help is told by this alone: each
-    that is found is recorded as looked at. Raises `purpose_needed`, `unavailable`."""
+    that is found is recorded as looked at, and that none was found is recorded too. Raises `purpose_needed`, `unavailable`."""
     looking.must_say(office, key, purpose)
     await office.registry.current()  # whose loading opens the vault
     given = plain(asked)
@@ -37,4 +37,6 @@ async def search(office: Office, key: Key, asked: LookUpIn, purpose: Purpose | N
         )
         cases = [stored_case(connection, row) for row in rows]
     await asyncio.gather(*(looking.record(office, key, case, Way.SEARCH, (group,), purpose) for case in cases))
+    if not cases:
+        await looking.record_miss(office, key, Way.SEARCH, group, purpose)
     return {"items": [presenting.request_summary(case.request) for case in cases]}

@@ -19,7 +19,7 @@ from app.moves import Moves
 from app.oidc import Provider
 from app.passwords import Passwords
 from app.rates import Rates
-from app.readings import DAILY, HOURLY, Readings
+from app.readings import DAILY, HOURLY, OWN_DAILY, Readings
 from app.registry import OutdatedSnapshotError, Registry
 from app.same_person import SamePerson
 from app.sealing import Vault
@@ -75,7 +75,14 @@ class Office:
             Registry(database, settings.refresh_seconds, pace_of(settings)),
             KeyRing(database, settings.refresh_seconds),
             SamePerson(database, way.gathered),
-            Readings(database, {HOURLY: settings.reading_alarm_per_hour, DAILY: settings.reading_alarm_per_day}),
+            Readings(
+                database,
+                {
+                    HOURLY: settings.reading_alarm_per_hour,
+                    DAILY: settings.reading_alarm_per_day,
+                    OWN_DAILY: settings.reading_alarm_own_work_per_day,
+                },
+            ),
             Rates.of(settings, secret, database),
             Moves(database),
             files=store_of(settings),

@@ -35,17 +35,19 @@ SHOWN_ALL_THE_SAME_AFTER = 2.0
 _MOST_REMEMBERED = 10_000
 _PAGE = 1_000
 HOURLY, DAILY = "readings_per_hour", "readings_per_day"
+OWN_DAILY = "own_work_per_day"
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`unrelated`: not part of the work that the reader has at this moment."""
+    """`unrelated`: not part of the work that the reader has at this moment. Without a request somebody was looked up who is
+    not there, or not within the reader's reach."""
 
     actor: str
     role: str
     agency_code: str | None
-    request_id: UUID
+    request_id: UUID | None
     handoff_id: UUID | None
     shown: tuple[str, ...]
     legal_basis: str | None
@@ -68,6 +70,7 @@ class Readings:
         self._waiting: _Group = []
         self._writing: set[asyncio.Task[None]] = set()
         self._known: dict[Reading, float] = {}
+        self._alarmed: set[tuple[str, str, datetime]] = set()
         self._begin_chain()
 
     def _begin_chain(self) -> None:
@@ -85,8 +88,8 @@ class Readings:
             log.error("reading_not_recorded", request_id=str(seen.request_id), actor=seen.actor, **describe(error))
 
     async def _record(self, seen: Reading) -> None:
-        if self._known.get(seen, 0) > time.monotonic():
-            return
+        if seen.request_id is not None and self._known.get(seen, 0) > time.monotonic():
+            return  # of two who were not found nobody can say whether they are one
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((seen, written))
         task = asyncio.create_task(self._write_in_turn())  # others may hang on it: it goes on though its reader left
@@ -127,32 +130,44 @@ class Readings:
             row |= {"shown": list(seen.shown)}
             head = row["hash"] = reading_hash(head, row)
             rows.append(row)
-        suspects = {seen.actor for seen in group if seen.unrelated}
+        suspects = {(seen.actor, seen.unrelated) for seen in group}
         async with self._database.writing() as connection:
             await insert_rows(connection, {reading: rows})
-            raised = [kind for actor in suspects for kind in await self._raised(connection, actor, at)]
+            raised = [each for who in suspects for each in await self._raised(connection, *who, at)]
         self._number, self._head = number, head
         for kind, actor, count in raised:
             metrics.READING_ALARMS.labels(kind).inc()
             log.warning("reading_alarm", kind=kind, actor=actor, count=count)
 
-    async def _raised(self, connection: AsyncConnection, actor: str, at: datetime) -> list[tuple[str, str, int]]:
+    async def _raised(
+        self, connection: AsyncConnection, actor: str, unrelated: bool, at: datetime
+    ) -> list[tuple[str, str, int]]:
         """The alarms that the actor's last reading raises: each once for its hour, or its day."""
         raised = []
-        for kind, most in self._most.items():
-            since = _began(kind, at)
-            count = await connection.scalar(how_many(actor, since, most)) or 0
+        for kind in (HOURLY, DAILY) if unrelated else (OWN_DAILY,):
+            most, since = self._most[kind], _began(kind, at)
+            if (kind, actor, since) in self._alarmed:
+                continue
+            count = await connection.scalar(how_many(actor, since, most, unrelated=unrelated)) or 0
             if count > most:
+                self._alarmed = {each for each in self._alarmed if each[2] >= _began(DAILY, at)} | {
+                    (kind, actor, since)
+                }
                 row = {"id": new_id(), "kind": kind, "actor": actor, "since": since, "count": count, "raised_at": at}
                 if (await connection.execute(_RAISE, row)).rowcount == 1:
                     raised.append((kind, actor, count))
         return raised
 
 
-def how_many(actor: str, since: datetime, most: int) -> Select[Any]:
-    """People whose data an actor looked at beside its own work; counted to one more than is looked for."""
-    unrelated = select(reading.c.request_id).where(reading.c.actor == actor, reading.c.at >= since, reading.c.unrelated)
-    return select(func.count()).select_from(unrelated.distinct().limit(most + 1).subquery())
+def how_many(actor: str, since: datetime, most: int, *, unrelated: bool = True) -> Select[Any]:
+    """People whose data an actor looked at beside its own work, or in it, and how often it looked somebody up and found
+    nobody; each counted to one more than is looked for."""
+    of_kind = reading.c.unrelated if unrelated else ~reading.c.unrelated
+    looks = select(reading.c.request_id).where(reading.c.actor == actor, reading.c.at >= since, of_kind)
+    people = looks.where(reading.c.request_id.is_not(None)).distinct().limit(most + 1).subquery()
+    misses = looks.where(reading.c.request_id.is_(None)).limit(most + 1).subquery()
+    counted = [select(func.count()).select_from(each).scalar_subquery() for each in (people, misses)]
+    return select(counted[0] + counted[1])
 
 
 _RAISE = text(
@@ -163,7 +178,7 @@ _RAISE = text(
 
 def _began(kind: str, at: datetime) -> datetime:
     local = at.astimezone(CHINA).replace(minute=0, second=0, microsecond=0)
-    return (local.replace(hour=0) if kind == DAILY else local).astimezone(UTC)
+    return (local if kind == HOURLY else local.replace(hour=0)).astimezone(UTC)
 
 
 async def breaks(connection: AsyncConnection) -> AsyncIterator[tuple[UUID, int]]:

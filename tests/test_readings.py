@@ -360,6 +360,47 @@ def test_work_in_hand_raises_no_alarm_and_what_has_ended_does(run_service: Calla
     assert {each["actor"] for each in alarms(county.running)} >= theirs
 
 
+def test_looking_up_numbers_that_find_nobody_counts_as_looking_at_people(run_service: Callable[..., Running]) -> None:
+    county = County(run_service(reading_alarm_per_hour=3, reading_alarm_per_day=4), {})
+    receipt = in_full(county)
+    stranger = county.running.client("intake")
+    for number in ("13800000001", "13800000002", "13800000002"):
+        assert stranger.post("/v1/look-ups", json={"phone": number}).json()["items"] == []
+    assert alarms(county.running) == []
+    theirs = {"id_number": PERSONAL["id_number"]}
+    assert stranger.post("/v1/look-ups", json=theirs).json()["items"] == [], "it is another door's"
+    assert [(each["kind"], each["count"]) for each in alarms(county.running)] == [("readings_per_hour", 4)]
+    county.coordinator.post("/v1/look-ups", json={"phone": "13800000001"}, params={"purpose": "complaint"})
+    rows = fetch(county.running.url, ROWS)
+    assert {(row["request_id"], row["unrelated"], row["way"]) for row in rows} == {(None, True, "search")}
+    assert {row["purpose"] for row in rows if row["role"] == "coordinator"} == {"complaint"}
+    assert [each for each in disclosures(county, receipt) if each["way"] == "search"] == []
+    assert one_window_here("readings", "verify", database=county.running.url).returncode == 0
+    refuse_readings(county.running.url)
+    assert stranger.post("/v1/look-ups", json={"phone": "13800000003"}).status_code >= 500
+
+
+def test_very_much_work_in_hand_raises_an_alarm_of_its_own_once_a_day(run_service: Callable[..., Running]) -> None:
+    county = County(run_service(reading_alarm_per_hour=1, reading_alarm_own_work_per_day=3), {})
+    needs = ("education_aid", "wage_arrears", "temp_aid_fast", "minimum_living_allowance", "homeless_rescue")
+    receipts = [in_full(county, need) for need in needs]  # of one need they would be shown beside each other
+    for each in receipts[:3]:
+        for purpose in ("handling", "correction"):
+            county.window.get(path(each), params={"purpose": purpose}).raise_for_status()
+    assert alarms(county.running) == []
+    for each in receipts[3:]:
+        assert county.window.get(path(each)).json()["person"], "nobody is held up"
+    (raised,) = alarms(county.running)
+    assert (raised["kind"], raised["count"]) == ("own_work_per_day", 4)
+
+
+@pytest.mark.parametrize("unrelated", [True, False])
+def test_those_who_were_looked_at_are_counted_by_an_index_of_their_own(county: County, unrelated: bool) -> None:
+    query = readings.how_many("key:x", now() - timedelta(days=1), 300, unrelated=unrelated)
+    plan = plan_of(county.running.url, query, empty=True)
+    assert ("ix_reading_unrelated" if unrelated else "ix_reading_own") in plan, plan
+
+
 def test_the_alarms_of_a_place_are_told_by_one_look_at_its_keys_and_offices(county: County, backend: str) -> None:
     """By the plan: nothing is looked up anew for each alarm."""
     rows = [

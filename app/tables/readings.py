@@ -31,7 +31,7 @@ reading = Table(
     Column("actor", String(100), nullable=False),
     Column("role", String(16), nullable=False),
     Column("agency_code", String(64)),
-    Column("request_id", Id, ForeignKey("help_request.id"), nullable=False),
+    Column("request_id", Id, ForeignKey("help_request.id")),  # None: somebody was looked up, and nobody found
     Column("handoff_id", Id),
     Column("shown", Json, nullable=False),
     Column("legal_basis", Text),
@@ -53,6 +53,12 @@ reading = Table(
         postgresql_where=text("unrelated"),
         sqlite_where=text("unrelated = 1"),
     ),
+    Index(
+        "ix_reading_own",
+        *("actor", "at", "request_id"),
+        postgresql_where=text("NOT unrelated"),
+        sqlite_where=text("unrelated = 0"),
+    ),
 )
 
 alarm = Table(
@@ -68,7 +74,7 @@ alarm = Table(
     Column("acknowledged_by", String(100)),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("kind", "actor", "since"),
-    one_of("kind", ("readings_per_hour", "readings_per_day")),
+    one_of("kind", ("readings_per_hour", "readings_per_day", "own_work_per_day")),
     Index(
         "ix_alarm_open",
         "id",
