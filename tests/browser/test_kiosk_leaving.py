@@ -133,3 +133,23 @@ def test_a_voice_and_the_clerks_part_that_somebody_left_are_as_at_first_for_the_
     expect(page.get_by_role("button", name="声音：普通话")).to_have_count(0)
     page.clock.fast_forward(61_000)
     expect(page.get_by_role("button", name="声音：普通话")).to_have_count(1)
+
+
+@on_one
+def test_newer_files_run_once_the_visit_is_over_and_at_once_where_there_is_none(page: Page) -> None:
+    def newer(mark: str) -> None:
+        """Another worker of the same files, as a new version of the service sends one."""
+        page.evaluate("mark => navigator.serviceWorker.register(`/kiosk/sw.js?${mark}`, { scope: '/kiosk/' })", mark)
+
+    page.evaluate("window.runs = true")
+    page.get_by_role("button", name="开始求助").click()
+    newer("second")
+    page.wait_for_function("() => navigator.serviceWorker.controller?.scriptURL.endsWith('second')")
+    expect(page.locator("#heading")).to_have_text("您替谁求助？")
+    assert page.evaluate("window.runs"), "nobody is interrupted"
+    page.clock.fast_forward(61_000)
+    page.clock.fast_forward(16_000)
+    page.wait_for_function("() => !window.runs")
+    # The page asks for its own worker again, which is another once more: on the first screen it is taken at once.
+    page.wait_for_function("() => navigator.serviceWorker.controller?.scriptURL.endsWith('sw.js')")
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()

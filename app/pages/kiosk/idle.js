@@ -6,8 +6,8 @@ import { _ } from "/kiosk/texts.js";
 const IDLE = 60_000;
 const WARNING = 15_000;
 
-/** `isOver` tells when nobody's visit is open, `wipe` ends one. */
-export function watchIdle({ isOver, wipe }) {
+/** `isOver` tells when nobody's visit is open, `wipe` ends one; `rested` hears that there was none for a minute. */
+export function watchIdle({ isOver, wipe, rested }) {
   let last = performance.now(); // a clock that is set back by hours would wipe nothing for hours
   let dialog = null;
   const touched = () => (last = performance.now());
@@ -25,7 +25,8 @@ export function watchIdle({ isOver, wipe }) {
     if (quiet >= IDLE + WARNING || isOver()) {
       const over = isOver() && !changed();
       here();
-      if (!over) wipe();
+      if (over) rested();
+      else wipe();
     } else {
       dialog ??= warn(here);
       dialog.querySelector("#seconds").textContent = String(Math.ceil((IDLE + WARNING - quiet) / 1000));

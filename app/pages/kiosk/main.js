@@ -35,6 +35,8 @@ let leave;
 let began = null;
 let shownAt = -Infinity;
 let shownRefused = false;
+let keeping = 0; // of requests, until they are on disk
+let isRenewed = false; // newer files are there than those that run
 
 const desk = {
   visit: newVisit(),
@@ -131,12 +133,16 @@ async function finish() {
   const { visit } = desk;
   if (visit.sending) return;
   visit.sending = true;
+  keeping += 1;
   try {
     await keepAndShow(visit);
   } catch (error) {
     visit.sending = false;
     throw error;
+  } finally {
+    keeping -= 1;
   }
+  renew();
   sendWaiting();
 }
 
@@ -190,13 +196,14 @@ function orThrow(told) {
 
 /** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
 function wipe() {
-  giveBack().catch(() => null);
+  const given = giveBack().catch(() => null);
   Object.assign(desk, { visit: newVisit(), number: null, envelope: null, before: null, changing: false, paper: null, receipt: null });
   sessionStorage.clear();
   performance.clearMeasures();
   history.replaceState(null, "", "/kiosk/");
   modesAsAtFirst();
   show(device.pack ? "start" : "pairing");
+  given.then(renew);
 }
 
 async function moved() {
@@ -262,7 +269,7 @@ async function open() {
   sent.addEventListener("taken", taken);
   sent.addEventListener("failed", failed);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
-  watchIdle({ isOver, wipe });
+  watchIdle({ isOver, wipe, rested: renew });
   setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
   return Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
 }
@@ -279,12 +286,21 @@ function isOver() {
   return desk.at === "start" || unpaired;
 }
 
-/** Files for the time without a line; new ones are taken when nobody is in the middle of something. */
+/** Newer files run as soon as nobody is in the middle of something and nothing is on its way to the disk. */
+function renew() {
+  if (isRenewed && isOver() && !keeping && !desk.raising) location.reload();
+}
+
+/** Files for the time without a line. The first worker of all brings the files that run already. */
 async function keepFiles() {
   const workers = navigator.serviceWorker;
   if (!workers) return;
-  const first = !workers.controller;
-  workers.addEventListener("controllerchange", () => !first && desk.at === "start" && location.reload());
+  let isFirst = !workers.controller;
+  workers.addEventListener("controllerchange", () => {
+    isRenewed ||= !isFirst;
+    isFirst = false;
+    renew();
+  });
   const registered = await workers.register("/kiosk/sw.js", { scope: "/kiosk/" }).catch(() => null);
   setInterval(() => registered?.update().catch(() => null), FRESH_EVERY);
 }
