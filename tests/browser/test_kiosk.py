@@ -346,3 +346,29 @@ def test_words_that_are_not_asked_for_any_more_and_what_a_helper_was_are_not_sen
     person = hall.taken(number)["person"]
     assert person["helper"]["relation"] == "mother"
     assert not person.get("narrative")
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_a_photograph_of_a_paper_that_is_not_asked_for_any_more_is_neither_counted_nor_sent(
+    new_context: Any, hall: Hall
+) -> None:
+    page = new_context(viewport=KIOSK, permissions=["camera"]).new_page()
+    pair(page, hall)
+    fill_in(page)
+    page.get_by_role("button", name="修改：要拍照交材料吗？").click()
+    page.get_by_role("button", name="诊断证明").click()
+    page.get_by_role("button", name="拍照").click()
+    page.get_by_role("button", name="用这张").click()
+    page.locator("#go").click()
+    expect(page.locator("main")).to_contain_text("已拍 1 张")
+    page.get_by_role("button", name="修改：遇到了什么难处？").click()
+    page.get_by_role("button", name="生病了，看不起病").click()
+    page.get_by_role("button", name="孩子上学难").click()
+    page.get_by_role("button", name="继续").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    expect(page.locator("main")).not_to_contain_text("已拍")
+    number = send(page)
+    arrived(page)
+    empties(page)
+    request_id = hall.taken(number)["request_id"]
+    assert hall.running.client("coordinator").get(f"/v1/requests/{request_id}/attachments").json()["items"] == []

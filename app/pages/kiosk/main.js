@@ -7,7 +7,7 @@ import { element } from "/kiosk/element.js";
 import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
 import { pairingScreen } from "/kiosk/pairing.js";
-import { after, asked, needs, newVisit } from "/kiosk/questions.js";
+import { after, asked, needs, newVisit, photographs } from "/kiosk/questions.js";
 import { counts, isReplaced, put, sendNow, sendUnkept, sendWaiting, sent } from "/kiosk/queue.js";
 import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
@@ -154,8 +154,7 @@ async function keepAndShow(visit) {
   const [number, close] = await Promise.all(promised);
   const at = new Date();
   const id = crypto.randomUUID();
-  const taken = asked(visit, device.pack).includes("papers") ? visit.photos : [];
-  const photos = taken.map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
+  const photos = photographs(visit, device.pack).map(({ sealed }) => ({ id: crypto.randomUUID(), kind: "photo", of: id, at: +at, sealed }));
   const sealed = await close(written(requestBody(visit, device.pack, number, at)));
   await put([{ id, kind: "request", at: +at, sealed, unnumbered: !number }, ...photos]);
   if (desk.visit === visit) {

@@ -33,6 +33,12 @@ export function papers(visit, pack) {
   return [...new Map(all.map((paper) => [paper.code, paper])).values()];
 }
 
+/** The photographs of papers that are asked for: whoever chose otherwise meanwhile gives no others. */
+export function photographs(visit, pack) {
+  const wanted = asked(visit, pack).includes("papers") ? papers(visit, pack).map(({ code }) => code) : [];
+  return visit.photos.filter(({ paper }) => wanted.includes(paper.code));
+}
+
 /** What the routing table still needs to know: the first question of every situation before the second of any. */
 export function facts(visit, pack, most = Infinity) {
   const lists = chosen(visit, pack).map((situation) => situation.asks.filter((fact) => !NEVER_ASKED.includes(fact)));
@@ -131,7 +137,13 @@ const QUESTIONS = {
     skip: _("没有电话"),
     ...holding("phone"),
   }),
-  papers: () => ({ kind: "papers", title: _("要拍照交材料吗？"), hint: _("没带没关系，以后再交。"), ...holding("photos") }),
+  papers: (_visit, pack) => ({
+    kind: "papers",
+    title: _("要拍照交材料吗？"),
+    hint: _("没带没关系，以后再交。"),
+    value: (visit) => photographs(visit, pack),
+    set: () => null, // each is kept when it is taken
+  }),
 };
 
 function factQuestion(name, pack) {
