@@ -157,6 +157,10 @@ def fill_in(page: Page, answers: dict[str, Any] | None = None, press: str = "cli
             for each in answer:
                 push(each)
             push("继续")
+        elif kind == "date":
+            for name, part in zip(("year", "month", "day"), answer.split("-"), strict=True):
+                page.locator(f"#{name}").fill(part)
+            push("继续")
         else:
             page.locator("#field").fill(answer)
             push("继续")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 from typing import Any
 
 import pytest
@@ -372,3 +373,40 @@ def test_a_photograph_of_a_paper_that_is_not_asked_for_any_more_is_neither_count
     empties(page)
     request_id = hall.taken(number)["request_id"]
     assert hall.running.client("coordinator").get(f"/v1/requests/{request_id}/attachments").json()["items"] == []
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_what_was_answered_is_sent_and_is_asked_of_those_whose_age_it_depends_on(page, hall) -> None:
+    care, chose = "生活能否自理?", {"遇到了什么难处？": ["年老没人照顾"]}
+    this_year = date.today().year
+
+    def ended() -> dict[str, Any]:
+        number = send(page)
+        arrived(page)
+        page.get_by_role("button", name="办完了，清空").click()
+        return hall.taken(number)["person"]
+
+    asked = fill_in(page, {**chose, "请刷您的身份证": card_of(this_year - 70)})
+    assert not {care, "您是哪一天出生的？"} & set(asked)
+    assert not ended()["facts"].get("self_care")
+
+    fill_in(page, {**chose, "请刷您的身份证": card_of(this_year - 81), care: "半失能"})
+    assert ended()["facts"]["self_care"] == "partial"
+
+    asked = fill_in(page, {**chose, "请刷您的身份证": None, "您是哪一天出生的？": f"{this_year - 70}-01-31"})
+    assert care not in asked
+    person = ended()
+    assert person["applicant"]["birth_date"] == f"{this_year - 70}-01-31"
+
+    asked = fill_in(page, {**chose, "请刷您的身份证": None})
+    assert {"您是哪一天出生的？", care} <= set(asked), "where nobody knows the age, it is asked"
+    assert "birth_date" not in ended()["applicant"]
+
+    assert "您是哪一天出生的？" not in fill_in(page, {"请刷您的身份证": None}), "nothing that nobody waits for"
+
+
+def card_of(year: int) -> str:
+    """The number of somebody who was born on the first of January."""
+    number = f"110105{year}0101002"
+    weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
+    return number + "10X98765432"[sum(w * int(n) for w, n in zip(weights, number, strict=True)) % 11]

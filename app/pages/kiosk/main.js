@@ -7,7 +7,7 @@ import { element } from "/kiosk/element.js";
 import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
 import { pairingScreen } from "/kiosk/pairing.js";
-import { after, asked, needs, newVisit, photographs } from "/kiosk/questions.js";
+import { after, ageOf, asked, localDay, needs, newVisit, photographs } from "/kiosk/questions.js";
 import { counts, isReplaced, put, sendNow, sendUnkept, sendWaiting, sent } from "/kiosk/queue.js";
 import { receiptScreen, state } from "/kiosk/receipt.js";
 import { emergencyBody, requestBody } from "/kiosk/request.js";
@@ -96,6 +96,7 @@ function painted(name) {
 function answer(id, question, value) {
   question.set(desk.visit, value);
   if (!desk.visit.answered.includes(id)) desk.visit.answered.push(id);
+  desk.visit.age = ageOf(desk.visit, localDay(new Date()));
   if (id === "number" && value === null) desk.visit.nameFromCard = false;
   show(after(id, desk.visit, device.pack, desk.changing));
 }

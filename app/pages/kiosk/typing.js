@@ -61,7 +61,7 @@ export function typed(desk, id, question) {
   return { above: [given.summary], body: [form(submit, given.row, keys)] };
 }
 
-/** A day, in three fields or by a button for the last few. */
+/** A day, in three fields or, if it is a recent one, by a button for the last few. */
 export function dated(desk, id, question) {
   const [year, month, day] = (question.value(desk.visit) ?? "").split("-");
   const part = (name, label, longest, value) => written({ id: name, label, longest, numeric: true, value });
@@ -83,7 +83,8 @@ export function dated(desk, id, question) {
   const quick = [_("今天"), _("昨天"), _("前天")].map((label, days) => button({ class: "choice", onclick: ago(days) }, label));
   // What is wrong is about the three of them, and needs their width.
   const rows = [fields[0].beside, element("div", { class: "date" }, ...fields.map(({ row }) => row))];
-  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, ...rows, keypad(into))] };
+  const few = question.isRecent && element("div", { class: "choices few" }, ...quick);
+  return { above: [fields[0].summary], body: [few, form(submit, ...rows, keypad(into))] };
 }
 
 /** Which of several fields the keys write in: the one that was touched last, or the next when it is full, or, to erase, the
