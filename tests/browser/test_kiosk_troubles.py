@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.browsing import KIOSK
-from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, heading, pair, send
+from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, heading, holds, pair, send, until
 from tests.browser.test_kiosk_looks import asks_of_every_kind
 
 pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
@@ -212,3 +212,23 @@ def test_what_happened_is_sent_in_chinese_whichever_language_is_on(page: Page, h
     assert taken["emergency"] == "fire"
     assert taken["person"]["narrative"].startswith("着火了（一号机")
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_numbers_are_fetched_after_a_visit_and_a_look_at_the_line_that_fell_into_one_is_made_up(
+    new_page: Any, hall: Hall
+) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install()
+    pair(page, hall)
+    page.evaluate("import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); })")
+    page.get_by_role("button", name="开始求助").click()
+    for _ in range(12):
+        page.clock.fast_forward(51_000)
+        page.keyboard.press("Shift")
+    with page.expect_request("**/v1/kiosk"):
+        page.clock.fast_forward(76_000)
+    until(page, lambda: holds(page, "numbers") >= 10)
+    page.evaluate("import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); })")
+    fill_in(page)
+    page.get_by_role("button", name="提交求助").click()
+    until(page, lambda: holds(page, "numbers") >= 10)

@@ -38,8 +38,9 @@ export async function freshen() {
   if (answer?.ok || answer?.status === 304) await refill();
 }
 
-/** One tab asks at a time, so that no number is fetched for nobody. */
-async function refill() {
+/** Numbers enough, where there is a line. One tab asks at a time, so that no number is fetched for nobody. */
+export async function refill() {
+  if (!device.key) return;
   await navigator.locks.request("one-window-numbers", async () => {
     device.numbers = await stock();
     if (device.numbers >= LEAST_NUMBERS) return;

@@ -2,7 +2,7 @@
 import { questionScreen } from "/kiosk/asking.js";
 import { cameraScreen } from "/kiosk/camera.js";
 import { checkScreen } from "/kiosk/checking.js";
-import { device, freshen, nextNumber, wake } from "/kiosk/device.js";
+import { device, freshen, nextNumber, refill, wake } from "/kiosk/device.js";
 import { element } from "/kiosk/element.js";
 import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
@@ -36,6 +36,7 @@ let began = null;
 let shownAt = -Infinity;
 let shownRefused = false;
 let keeping = 0; // of requests, until they are on disk
+let isStale = false; // a look at the line fell into somebody's visit
 let isRenewed = false; // newer files are there than those that run
 
 const desk = {
@@ -145,6 +146,7 @@ async function finish() {
   }
   renew();
   sendWaiting();
+  refill().catch(() => null);
 }
 
 /** Seal what was answered, put it where a crash finds it, and only then show the receipt. The answers are gone by then. */
@@ -185,6 +187,7 @@ async function keepAndTell(kind, what) {
   const told = await put([entry]).then(() => null, () => sendUnkept(entry).then(orThrow));
   desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
   show("alarm");
+  refill().catch(() => null);
   if (told) taken({ detail: { id, told, replaced: isReplaced(told) } });
   else sendWaiting(true);
 }
@@ -204,6 +207,8 @@ function wipe() {
   modesAsAtFirst();
   show(device.pack ? "start" : "pairing");
   given.then(renew);
+  if (isStale) look();
+  else refill().catch(() => null);
 }
 
 async function moved() {
@@ -244,6 +249,12 @@ async function lineBack() {
   drawLine();
 }
 
+/** Now and then, between two visits. */
+function look() {
+  isStale = !isOver();
+  if (!isStale) lineBack();
+}
+
 /** A hand that trembles touches twice: that counts once, but on the number keys of a screen that was there before. */
 function onlyOnce(event) {
   const isKey = event.target.closest(".key") && event.timeStamp - shownAt > SAME_TOUCH;
@@ -270,7 +281,7 @@ async function open() {
   sent.addEventListener("failed", failed);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
   watchIdle({ isOver, wipe, rested: renew });
-  setInterval(() => desk.at === "start" && lineBack(), FRESH_EVERY);
+  setInterval(look, FRESH_EVERY);
   return Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
 }
 
