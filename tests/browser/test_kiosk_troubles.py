@@ -232,3 +232,35 @@ def test_numbers_are_fetched_after_a_visit_and_a_look_at_the_line_that_fell_into
     fill_in(page)
     page.get_by_role("button", name="提交求助").click()
     until(page, lambda: holds(page, "numbers") >= 10)
+
+
+def test_a_slip_is_printed_by_itself_once_and_again_when_its_number_is_another(page: Page) -> None:
+    page.evaluate(
+        "() => { window.slips = []; window.print = () => slips.push(document.querySelector('.number').innerText); }"
+    )
+    page.get_by_text("工作人员", exact=True).click()
+    page.get_by_role("button", name="自动打印凭条").click()
+    expect(page.get_by_role("button", name="自动打印凭条")).to_have_attribute("aria-pressed", "true")
+    page.evaluate(
+        """import('/kiosk/store.js').then(async store => {
+          while (await store.takeNumber());
+        })"""
+    )
+    page.context.set_offline(True)
+    page.get_by_role("button", name="急难求助").click()
+    page.get_by_role("button", name="说不清").click()
+    expect(page.locator("#heading")).to_have_text("急难求助还没有送到")
+    page.context.set_offline(False)
+    expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    expect(page.locator(".number strong")).to_be_visible()
+    page.wait_for_function("() => slips.length === 2")
+    assert "编号以后打电话告诉您" in page.evaluate("slips[0]")
+    assert page.locator(".number strong").inner_text() in page.evaluate("slips[1]")
+    page.get_by_role("button", name="English").click()
+    assert page.evaluate("slips.length") == 2
+    page.locator("#over").click()
+    fill_in(page)
+    number = send(page)
+    arrived(page)
+    assert page.evaluate("slips.length") == 3
+    assert number in page.evaluate("slips[2]")

@@ -1,7 +1,7 @@
 // The red button: the second touch says what it is and sends it. The telephone numbers are there before and after.
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
-import { clock, numbered, state, ways, whom } from "/kiosk/receipt.js";
+import { clock, numbered, printOnce, state, ways, whom } from "/kiosk/receipt.js";
 import { _, inLanguage } from "/kiosk/texts.js";
 import { emergencies, hotlines } from "/kiosk/words.js";
 
@@ -58,6 +58,7 @@ export function alarmScreen(desk) {
       element("p", { class: "when" }, `${pack.county_name}${pack.division_name} · ${clock(receipt.at)}`),
       ...ways(desk),
     ],
+    shown: () => printOnce(receipt),
   };
 }
 

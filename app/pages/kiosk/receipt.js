@@ -36,11 +36,15 @@ export function receiptScreen(desk) {
     hint: receipt.number ? [_("编号"), receipt.number.receipt_number_spoken].join(" ") : hint,
     name: "receipt",
     body,
-    shown: () => {
-      if (printing && !receipt.printed) setTimeout(() => window.print());
-      receipt.printed = true;
-    },
+    shown: () => printOnce(receipt),
   };
+}
+
+/** By itself where a clerk said so: once, and again when another number stands on it: the slip before is void. */
+export function printOnce(receipt) {
+  const number = receipt.number?.receipt_number_spoken ?? "";
+  if (printing && receipt.printed !== number) setTimeout(() => window.print());
+  receipt.printed = number;
 }
 
 export function ways(desk) {
