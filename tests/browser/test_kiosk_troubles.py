@@ -264,3 +264,28 @@ def test_a_slip_is_printed_by_itself_once_and_again_when_its_number_is_another(p
     arrived(page)
     assert page.evaluate("slips.length") == 3
     assert number in page.evaluate("slips[2]")
+
+
+def test_a_slip_that_whoever_hurts_somebody_may_find_says_nothing_of_what_it_is_about(page: Page) -> None:
+    def tells(*words: str) -> list[str]:
+        page.emulate_media(media="print")
+        printed = page.locator("body").inner_text()
+        page.emulate_media(media="screen")
+        assert page.locator(".number strong").inner_text() in printed
+        assert "有事打县协调员电话" in printed
+        assert not [word for word in (*words, "110") if word in printed], printed
+        return [word for word in words if word in page.locator("main").inner_text()]
+
+    fill_in(page, {"遇到了什么难处？": ["挨打、受欺负"]})
+    send(page)
+    arrived(page)
+    assert tells("法律援助", "办理：") == []
+    page.locator("#more").click()
+    assert tells("法律援助", "办理：") == ["法律援助", "办理："]
+    page.locator("#over").click()
+    page.get_by_role("button", name="急难求助").click()
+    page.get_by_role("button", name="有人打人、伤人").click()
+    expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    assert tells("施暴") == []
+    page.locator("#more").click()
+    assert tells("施暴") == ["施暴"]

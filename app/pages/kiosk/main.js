@@ -161,7 +161,8 @@ async function keepAndShow(visit) {
   const sealed = await close(written(requestBody(visit, device.pack, number, at)));
   await put([{ id, kind: "request", at: +at, sealed, unnumbered: !number }, ...photos]);
   if (desk.visit === visit) {
-    desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, sent: false };
+    const isDelicate = visit.situations.includes("violence");
+    desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, isDelicate, sent: false };
     Object.assign(desk, { visit: newVisit(), changing: false });
     show("receipt");
   } // else wiped meanwhile: it is taken all the same
@@ -185,7 +186,8 @@ async function keepAndTell(kind, what) {
   const sealed = await seal(written(body), device.pack.sealing_key);
   const entry = { id, kind: "emergency", at: Date.now(), sealed, unnumbered: !number };
   const told = await put([entry]).then(() => null, () => sendUnkept(entry).then(orThrow));
-  desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, sent: false };
+  const isDelicate = kind === "violence" || desk.visit.situations.includes("violence");
+  desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, isDelicate, sent: false };
   show("alarm");
   refill().catch(() => null);
   if (told) taken({ detail: { id, told, replaced: isReplaced(told) } });
