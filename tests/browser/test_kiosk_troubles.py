@@ -3,6 +3,8 @@ cameras that are not there. And small things of the way: back from the check, ke
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -289,3 +291,23 @@ def test_a_slip_that_whoever_hurts_somebody_may_find_says_nothing_of_what_it_is_
     assert tells("施暴") == []
     page.locator("#more").click()
     assert tells("施暴") == ["施暴"]
+
+
+def test_a_recording_that_was_made_anew_is_heard_from_the_second_time_on(page: Page, hall: Hall) -> None:
+    heard = "fetch('/kiosk/voices/gan/start.mp3').then(answer => answer.text())"
+    folder = Path(hall.settings["kiosk_voices"])
+    assert page.evaluate(heard) == "ID3 a recording"
+    (folder / "gan" / "start.mp3").write_bytes(b"ID3 another one")
+    (folder / "wu").mkdir()
+    (folder / "wu" / "start.mp3").write_bytes(b"ID3 a recording")
+    try:
+        assert page.evaluate(heard) == "ID3 a recording"
+        until(page, lambda: page.evaluate(heard) == "ID3 another one")
+        with page.expect_response("**/voices.json"):
+            page.evaluate("dispatchEvent(new Event('online'))")
+        page.get_by_role("button", name="声音：普通话").click()
+        page.get_by_role("button", name="声音：赣语").click()
+        expect(page.get_by_role("button", name="声音：wu")).to_be_visible()
+    finally:
+        (folder / "gan" / "start.mp3").write_bytes(b"ID3 a recording")
+        shutil.rmtree(folder / "wu")

@@ -247,7 +247,7 @@ function failed({ detail }) {
 async function lineBack() {
   drawLine();
   if (!navigator.onLine) return;
-  await Promise.all([sendNow(), freshen()]);
+  await Promise.all([sendNow(), freshen(), findVoices()]);
   drawLine();
 }
 
@@ -284,7 +284,7 @@ async function open() {
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
   watchIdle({ isOver, wipe, rested: renew });
   setInterval(look, FRESH_EVERY);
-  return Promise.all([lineBack(), findVoices(), keepFiles(), navigator.storage?.persist?.()]);
+  return Promise.all([lineBack(), keepFiles(), navigator.storage?.persist?.()]);
 }
 
 function fail(why) {
