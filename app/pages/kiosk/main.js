@@ -180,18 +180,26 @@ async function raise(kind, what) {
 }
 
 async function keepAndTell(kind, what) {
-  const number = await nextNumber().catch(() => null);
-  const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, what);
-  const id = crypto.randomUUID();
-  const sealed = await seal(written(body), device.pack.sealing_key);
-  const entry = { id, kind: "emergency", at: Date.now(), sealed, unnumbered: !number };
+  const { visit } = desk;
+  if (!visit.alarms[kind] || visit.alarms[kind].entry.aside) visit.alarms[kind] = await sealedAlarm(kind, what);
+  const { number, entry } = visit.alarms[kind];
+  const { id } = entry;
   const told = await put([entry]).then(() => null, () => sendUnkept(entry).then(orThrow));
+  delete visit.alarms[kind];
   const isDelicate = kind === "violence" || desk.visit.situations.includes("violence");
   desk.receipt = { id, number, at: new Date(), kind, needs: [], photos: 0, isDelicate, sent: false };
   show("alarm");
   refill().catch(() => null);
   if (told) taken({ detail: { id, told, replaced: isReplaced(told) } });
   else sendWaiting(true);
+}
+
+/** What is tried again, where neither the disk nor the service took it, is the very same: it counts once. */
+async function sealedAlarm(kind, what) {
+  const number = await nextNumber().catch(() => null);
+  const body = emergencyBody(desk.visit, device.pack, number, new Date(), kind, what);
+  const sealed = await seal(written(body), device.pack.sealing_key);
+  return { number, entry: { id: crypto.randomUUID(), kind: "emergency", at: Date.now(), sealed, unnumbered: !number } };
 }
 
 function orThrow(told) {

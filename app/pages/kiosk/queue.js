@@ -77,6 +77,7 @@ function wait(urgent) {
   return Math.min(longest, urgent ? URGENT : Infinity) * (0.8 + 0.4 * Math.random());
 }
 
+const isRefusal = (answer) => Boolean(answer) && answer.status >= 400 && answer.status < 500 && !LATER.includes(answer.status);
 const ready = (entry) => !entry.aside && (entry.kind !== "photo" || entry.request_id);
 
 /** What is left then, as `counts` says it. */
@@ -89,9 +90,7 @@ async function sendAll() {
     const goesOn = answer && ![401, 403, 429].includes(answer.status);
     failures = answer?.status === 201 ? 0 : failures + 1;
     if (answer?.status === 201) await taken(entry, answer);
-    else if (answer && answer.status >= 400 && answer.status < 500 && !LATER.includes(answer.status)) {
-      await keep([{ ...entry, aside: true }]);
-    }
+    else if (isRefusal(answer)) await keep([{ ...entry, aside: true }]);
     if (answer?.status !== 201) sent.dispatchEvent(new CustomEvent("failed", { detail: { id: entry.id } }));
     tell();
     if (!goesOn) break;
@@ -121,10 +120,11 @@ async function post(entry) {
   }
 }
 
-/** An emergency that the disk does not take: the service's answer, or null. */
+/** An emergency that the disk does not take: the service's answer, or null; `aside` is whether it would be refused again. */
 export async function sendUnkept(entry) {
   const answer = await post(entry);
   heed(answer);
+  entry.aside = isRefusal(answer);
   return answer?.status === 201 ? answer.json() : null;
 }
 
