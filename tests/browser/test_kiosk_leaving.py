@@ -44,6 +44,7 @@ def test_after_a_minute_it_warns_after_fifteen_seconds_more_nothing_is_left(page
     expect(stay).to_be_focused()
     stay.click()
     expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert page.evaluate("document.activeElement.id") == "language", "the focus is where it was"
     assert "110105 19491231 002X" in page.locator("main").inner_text()
     page.clock.fast_forward(61_000)
     expect(page.get_by_role("alertdialog")).to_be_visible()
@@ -122,6 +123,19 @@ def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_pag
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     page.wait_for_timeout(1_000)  # as long as an alarm takes to be there
     expect(page.locator("#heading")).to_have_text("出了什么急事？")
+
+
+@on_one
+def test_the_red_button_works_in_its_place_while_the_warning_is_there(page: Page) -> None:
+    page.get_by_role("button", name="开始求助").click()
+    place = page.locator("#emergency").bounding_box()
+    assert place
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(page.locator("#heading")).to_have_text("出了什么急事？")
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert page.evaluate("document.activeElement.id") == "heading"
 
 
 @on_one

@@ -52,6 +52,10 @@ def walk(page: Page, hall: Hall) -> Iterator[str]:
     yield "start"
     page.locator("#begin").click()
     yield "who"
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    yield "idle"
+    page.locator("#idle .go").click()
     choice.nth(1).click()
     go.click()
     yield "situations-wrong"
@@ -117,6 +121,7 @@ def test_every_screen_is_without_faults_in_both_languages_and_modes_and_fits(
 ) -> None:
     page: Page = new_page(viewport=size, service_workers="block")
     page.route("**/v1/kiosk", asks_of_every_kind)
+    page.clock.install()
 
     def as_wanted() -> None:
         """As somebody turned it on the first screen; a visit that ends turns it back."""

@@ -1,5 +1,6 @@
 // Nobody is hurried; whoever has gone is forgotten. A minute without a touch, a warning, and then everything is wiped.
 import { button, element } from "/kiosk/element.js";
+import { picture } from "/kiosk/pictures.js";
 import { isOwnVoice, say } from "/kiosk/speaking.js";
 import { _ } from "/kiosk/texts.js";
 
@@ -13,6 +14,7 @@ export function watchIdle({ isOver, wipe, rested }) {
   const touched = () => (last = performance.now());
   const here = () => {
     touched();
+    dialog?.close(); // and the focus is where it was
     dialog?.remove();
     dialog = null;
   };
@@ -40,6 +42,14 @@ function changed() {
   return root.lang !== "zh-CN" || root.className !== "" || !isOwnVoice() || document.querySelector("details[open]") !== null;
 }
 
+/** Beneath the warning nothing can be pressed: the red button stands above it, in its own place. */
+function redAbove() {
+  const red = document.getElementById("emergency");
+  if (!red || red.hidden) return null;
+  const press = () => red.click();
+  return button({ class: "red", id: "emergency-here", onclick: press }, picture("alarm"), element("span", {}, _("急难求助")));
+}
+
 function warn(here) {
   const title = _("您还在吗？");
   const text = _("没有人按，就要清空刚才写的内容了。");
@@ -51,6 +61,7 @@ function warn(here) {
     element("p", { id: "idle-text" }, text),
     element("p", { id: "seconds", "aria-hidden": "true" }),
     stay,
+    redAbove(),
   );
   document.body.append(dialog);
   dialog.showModal();

@@ -29,6 +29,7 @@ const SCREENS = {
   emergency: emergencyScreen,
   alarm: alarmScreen,
   camera: cameraScreen,
+  failed: failedScreen,
 };
 const main = document.getElementById("screen");
 let leave;
@@ -50,6 +51,7 @@ const desk = {
   number: null,
   envelope: null,
   receipt: null,
+  why: null, // the page can't be used, as a sentence
   spoken: [],
   line: { waiting: 0, aside: 0, replaced: [] },
   device,
@@ -103,7 +105,7 @@ function answer(id, question, value) {
 }
 
 function back() {
-  if (desk.at === "emergency" || desk.at === "alarm") return show(desk.before ?? "start");
+  if (desk.at === "emergency" || desk.at === "alarm") return show(desk.before ?? first());
   if (desk.at === "camera") return show("papers");
   if (desk.changing && desk.at !== "check") return show("check");
   const ids = asked(desk.visit, device.pack);
@@ -215,10 +217,15 @@ function wipe() {
   performance.clearMeasures();
   history.replaceState(null, "", "/kiosk/");
   modesAsAtFirst();
-  show(device.pack ? "start" : "pairing");
+  show(first());
   given.then(renew);
   if (isStale) look();
   else refill().catch(() => null);
+}
+
+function first() {
+  if (desk.why) return "failed";
+  return device.pack ? "start" : "pairing";
 }
 
 async function moved() {
@@ -279,32 +286,39 @@ async function open() {
   history.replaceState(null, "", "/kiosk/");
   if (!window.isSecureContext) return fail(_("这个地址不安全，页面用不了：请用 https 打开。"));
   await loadTexts().catch(() => null); // then it speaks Chinese
+  sent.addEventListener("taken", taken);
+  sent.addEventListener("failed", failed);
   try {
     await wake();
     desk.line = await counts();
   } catch {
     return fail(_("这台机器存不了东西，页面用不了：请叫工作人员。"));
   }
-  show(device.pack ? "start" : "pairing");
+  show(first());
   sent.addEventListener("moved", moved);
-  sent.addEventListener("taken", taken);
-  sent.addEventListener("failed", failed);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
   watchIdle({ isOver, wipe, rested: renew });
   setInterval(look, FRESH_EVERY);
   return Promise.all([lineBack(), keepFiles(), navigator.storage?.persist?.()]);
 }
 
+/** It tries again by itself, when nobody is at the red button. */
 function fail(why) {
-  const call = element("p", { class: "hint" }, _("急事请打 120 · 110 · 119"));
-  main.replaceChildren(element("h1", {}, _("一门受理")), element("p", { role: "alert" }, why), call);
-  setTimeout(() => location.reload(), AGAIN_AFTER);
+  desk.why = why;
+  show("failed");
+  watchIdle({ isOver, wipe, rested: () => null });
+  setInterval(() => isOver() && location.reload(), AGAIN_AFTER);
+}
+
+function failedScreen({ why }) {
+  const hint = _("急事请打 120 · 110 · 119");
+  return { title: _("一门受理"), hint: why, say: hint, body: [element("p", { role: "alert" }, why), element("p", { class: "hint" }, hint)] };
 }
 
 /** Whether nobody's visit is open. */
 function isOver() {
   const unpaired = desk.at === "pairing" && !device.pack && !main.querySelector("input").value;
-  return desk.at === "start" || unpaired;
+  return desk.at === "start" || desk.at === "failed" || unpaired;
 }
 
 /** Newer files run as soon as nobody is in the middle of something and nothing is on its way to the disk. */
