@@ -2,7 +2,7 @@
 import { questionScreen } from "/kiosk/asking.js";
 import { cameraScreen } from "/kiosk/camera.js";
 import { checkScreen } from "/kiosk/checking.js";
-import { device, freshen, nextNumber, refill, wake } from "/kiosk/device.js";
+import { device, freshen, nextNumber, refill, today, wake } from "/kiosk/device.js";
 import { element } from "/kiosk/element.js";
 import { alarmScreen, emergencyScreen } from "/kiosk/emergency.js";
 import { watchIdle } from "/kiosk/idle.js";
@@ -99,7 +99,7 @@ function painted(name) {
 function answer(id, question, value) {
   question.set(desk.visit, value);
   if (!desk.visit.answered.includes(id)) desk.visit.answered.push(id);
-  desk.visit.age = ageOf(desk.visit, localDay(new Date()));
+  desk.visit.age = ageOf(desk.visit, localDay(today()));
   if (id === "number" && value === null) desk.visit.nameFromCard = false;
   show(after(id, desk.visit, device.pack, desk.changing));
 }
