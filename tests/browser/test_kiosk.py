@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from datetime import date
 from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests import calendars
 from tests.browser.browsing import KIOSK, PHONE
 from tests.browser.kiosk import (
     ANSWERS,
@@ -274,7 +274,7 @@ def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_a
     new_context: Any, hall: Hall
 ) -> None:
     page = new_context(viewport=PHONE, permissions=["camera"]).new_page()
-    pair(page, hall)
+    pair(page, hall, "/kiosk/?files")
     for name in ("开始求助", "我自己", "生病了，看不起病", "继续"):
         page.get_by_role("button", name=name).click()
     while "asks-papers" not in (page.locator("main").get_attribute("class") or ""):
@@ -282,6 +282,9 @@ def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_a
     page.locator("main .choice").first.click()
     page.get_by_role("button", name="拍照").click()
     expect(page.get_by_role("img", name="拍好的照片")).to_be_visible()
+    page.get_by_role("button", name="大字").click()
+    expect(page.get_by_role("img", name="拍好的照片")).to_be_visible()
+    page.get_by_role("button", name="大字").click()
     page.get_by_role("button", name="重拍").click()
     page.get_by_role("button", name="拍照").click()
     page.get_by_role("button", name="用这张").click()
@@ -378,7 +381,7 @@ def test_a_photograph_of_a_paper_that_is_not_asked_for_any_more_is_neither_count
 @pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
 def test_what_was_answered_is_sent_and_is_asked_of_those_whose_age_it_depends_on(page, hall) -> None:
     care, chose = "生活能否自理?", {"遇到了什么难处？": ["年老没人照顾"]}
-    this_year = date.today().year
+    this_year = calendars.today().year
 
     def ended() -> dict[str, Any]:
         number = send(page)

@@ -37,7 +37,7 @@ def asks_of_every_kind(route: Route) -> None:
 def walk(page: Page, hall: Hall) -> Iterator[str]:
     """Past every screen, with faults where there can be any; the name of each as it stands."""
     go, choice = page.locator("main .go:visible"), page.locator("main .choice")
-    page.goto(f"{hall.address}/kiosk/")
+    page.goto(f"{hall.address}/kiosk/?files")
     expect(page.locator("#field")).to_be_visible()
     yield "pairing"
     go.click()
@@ -258,7 +258,13 @@ PACK = {
 
 @pytest.mark.parametrize("who", ["self", "helper", "guardian"])
 def test_a_dozen_questions_at_most_each_situation_in_turn_and_no_more_without_a_card(page: Page, who: str) -> None:
-    visit = {"who": who, "situations": ["ill", "no_food", "house", "unknown"], "facts": {}, "answered": ["number"]}
+    visit = {
+        "who": who,
+        "situations": ["ill", "no_food", "house", "unknown"],
+        "facts": {},
+        "answered": ["number"],
+        "hasCamera": True,
+    }
     asked = ask(page, "questions", "m.asked(given.visit, given.pack)", {"visit": visit, "pack": PACK})
     assert len(asked) == 12
     assert len(set(asked)) == 12

@@ -112,7 +112,7 @@ def test_where_no_photograph_is_taken_none_is_asked_for_and_what_is_no_picture_i
         route.fulfill(response=answer, json={**answer.json(), **takes}) if answer.ok else route.fulfill(response=answer)
 
     page.route("**/v1/kiosk", pack)
-    page.goto(f"{hall.address}/kiosk/")
+    page.goto(f"{hall.address}/kiosk/?files")
     page.get_by_label("配对码").fill(hall.code())
     page.get_by_role("button", name="配对", exact=True).click()
     asked = fill_in(page)
@@ -317,3 +317,62 @@ def test_a_recording_that_was_made_anew_is_heard_from_the_second_time_on(page: P
     finally:
         (folder / "gan" / "start.mp3").write_bytes(b"ID3 a recording")
         shutil.rmtree(folder / "wu")
+
+
+def test_without_a_camera_a_machine_asks_for_no_photographs_and_shows_no_files(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    pair(page, hall)
+    fill_in(page)
+    page.get_by_role("button", name="修改：要拍照交材料吗？").click()
+    page.locator("main .choice").first.click()
+    expect(page.locator("main")).to_contain_text("摄像头用不了，材料以后再交。")
+    expect(page.locator("#file, label.button").locator("visible=true")).to_have_count(0)
+    page.get_by_role("button", name="返回").click()
+    page.evaluate(
+        """() => {
+          navigator.mediaDevices.enumerateDevices = async () => [];
+          navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+        }"""
+    )
+    page.locator("#go").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    expect(page.locator("main")).not_to_contain_text("要拍照交材料吗？")
+
+
+def test_what_the_service_puts_off_is_sent_when_it_said_and_not_before(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install()
+    pair(page, hall)
+    tries: list[Route] = []
+
+    def put_off_once(route: Route) -> None:
+        tries.append(route)
+        if len(tries) == 1:
+            route.fulfill(status=429, headers={"Retry-After": "50"}, json={"code": "too_many_requests"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/requests", put_off_once)
+    fill_in(page)
+    send(page)
+    until(page, lambda: len(tries) == 1)
+    page.wait_for_timeout(300)
+    page.clock.fast_forward(40_000)
+    page.wait_for_timeout(300)
+    assert len(tries) == 1
+    page.clock.fast_forward(11_000)
+    arrived(page)
+    assert len(tries) == 2
+
+
+def test_a_pack_that_comes_after_the_pairing_ends_the_pairing(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK, service_workers="block")
+    page.clock.install()
+    page.route("**/v1/kiosk", lambda route: route.abort())
+    page.goto(f"{hall.address}/kiosk/")
+    page.get_by_label("配对码").fill(hall.code())
+    page.get_by_role("button", name="配对", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("现在连不上")
+    page.unroute("**/v1/kiosk")
+    page.clock.fast_forward(16_000)
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()

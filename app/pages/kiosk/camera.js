@@ -52,6 +52,7 @@ export function cameraScreen(desk) {
   let left = false;
 
   async function begin() {
+    if (desk.shot) return look(desk.shot, desk.shot.width, desk.shot.height);
     try {
       const wanted = { video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1440 } } };
       stream = await navigator.mediaDevices.getUserMedia(wanted);
@@ -61,8 +62,8 @@ export function cameraScreen(desk) {
       shoot.hidden = false;
     } catch {
       video.hidden = true;
-      byFile.hidden = file.hidden = false;
-      said.textContent = _("没有摄像头，可以选一张照片，或者以后再交。");
+      byFile.hidden = file.hidden = !desk.byFile;
+      said.textContent = desk.byFile ? _("没有摄像头，可以选一张照片，或者以后再交。") : _("摄像头用不了，材料以后再交。");
     }
   }
 
@@ -70,8 +71,10 @@ export function cameraScreen(desk) {
     left = true;
     stream?.getTracks().forEach((track) => track.stop());
     video.srcObject = null;
-    preview.width = preview.height = 0;
     file.value = "";
+    if (desk.isRedrawn) return;
+    preview.width = preview.height = 0;
+    desk.shot = null;
   }
 
   /** Draw it no larger than it is kept, and ask whether it can be read. */
@@ -84,6 +87,7 @@ export function cameraScreen(desk) {
     preview.hidden = use.hidden = again.hidden = false;
     said.textContent = _("看得清楚吗？");
     use.focus();
+    desk.shot = preview;
   }
 
   file.addEventListener("change", async () => {

@@ -18,7 +18,11 @@ import { addNumbers } from "/kiosk/store.js";
 import { _, loadTexts } from "/kiosk/texts.js";
 import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
 
+// A telephone may choose a file; a machine in a hall would show its own.
+const byFile = new URLSearchParams(location.search).has("files");
+const HOME = byFile ? "/kiosk/?files" : "/kiosk/";
 const FRESH_EVERY = 600_000;
+const PACK_EVERY = 15_000;
 const SAME_TOUCH = 500;
 const AGAIN_AFTER = 60_000;
 const SCREENS = {
@@ -36,17 +40,20 @@ let leave;
 let began = null;
 let shownAt = -Infinity;
 let shownRefused = false;
+let hasCamera = byFile;
 let keeping = 0; // of requests, until they are on disk
 let isStale = false; // a look at the line fell into somebody's visit
 let isRenewed = false; // newer files are there than those that run
 
 const desk = {
-  visit: newVisit(),
+  visit: newVisit(hasCamera),
   at: "start",
   before: null, // the screen that the red button was pressed on
   changing: false,
   raising: false,
   paper: null, // of the camera
+  shot: null, // what it took and nobody judged yet
+  isRedrawn: false, // the same screen, in another language or larger
   // Promises of what this visit's receipt will have, and its request be sealed in.
   number: null,
   envelope: null,
@@ -55,6 +62,7 @@ const desk = {
   spoken: [],
   line: { waiting: 0, aside: 0, replaced: [] },
   device,
+  byFile,
   show,
   answer,
   back,
@@ -115,7 +123,7 @@ function back() {
   }
   const at = ids.indexOf(desk.at);
   if (at > 0) return show(ids[at - 1]);
-  desk.visit = newVisit();
+  desk.visit = newVisit(hasCamera);
   return show("start");
 }
 
@@ -165,7 +173,7 @@ async function keepAndShow(visit) {
   if (desk.visit === visit) {
     const isDelicate = visit.situations.includes("violence");
     desk.receipt = { id, number, at, needs: needs(visit, device.pack), photos: photos.length, isDelicate, sent: false };
-    Object.assign(desk, { visit: newVisit(), changing: false });
+    Object.assign(desk, { visit: newVisit(hasCamera), changing: false });
     show("receipt");
   } // else wiped meanwhile: it is taken all the same
 }
@@ -212,10 +220,10 @@ function orThrow(told) {
 /** The visit is over: nothing of it is left in memory, on the screen, to be printed, or behind the back button. */
 function wipe() {
   const given = giveBack().catch(() => null);
-  Object.assign(desk, { visit: newVisit(), number: null, envelope: null, before: null, changing: false, paper: null, receipt: null });
+  Object.assign(desk, { visit: newVisit(hasCamera), number: null, envelope: null, before: null, changing: false, paper: null, receipt: null });
   sessionStorage.clear();
   performance.clearMeasures();
-  history.replaceState(null, "", "/kiosk/");
+  history.replaceState(null, "", HOME);
   modesAsAtFirst();
   show(first());
   given.then(renew);
@@ -262,8 +270,10 @@ function failed({ detail }) {
 async function lineBack() {
   drawLine();
   if (!navigator.onLine) return;
+  const { pack } = device;
   await Promise.all([sendNow(), freshen(), findVoices()]);
-  drawLine();
+  if (!pack && device.pack && desk.at === "pairing") wipe(); // it was paired, and the pack came later
+  else drawLine();
 }
 
 /** Now and then, between two visits. */
@@ -283,7 +293,7 @@ function onlyOnce(event) {
 async function open() {
   document.addEventListener("click", onlyOnce, true);
   for (const kind of ["click", "submit", "keydown"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
-  history.replaceState(null, "", "/kiosk/");
+  history.replaceState(null, "", HOME);
   if (!window.isSecureContext) return fail(_("这个地址不安全，页面用不了：请用 https 打开。"));
   await loadTexts().catch(() => null); // then it speaks Chinese
   sent.addEventListener("taken", taken);
@@ -294,11 +304,14 @@ async function open() {
   } catch {
     return fail(_("这台机器存不了东西，页面用不了：请叫工作人员。"));
   }
+  findCamera();
+  navigator.mediaDevices?.addEventListener("devicechange", findCamera);
   show(first());
   sent.addEventListener("moved", moved);
   for (const kind of ["online", "offline"]) window.addEventListener(kind, lineBack);
   watchIdle({ isOver, wipe, rested: renew });
   setInterval(look, FRESH_EVERY);
+  setInterval(() => device.key && !device.pack && lineBack(), PACK_EVERY);
   return Promise.all([lineBack(), keepFiles(), navigator.storage?.persist?.()]);
 }
 
@@ -313,6 +326,13 @@ function fail(why) {
 function failedScreen({ why }) {
   const hint = _("急事请打 120 · 110 · 119");
   return { title: _("一门受理"), hint: why, say: hint, body: [element("p", { role: "alert" }, why), element("p", { class: "hint" }, hint)] };
+}
+
+/** Without a camera no photographs are asked for. */
+async function findCamera() {
+  const found = await navigator.mediaDevices?.enumerateDevices().catch(() => []);
+  hasCamera = byFile || Boolean(found?.some(({ kind }) => kind === "videoinput"));
+  desk.visit.hasCamera = hasCamera;
 }
 
 /** Whether nobody's visit is open. */

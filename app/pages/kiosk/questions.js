@@ -10,10 +10,10 @@ const MOBILE_OR_LANDLINE = /^(1[3-9][0-9]{9}|0[0-9]{2,3}-?[0-9]{7,8}|[0-9]{7,8})
 const YUAN = /^[0-9]{1,10}(\.[0-9]{1,2})?$/;
 const BOUNDS = { household_size: [1, 100], disability_grade: [1, 4] };
 
-export function newVisit() {
+export function newVisit(hasCamera) {
   return {
     ...{ who: null, situations: [], relation: null, helper: null, number: null, birth: null, age: null, name: null, nameFromCard: false },
-    ...{ home: null, facts: {}, words: null, phone: null, photos: [], answered: [], alarms: {} },
+    ...{ home: null, facts: {}, words: null, phone: null, photos: [], answered: [], alarms: {}, hasCamera },
   };
 }
 
@@ -71,7 +71,7 @@ export function asked(visit, pack) {
   if (!visit.nameFromCard) before.push("name");
   before.push("home");
   const after = visit.situations.includes("unknown") ? ["words", "phone"] : ["phone"];
-  if (pack.takes_photographs && papers(visit, pack).length) after.push("papers");
+  if ((visit.hasCamera || visit.photos.length) && pack.takes_photographs && papers(visit, pack).length) after.push("papers");
   const room = MOST_QUESTIONS - before.length - after.length;
   return [...before, ...facts(visit, pack, room).map((fact) => `fact:${fact}`), ...after];
 }
