@@ -376,6 +376,9 @@ def test_the_receipt_of_somebody_in_danger_of_violence_names_nothing_unless_aske
     rescue = "Rescue of people adrift"
     assert rescue not in plain
     assert rescue in whole
+    asked = ask(clerk, "legal_aid")
+    assert "Legal aid" not in shown(of_request(clerk, asked, "receipt"))
+    assert "Legal aid" in shown(of_request(clerk, asked, "receipt?brief=0"))
     register = shown(of_request(clerk, taken, "register"))
     assert "被家人殴打" in register
     assert "Emergency: Violence" in register

@@ -19,6 +19,7 @@ from app.forms.finding import heading, must_be_there, prints_requests
 from app.forms.of_request import OVER, part_of
 from app.handoffs import desk_of
 from app.keys import Key
+from app.kiosk_pack import situations
 from app.ledger import write_units
 from app.office import Office, again_if_outdated
 from app.problems import Problem
@@ -57,10 +58,16 @@ async def receipt(office: Office, key: Key, request_id: UUID) -> dict[str, Any]:
         "handoffs": [
             {**part_of(each, desk.snapshot), "need": presenting.named(desk.snapshot.needs[each.need])} for each in leads
         ],
-        # Whoever hurts somebody may find the paper at home.
-        "is_delicate": case.request["emergency"] == Kind.VIOLENCE,
+        "is_delicate": _is_delicate(case),
         "coordinator_phone": office.settings.coordinator_phone,
     }
+
+
+def _is_delicate(case: Case) -> bool:
+    """Whoever hurts somebody may find the paper at home: of an emergency of that kind, and of the needs that a kiosk takes
+    in for it."""
+    theirs = {need for each in situations() if each.code == Kind.VIOLENCE for need in each.needs}
+    return case.request["emergency"] == Kind.VIOLENCE or any(each.need in theirs for each in case.handoffs)
 
 
 def _token(office: Office, key: Key, case: Case) -> str | None:

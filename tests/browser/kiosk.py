@@ -111,9 +111,9 @@ def heading(page: Page) -> str:
     return page.locator("#heading").inner_text()
 
 
-def pair(page: Page, hall: Hall) -> None:
+def pair(page: Page, hall: Hall, path: str = "/kiosk/") -> None:
     """The page as a machine shows it in the morning."""
-    page.goto(f"{hall.address}/kiosk/")
+    page.goto(f"{hall.address}{path}")
     page.get_by_label("配对码").fill(hall.code())
     page.get_by_role("button", name="配对", exact=True).click()
     expect(page.get_by_role("button", name="开始求助")).to_be_visible()
@@ -156,6 +156,10 @@ def fill_in(page: Page, answers: dict[str, Any] | None = None, press: str = "cli
         elif kind == "choices":
             for each in answer:
                 push(each)
+            push("继续")
+        elif kind == "date":
+            for name, part in zip(("year", "month", "day"), answer.split("-"), strict=True):
+                page.locator(f"#{name}").fill(part)
             push("继续")
         else:
             page.locator("#field").fill(answer)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests import calendars
 from tests.browser.browsing import KIOSK, PHONE
 from tests.browser.kiosk import (
     ANSWERS,
@@ -273,7 +274,7 @@ def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_a
     new_context: Any, hall: Hall
 ) -> None:
     page = new_context(viewport=PHONE, permissions=["camera"]).new_page()
-    pair(page, hall)
+    pair(page, hall, "/kiosk/?files")
     for name in ("开始求助", "我自己", "生病了，看不起病", "继续"):
         page.get_by_role("button", name=name).click()
     while "asks-papers" not in (page.locator("main").get_attribute("class") or ""):
@@ -281,6 +282,9 @@ def test_photographs_by_the_camera_and_from_a_file_follow_their_request_sealed_a
     page.locator("main .choice").first.click()
     page.get_by_role("button", name="拍照").click()
     expect(page.get_by_role("img", name="拍好的照片")).to_be_visible()
+    page.get_by_role("button", name="大字").click()
+    expect(page.get_by_role("img", name="拍好的照片")).to_be_visible()
+    page.get_by_role("button", name="大字").click()
     page.get_by_role("button", name="重拍").click()
     page.get_by_role("button", name="拍照").click()
     page.get_by_role("button", name="用这张").click()
@@ -346,3 +350,66 @@ def test_words_that_are_not_asked_for_any_more_and_what_a_helper_was_are_not_sen
     person = hall.taken(number)["person"]
     assert person["helper"]["relation"] == "mother"
     assert not person.get("narrative")
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_a_photograph_of_a_paper_that_is_not_asked_for_any_more_is_neither_counted_nor_sent(
+    new_context: Any, hall: Hall
+) -> None:
+    page = new_context(viewport=KIOSK, permissions=["camera"]).new_page()
+    pair(page, hall)
+    fill_in(page)
+    page.get_by_role("button", name="修改：要拍照交材料吗？").click()
+    page.get_by_role("button", name="诊断证明").click()
+    page.get_by_role("button", name="拍照").click()
+    page.get_by_role("button", name="用这张").click()
+    page.locator("#go").click()
+    expect(page.locator("main")).to_contain_text("已拍 1 张")
+    page.get_by_role("button", name="修改：遇到了什么难处？").click()
+    page.get_by_role("button", name="生病了，看不起病").click()
+    page.get_by_role("button", name="孩子上学难").click()
+    page.get_by_role("button", name="继续").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    expect(page.locator("main")).not_to_contain_text("已拍")
+    number = send(page)
+    arrived(page)
+    empties(page)
+    request_id = hall.taken(number)["request_id"]
+    assert hall.running.client("coordinator").get(f"/v1/requests/{request_id}/attachments").json()["items"] == []
+
+
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_what_was_answered_is_sent_and_is_asked_of_those_whose_age_it_depends_on(page, hall) -> None:
+    care, chose = "生活能否自理?", {"遇到了什么难处？": ["年老没人照顾"]}
+    this_year = calendars.today().year
+
+    def ended() -> dict[str, Any]:
+        number = send(page)
+        arrived(page)
+        page.get_by_role("button", name="办完了，清空").click()
+        return hall.taken(number)["person"]
+
+    asked = fill_in(page, {**chose, "请刷您的身份证": card_of(this_year - 70)})
+    assert not {care, "您是哪一天出生的？"} & set(asked)
+    assert not ended()["facts"].get("self_care")
+
+    fill_in(page, {**chose, "请刷您的身份证": card_of(this_year - 81), care: "半失能"})
+    assert ended()["facts"]["self_care"] == "partial"
+
+    asked = fill_in(page, {**chose, "请刷您的身份证": None, "您是哪一天出生的？": f"{this_year - 70}-01-31"})
+    assert care not in asked
+    person = ended()
+    assert person["applicant"]["birth_date"] == f"{this_year - 70}-01-31"
+
+    asked = fill_in(page, {**chose, "请刷您的身份证": None})
+    assert {"您是哪一天出生的？", care} <= set(asked), "where nobody knows the age, it is asked"
+    assert "birth_date" not in ended()["applicant"]
+
+    assert "您是哪一天出生的？" not in fill_in(page, {"请刷您的身份证": None}), "nothing that nobody waits for"
+
+
+def card_of(year: int) -> str:
+    """The number of somebody who was born on the first of January."""
+    number = f"110105{year}0101002"
+    weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
+    return number + "10X98765432"[sum(w * int(n) for w, n in zip(weights, number, strict=True)) % 11]

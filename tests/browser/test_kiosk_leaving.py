@@ -44,6 +44,7 @@ def test_after_a_minute_it_warns_after_fifteen_seconds_more_nothing_is_left(page
     expect(stay).to_be_focused()
     stay.click()
     expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert page.evaluate("document.activeElement.id") == "language", "the focus is where it was"
     assert "110105 19491231 002X" in page.locator("main").inner_text()
     page.clock.fast_forward(61_000)
     expect(page.get_by_role("alertdialog")).to_be_visible()
@@ -125,6 +126,19 @@ def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_pag
 
 
 @on_one
+def test_the_red_button_works_in_its_place_while_the_warning_is_there(page: Page) -> None:
+    page.get_by_role("button", name="开始求助").click()
+    place = page.locator("#emergency").bounding_box()
+    assert place
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(page.locator("#heading")).to_have_text("出了什么急事？")
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert page.evaluate("document.activeElement.id") == "heading"
+
+
+@on_one
 def test_a_voice_and_the_clerks_part_that_somebody_left_are_as_at_first_for_the_next(page: Page) -> None:
     page.get_by_text("工作人员", exact=True).click()
     page.clock.fast_forward(61_000)
@@ -133,3 +147,23 @@ def test_a_voice_and_the_clerks_part_that_somebody_left_are_as_at_first_for_the_
     expect(page.get_by_role("button", name="声音：普通话")).to_have_count(0)
     page.clock.fast_forward(61_000)
     expect(page.get_by_role("button", name="声音：普通话")).to_have_count(1)
+
+
+@on_one
+def test_newer_files_run_once_the_visit_is_over_and_at_once_where_there_is_none(page: Page) -> None:
+    def newer(mark: str) -> None:
+        """Another worker of the same files, as a new version of the service sends one."""
+        page.evaluate("mark => navigator.serviceWorker.register(`/kiosk/sw.js?${mark}`, { scope: '/kiosk/' })", mark)
+
+    page.evaluate("window.runs = true")
+    page.get_by_role("button", name="开始求助").click()
+    newer("second")
+    page.wait_for_function("() => navigator.serviceWorker.controller?.scriptURL.endsWith('second')")
+    expect(page.locator("#heading")).to_have_text("您替谁求助？")
+    assert page.evaluate("window.runs"), "nobody is interrupted"
+    page.clock.fast_forward(61_000)
+    page.clock.fast_forward(16_000)
+    page.wait_for_function("() => !window.runs")
+    # The page asks for its own worker again, which is another once more: on the first screen it is taken at once.
+    page.wait_for_function("() => navigator.serviceWorker.controller?.scriptURL.endsWith('sw.js')")
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()

@@ -37,7 +37,7 @@ def asks_of_every_kind(route: Route) -> None:
 def walk(page: Page, hall: Hall) -> Iterator[str]:
     """Past every screen, with faults where there can be any; the name of each as it stands."""
     go, choice = page.locator("main .go:visible"), page.locator("main .choice")
-    page.goto(f"{hall.address}/kiosk/")
+    page.goto(f"{hall.address}/kiosk/?files")
     expect(page.locator("#field")).to_be_visible()
     yield "pairing"
     go.click()
@@ -52,6 +52,10 @@ def walk(page: Page, hall: Hall) -> Iterator[str]:
     yield "start"
     page.locator("#begin").click()
     yield "who"
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    yield "idle"
+    page.locator("#idle .go").click()
     choice.nth(1).click()
     go.click()
     yield "situations-wrong"
@@ -117,6 +121,7 @@ def test_every_screen_is_without_faults_in_both_languages_and_modes_and_fits(
 ) -> None:
     page: Page = new_page(viewport=size, service_workers="block")
     page.route("**/v1/kiosk", asks_of_every_kind)
+    page.clock.install()
 
     def as_wanted() -> None:
         """As somebody turned it on the first screen; a visit that ends turns it back."""
@@ -226,7 +231,14 @@ def page(new_page: Any, hall: Hall) -> Page:
 
 PACK = {
     "situations": [
-        {"code": code, "needs": [code], "asks": ["age", f"{code}_1", f"{code}_2", "shared", "days_since_disaster"]}
+        {
+            "code": code,
+            "needs": [code],
+            "asks": [f"{code}_1", f"{code}_2", "shared", "disaster_date"],
+            "asks_by_age": [{"from_age": 0, "asks": [f"{code}_1"]}, {"from_age": 80, "asks": [f"{code}_2"]}]
+            if code in ("ill", "old")
+            else [],
+        }
         for code in ("ill", "no_food", "house", "school", "disabled", "old", "unknown")
     ],
     "facts": {
@@ -245,17 +257,37 @@ PACK = {
 
 
 @pytest.mark.parametrize("who", ["self", "helper", "guardian"])
-def test_a_dozen_questions_at_most_each_situation_in_turn_and_nothing_that_the_card_says(page: Page, who: str) -> None:
-    visit = {"who": who, "situations": ["ill", "no_food", "house", "unknown"], "facts": {}, "answered": []}
+def test_a_dozen_questions_at_most_each_situation_in_turn_and_no_more_without_a_card(page: Page, who: str) -> None:
+    visit = {
+        "who": who,
+        "situations": ["ill", "no_food", "house", "unknown"],
+        "facts": {},
+        "answered": ["number"],
+        "hasCamera": True,
+    }
     asked = ask(page, "questions", "m.asked(given.visit, given.pack)", {"visit": visit, "pack": PACK})
     assert len(asked) == 12
     assert len(set(asked)) == 12
+    assert "birth" in asked
     facts = [each for each in asked if each.startswith("fact:")]
     assert facts[:3] == ["fact:ill_1", "fact:no_food_1", "fact:house_1"][: len(facts)]
     everything = ask(page, "questions", "m.facts(given.visit, given.pack)", {"visit": visit, "pack": PACK})
-    assert "age" not in everything
     assert everything.count("shared") == 1
     assert everything[-1] == "disaster_date"
+
+
+@pytest.mark.parametrize(
+    ("years", "expected"),
+    [(None, ["old_1", "old_2", "shared", "disaster_date"]), (0, ["old_1"]), (79, ["old_1"]), (80, ["old_2"])],
+)
+def test_what_is_asked_is_what_the_pack_says_for_that_age(page: Page, years: int | None, expected: list[str]) -> None:
+    visit = {"who": "self", "situations": ["old"], "age": years, "facts": {}, "answered": []}
+    assert ask(page, "questions", "m.facts(given.visit, given.pack)", {"visit": visit, "pack": PACK}) == expected
+
+
+def test_an_age_is_of_whole_years(page: Page) -> None:
+    days = [["2000-02-29", "2001-02-28"], ["2000-02-29", "2001-03-01"], ["2000-05-01", "2000-04-30"]]
+    assert ask(page, "identity", "given.map(each => m.age(...each))", days) == [0, 1, None]
 
 
 @pytest.mark.parametrize(

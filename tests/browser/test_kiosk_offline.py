@@ -289,7 +289,21 @@ def test_a_disk_that_takes_nothing_does_not_keep_an_alarm_from_being_sent(page: 
         "() => void (IDBDatabase.prototype.transaction = () => { throw new DOMException('full', 'QuotaExceededError'); })"
     )
     before = len(hall.requests())
+    lost: list[Route] = []
+
+    def lose_once(route: Route) -> None:
+        lost.append(route)
+        if len(lost) == 1:
+            assert route.fetch().status == 201  # stored, and nobody hears of it
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/v1/emergencies", lose_once)
     page.get_by_role("button", name="急难求助").click()
     page.get_by_role("button", name="说不清").click()
+    expect(page.get_by_role("alert")).to_have_text("没能发出，请马上打电话，叫工作人员。")
+    page.get_by_role("button", name="说不清").click()
     expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    assert len(lost) == 2
     assert len(hall.requests()) == before + 1

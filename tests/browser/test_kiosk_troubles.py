@@ -3,13 +3,15 @@ cameras that are not there. And small things of the way: back from the check, ke
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.browsing import KIOSK
-from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, heading, pair, send
+from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, heading, holds, pair, send, until
 from tests.browser.test_kiosk_looks import asks_of_every_kind
 
 pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
@@ -42,9 +44,12 @@ def test_a_machine_that_can_keep_nothing_says_whom_to_call_and_tries_again_by_it
     expect(page.get_by_role("alert")).to_have_text("这台机器存不了东西，页面用不了：请叫工作人员。")
     for number in ("120", "110", "119"):
         expect(page.locator("main")).to_contain_text(number)
-    page.clock.fast_forward(59_000)
+    page.get_by_role("button", name="急难求助").click()
+    expect(page.locator("#heading")).to_have_text("出了什么急事？")
+    page.get_by_role("button", name="返回").click()
+    page.clock.fast_forward(58_000)
     expect(page.get_by_role("alert")).to_be_visible()
-    page.clock.fast_forward(2_000)
+    page.clock.fast_forward(3_000)
     expect(page.locator("#heading")).to_have_text("配对这台机器")
 
 
@@ -107,7 +112,7 @@ def test_where_no_photograph_is_taken_none_is_asked_for_and_what_is_no_picture_i
         route.fulfill(response=answer, json={**answer.json(), **takes}) if answer.ok else route.fulfill(response=answer)
 
     page.route("**/v1/kiosk", pack)
-    page.goto(f"{hall.address}/kiosk/")
+    page.goto(f"{hall.address}/kiosk/?files")
     page.get_by_label("配对码").fill(hall.code())
     page.get_by_role("button", name="配对", exact=True).click()
     asked = fill_in(page)
@@ -164,8 +169,11 @@ def fill_again(page: Page) -> list[str]:
     return seen[:-1]
 
 
-def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back(new_page: Any, hall: Hall) -> None:
+def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back_whatever_the_clock_says(
+    new_page: Any, hall: Hall
+) -> None:
     page: Page = new_page(viewport=KIOSK, service_workers="block", has_touch=True)
+    page.clock.set_fixed_time("2000-01-02T03:04:05Z")
     page.route("**/v1/kiosk", asks_of_every_kind)
     page.goto(f"{hall.address}/kiosk/")
     page.get_by_label("配对码").fill(hall.code())
@@ -212,3 +220,159 @@ def test_what_happened_is_sent_in_chinese_whichever_language_is_on(page: Page, h
     assert taken["emergency"] == "fire"
     assert taken["person"]["narrative"].startswith("着火了（一号机")
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_numbers_are_fetched_after_a_visit_and_a_look_at_the_line_that_fell_into_one_is_made_up(
+    new_page: Any, hall: Hall
+) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install()
+    pair(page, hall)
+    page.evaluate("import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); })")
+    page.get_by_role("button", name="开始求助").click()
+    for _ in range(12):
+        page.clock.fast_forward(51_000)
+        page.keyboard.press("Shift")
+    with page.expect_request("**/v1/kiosk"):
+        page.clock.fast_forward(76_000)
+    until(page, lambda: holds(page, "numbers") >= 10)
+    page.evaluate("import('/kiosk/store.js').then(async store => { while (await store.takeNumber()); })")
+    fill_in(page)
+    page.get_by_role("button", name="提交求助").click()
+    until(page, lambda: holds(page, "numbers") >= 10)
+
+
+def test_a_slip_is_printed_by_itself_once_and_again_when_its_number_is_another(page: Page) -> None:
+    page.evaluate(
+        "() => { window.slips = []; window.print = () => slips.push(document.querySelector('.number').innerText); }"
+    )
+    page.get_by_text("工作人员", exact=True).click()
+    page.get_by_role("button", name="自动打印凭条").click()
+    expect(page.get_by_role("button", name="自动打印凭条")).to_have_attribute("aria-pressed", "true")
+    page.evaluate(
+        """import('/kiosk/store.js').then(async store => {
+          while (await store.takeNumber());
+        })"""
+    )
+    page.context.set_offline(True)
+    page.get_by_role("button", name="急难求助").click()
+    page.get_by_role("button", name="说不清").click()
+    expect(page.locator("#heading")).to_have_text("急难求助还没有送到")
+    page.context.set_offline(False)
+    expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    expect(page.locator(".number strong")).to_be_visible()
+    page.wait_for_function("() => slips.length === 2")
+    assert "编号以后打电话告诉您" in page.evaluate("slips[0]")
+    assert page.locator(".number strong").inner_text() in page.evaluate("slips[1]")
+    page.get_by_role("button", name="English").click()
+    assert page.evaluate("slips.length") == 2
+    page.locator("#over").click()
+    fill_in(page)
+    number = send(page)
+    arrived(page)
+    assert page.evaluate("slips.length") == 3
+    assert number in page.evaluate("slips[2]")
+
+
+def test_a_slip_that_whoever_hurts_somebody_may_find_says_nothing_of_what_it_is_about(page: Page) -> None:
+    def tells(*words: str) -> list[str]:
+        page.emulate_media(media="print")
+        printed = page.locator("body").inner_text()
+        page.emulate_media(media="screen")
+        assert page.locator(".number strong").inner_text() in printed
+        assert "有事打县协调员电话" in printed
+        assert not [word for word in (*words, "110") if word in printed], printed
+        return [word for word in words if word in page.locator("main").inner_text()]
+
+    fill_in(page, {"遇到了什么难处？": ["挨打、受欺负"]})
+    send(page)
+    arrived(page)
+    assert tells("法律援助", "办理：") == []
+    page.locator("#more").click()
+    assert tells("法律援助", "办理：") == ["法律援助", "办理："]
+    page.locator("#over").click()
+    page.get_by_role("button", name="急难求助").click()
+    page.get_by_role("button", name="有人打人、伤人").click()
+    expect(page.locator("#heading")).to_have_text("急难求助已经送到")
+    assert tells("施暴") == []
+    page.locator("#more").click()
+    assert tells("施暴") == ["施暴"]
+
+
+def test_a_recording_that_was_made_anew_is_heard_from_the_second_time_on(page: Page, hall: Hall) -> None:
+    heard = "fetch('/kiosk/voices/gan/start.mp3').then(answer => answer.text())"
+    folder = Path(hall.settings["kiosk_voices"])
+    assert page.evaluate(heard) == "ID3 a recording"
+    (folder / "gan" / "start.mp3").write_bytes(b"ID3 another one")
+    (folder / "wu").mkdir()
+    (folder / "wu" / "start.mp3").write_bytes(b"ID3 a recording")
+    try:
+        assert page.evaluate(heard) == "ID3 a recording"
+        until(page, lambda: page.evaluate(heard) == "ID3 another one")
+        with page.expect_response("**/voices.json"):
+            page.evaluate("dispatchEvent(new Event('online'))")
+        page.get_by_role("button", name="声音：普通话").click()
+        page.get_by_role("button", name="声音：赣语").click()
+        expect(page.get_by_role("button", name="声音：wu")).to_be_visible()
+    finally:
+        (folder / "gan" / "start.mp3").write_bytes(b"ID3 a recording")
+        shutil.rmtree(folder / "wu")
+
+
+def test_without_a_camera_a_machine_asks_for_no_photographs_and_shows_no_files(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    pair(page, hall)
+    fill_in(page)
+    page.get_by_role("button", name="修改：要拍照交材料吗？").click()
+    page.locator("main .choice").first.click()
+    expect(page.locator("main")).to_contain_text("摄像头用不了，材料以后再交。")
+    expect(page.locator("#file, label.button").locator("visible=true")).to_have_count(0)
+    page.get_by_role("button", name="返回").click()
+    page.evaluate(
+        """() => {
+          navigator.mediaDevices.enumerateDevices = async () => [];
+          navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+        }"""
+    )
+    page.locator("#go").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    expect(page.locator("main")).not_to_contain_text("要拍照交材料吗？")
+
+
+def test_what_the_service_puts_off_is_sent_when_it_said_and_not_before(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.clock.install()
+    pair(page, hall)
+    tries: list[Route] = []
+
+    def put_off_once(route: Route) -> None:
+        tries.append(route)
+        if len(tries) == 1:
+            route.fulfill(status=429, headers={"Retry-After": "50"}, json={"code": "too_many_requests"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/requests", put_off_once)
+    fill_in(page)
+    send(page)
+    until(page, lambda: len(tries) == 1)
+    page.wait_for_timeout(300)
+    page.clock.fast_forward(40_000)
+    page.wait_for_timeout(300)
+    assert len(tries) == 1
+    page.clock.fast_forward(11_000)
+    arrived(page)
+    assert len(tries) == 2
+
+
+def test_a_pack_that_comes_after_the_pairing_ends_the_pairing(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK, service_workers="block")
+    page.clock.install()
+    page.route("**/v1/kiosk", lambda route: route.abort())
+    page.goto(f"{hall.address}/kiosk/")
+    page.get_by_label("配对码").fill(hall.code())
+    page.get_by_role("button", name="配对", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("现在连不上")
+    page.unroute("**/v1/kiosk")
+    page.clock.fast_forward(16_000)
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()

@@ -1,7 +1,7 @@
 // Photographs of papers: taken by the camera or chosen as a file, looked at, made small, and sealed at once.
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
-import { MOST_PHOTOS, papers } from "/kiosk/questions.js";
+import { MOST_PHOTOS, papers, photographs } from "/kiosk/questions.js";
 import { seal } from "/kiosk/sealing.js";
 import { _, inLanguage } from "/kiosk/texts.js";
 
@@ -12,6 +12,7 @@ const QUALITIES = [0.85, 0.7, 0.5, 0.3];
 /** Which paper; those that were taken may be taken back. */
 export function papersAsked(desk, id, asking) {
   const { photos } = desk.visit;
+  const wanted = photographs(desk.visit, desk.device.pack);
   const take = (paper) => () => {
     desk.paper = paper;
     desk.show("camera");
@@ -20,19 +21,19 @@ export function papersAsked(desk, id, asking) {
     photos.splice(photos.indexOf(photo), 1);
     desk.show("papers");
   };
-  const full = photos.length >= MOST_PHOTOS;
+  const full = wanted.length >= MOST_PHOTOS;
   const all = papers(desk.visit, desk.device.pack);
   const buttons = all.map((paper) =>
     button({ class: "choice", disabled: full, onclick: take(paper) }, picture("camera"), element("span", {}, inLanguage(paper))));
-  const taken = photos.map((photo) =>
+  const taken = wanted.map((photo) =>
     element("li", {}, picture("done"), element("span", {}, inLanguage(photo.paper)), button({ onclick: drop(photo) }, _("不要这张"))));
-  const go = () => desk.answer(id, asking, photos);
+  const go = () => desk.answer(id, asking, wanted);
   return {
     body: [
       taken.length > 0 && element("ul", { class: "taken" }, ...taken),
       full && element("p", {}, _("照片够了，其余的以后再交。")),
       element("div", { class: "choices", role: "group", "aria-labelledby": "heading" }, ...buttons),
-      button({ class: "go", id: "go", onclick: go }, photos.length ? _("继续") : _("没带，以后再交")),
+      button({ class: "go", id: "go", onclick: go }, wanted.length ? _("继续") : _("没带，以后再交")),
     ],
   };
 }
@@ -51,6 +52,7 @@ export function cameraScreen(desk) {
   let left = false;
 
   async function begin() {
+    if (desk.shot) return look(desk.shot, desk.shot.width, desk.shot.height);
     try {
       const wanted = { video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1440 } } };
       stream = await navigator.mediaDevices.getUserMedia(wanted);
@@ -60,8 +62,8 @@ export function cameraScreen(desk) {
       shoot.hidden = false;
     } catch {
       video.hidden = true;
-      byFile.hidden = file.hidden = false;
-      said.textContent = _("没有摄像头，可以选一张照片，或者以后再交。");
+      byFile.hidden = file.hidden = !desk.byFile;
+      said.textContent = desk.byFile ? _("没有摄像头，可以选一张照片，或者以后再交。") : _("摄像头用不了，材料以后再交。");
     }
   }
 
@@ -69,8 +71,10 @@ export function cameraScreen(desk) {
     left = true;
     stream?.getTracks().forEach((track) => track.stop());
     video.srcObject = null;
-    preview.width = preview.height = 0;
     file.value = "";
+    if (desk.isRedrawn) return;
+    preview.width = preview.height = 0;
+    desk.shot = null;
   }
 
   /** Draw it no larger than it is kept, and ask whether it can be read. */
@@ -83,6 +87,7 @@ export function cameraScreen(desk) {
     preview.hidden = use.hidden = again.hidden = false;
     said.textContent = _("看得清楚吗？");
     use.focus();
+    desk.shot = preview;
   }
 
   file.addEventListener("change", async () => {

@@ -1,4 +1,5 @@
 // The identity card: held to a reader that types like a keyboard, written by hand, or not there.
+import { today } from "/kiosk/device.js";
 import { Burst, normalised, readCard } from "/kiosk/identity.js";
 import { button, element } from "/kiosk/element.js";
 import { keypad } from "/kiosk/keypad.js";
@@ -12,7 +13,7 @@ export function cardAsked(desk, id, asking) {
   const take = (text) => {
     const read = readCard(text);
     const number = read?.number ?? normalised(text);
-    const wrong = fault("card", number, new Date());
+    const wrong = fault("card", number, today());
     if (wrong) return given.refuse(wrong);
     desk.visit.nameFromCard = Boolean(read?.name);
     if (read?.name) desk.visit.name = read.name;

@@ -4,7 +4,10 @@ import { addNumbers, remember, remembered, stock, takeNumber } from "/kiosk/stor
 const LEAST_NUMBERS = 10;
 const BLOCK = 20;
 const ANSWERED_WITHIN = 20_000;
-export const device = { key: null, pack: null, tag: null, refused: false, away: false, numbers: 0 };
+export const device = { key: null, pack: null, tag: null, refused: false, away: false, numbers: 0, dated: 0 };
+
+/** Now, as a Date: a clock that stands in the past is not believed where the service said a later time. */
+export const today = () => new Date(Math.max(Date.now(), device.dated));
 
 export async function wake() {
   Object.assign(device, (await remembered("device")) ?? {});
@@ -21,7 +24,7 @@ export async function pair(code) {
   if (answer.status !== 201) return answer.status < 500 ? "refused" : "away";
   const { key } = await answer.json();
   Object.assign(device, { key, tag: null, refused: false });
-  await remember("device", { key, pack: device.pack, tag: null });
+  await remember("device", { key, pack: device.pack, tag: null, dated: device.dated });
   await freshen();
   return device.pack ? null : "away";
 }
@@ -33,13 +36,14 @@ export async function freshen() {
   heed(answer);
   if (answer?.status === 200) {
     Object.assign(device, { pack: await answer.json(), tag: answer.headers.get("ETag") });
-    await remember("device", { key: device.key, pack: device.pack, tag: device.tag });
+    await remember("device", { key: device.key, pack: device.pack, tag: device.tag, dated: device.dated });
   }
   if (answer?.ok || answer?.status === 304) await refill();
 }
 
-/** One tab asks at a time, so that no number is fetched for nobody. */
-async function refill() {
+/** Numbers enough, where there is a line. One tab asks at a time, so that no number is fetched for nobody. */
+export async function refill() {
+  if (!device.key) return;
   await navigator.locks.request("one-window-numbers", async () => {
     device.numbers = await stock();
     if (device.numbers >= LEAST_NUMBERS) return;
@@ -78,6 +82,7 @@ export async function call(method, path, { body, type, headers = {}, within = AN
   try {
     const answer = await fetch(path, how);
     device.away = false;
+    device.dated = Date.parse(answer.headers.get("Date")) || device.dated;
     return answer;
   } catch {
     device.away = !stop?.aborted;

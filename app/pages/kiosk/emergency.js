@@ -1,7 +1,7 @@
 // The red button: the second touch says what it is and sends it. The telephone numbers are there before and after.
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
-import { clock, numbered, state, ways, whom } from "/kiosk/receipt.js";
+import { clock, numbered, onlyAsked, printOnce, state, ways, whom } from "/kiosk/receipt.js";
 import { _, inLanguage } from "/kiosk/texts.js";
 import { emergencies, hotlines } from "/kiosk/words.js";
 
@@ -42,22 +42,25 @@ export function alarmScreen(desk) {
   const away = !receipt.sent && (receipt.failed || !navigator.onLine);
   const hint = away ? _("还没送到：请马上打电话，叫工作人员！") : _("有生命危险，请同时打电话。");
   const onItsWay = away ? _("急难求助还没有送到") : _("急难求助正在发出");
+  const unlessDelicate = (name) => `${name}${receipt.isDelicate ? " unprinted" : ""}`;
   return {
     title: receipt.sent ? _("急难求助已经送到") : onItsWay,
     hint,
-    say: advice.map((each) => inLanguage(each)).join(""),
-    name: "alarm",
+    say: !receipt.isDelicate && advice.map((each) => inLanguage(each)).join(""),
+    name: receipt.isDelicate ? "alarm brief" : "alarm",
     body: [
-      element("p", { class: away ? "summary" : "hint" }, hint),
-      numbers(pack),
-      element("ul", { class: "advice" }, ...advice.map((each) => element("li", {}, inLanguage(each)))),
+      element("p", { class: away ? "summary" : unlessDelicate("hint") }, hint),
+      receipt.isDelicate && element("p", { class: "printed" }, _("已经收下您的求助")),
+      element("div", { class: unlessDelicate("") }, numbers(pack)),
+      ...onlyAsked(receipt, [element("ul", { class: "advice" }, ...advice.map((each) => element("li", {}, inLanguage(each))))]),
       element("p", { class: "sent", role: "status" }, element("span", {}, state(receipt))),
       ...numbered(receipt),
       ...whom(pack),
-      element("p", {}, _("按错了，也请打这个电话说一声。")),
+      element("p", { class: unlessDelicate("") }, _("按错了，也请打这个电话说一声。")),
       element("p", { class: "when" }, `${pack.county_name}${pack.division_name} · ${clock(receipt.at)}`),
       ...ways(desk),
     ],
+    shown: () => printOnce(receipt),
   };
 }
 

@@ -18,6 +18,17 @@ export function numberFault(number) {
   return CHECK[sum % 11] === number[17] ? null : "check_digit";
 }
 
+/** The day of birth that a right number says, YYYY-MM-DD. */
+export function bornBy(number) {
+  return number.replace(/^.{6}(.{4})(.{2})(.{2}).*$/, "$1-$2-$3");
+}
+
+/** Whole years from one day to another, both YYYY-MM-DD; null before the first. */
+export function age(born, day) {
+  const [years, rest] = [+day.slice(0, 4) - +born.slice(0, 4), day.slice(5) < born.slice(5) ? 1 : 0];
+  return years >= rest ? years - rest : null;
+}
+
 /** What a reader typed, `number` or `name,number` in any order: {number, name}, or null if no card number is in it. */
 export function readCard(typed) {
   const parts = typed.split(/[,;|\t^]/).map((part) => part.trim()).filter(Boolean);

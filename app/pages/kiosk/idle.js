@@ -1,18 +1,20 @@
 // Nobody is hurried; whoever has gone is forgotten. A minute without a touch, a warning, and then everything is wiped.
 import { button, element } from "/kiosk/element.js";
+import { picture } from "/kiosk/pictures.js";
 import { isOwnVoice, say } from "/kiosk/speaking.js";
 import { _ } from "/kiosk/texts.js";
 
 const IDLE = 60_000;
 const WARNING = 15_000;
 
-/** `isOver` tells when nobody's visit is open, `wipe` ends one. */
-export function watchIdle({ isOver, wipe }) {
+/** `isOver` tells when nobody's visit is open, `wipe` ends one; `rested` hears that there was none for a minute. */
+export function watchIdle({ isOver, wipe, rested }) {
   let last = performance.now(); // a clock that is set back by hours would wipe nothing for hours
   let dialog = null;
   const touched = () => (last = performance.now());
   const here = () => {
     touched();
+    dialog?.close(); // and the focus is where it was
     dialog?.remove();
     dialog = null;
   };
@@ -25,7 +27,8 @@ export function watchIdle({ isOver, wipe }) {
     if (quiet >= IDLE + WARNING || isOver()) {
       const over = isOver() && !changed();
       here();
-      if (!over) wipe();
+      if (over) rested();
+      else wipe();
     } else {
       dialog ??= warn(here);
       dialog.querySelector("#seconds").textContent = String(Math.ceil((IDLE + WARNING - quiet) / 1000));
@@ -39,6 +42,14 @@ function changed() {
   return root.lang !== "zh-CN" || root.className !== "" || !isOwnVoice() || document.querySelector("details[open]") !== null;
 }
 
+/** Beneath the warning nothing can be pressed: the red button stands above it, in its own place. */
+function redAbove() {
+  const red = document.getElementById("emergency");
+  if (!red || red.hidden) return null;
+  const press = () => red.click();
+  return button({ class: "red", id: "emergency-here", onclick: press }, picture("alarm"), element("span", {}, _("急难求助")));
+}
+
 function warn(here) {
   const title = _("您还在吗？");
   const text = _("没有人按，就要清空刚才写的内容了。");
@@ -50,6 +61,7 @@ function warn(here) {
     element("p", { id: "idle-text" }, text),
     element("p", { id: "seconds", "aria-hidden": "true" }),
     stay,
+    redAbove(),
   );
   document.body.append(dialog);
   dialog.showModal();

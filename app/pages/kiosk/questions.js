@@ -1,5 +1,5 @@
 // What is asked, in which order, and what an answer has to look like; pure but for the language that is on.
-import { normalised, numberFault } from "/kiosk/identity.js";
+import { age, bornBy, normalised, numberFault } from "/kiosk/identity.js";
 import { _, inARow, inLanguage } from "/kiosk/texts.js";
 import { relations, situations, whoElse } from "/kiosk/words.js";
 
@@ -8,15 +8,12 @@ export const MOST_PHOTOS = 6;
 const ELSEWHERE = "elsewhere";
 const MOBILE_OR_LANDLINE = /^(1[3-9][0-9]{9}|0[0-9]{2,3}-?[0-9]{7,8}|[0-9]{7,8})$/;
 const YUAN = /^[0-9]{1,10}(\.[0-9]{1,2})?$/;
-// The days are counted from the date; an age is read from the card.
-const ASKED_AS = { days_since_disaster: "disaster_date" };
-const NEVER_ASKED = ["age"];
 const BOUNDS = { household_size: [1, 100], disability_grade: [1, 4] };
 
-export function newVisit() {
+export function newVisit(hasCamera) {
   return {
-    ...{ who: null, situations: [], relation: null, helper: null, number: null, name: null, nameFromCard: false },
-    ...{ home: null, facts: {}, words: null, phone: null, photos: [], answered: [] },
+    ...{ who: null, situations: [], relation: null, helper: null, number: null, birth: null, age: null, name: null, nameFromCard: false },
+    ...{ home: null, facts: {}, words: null, phone: null, photos: [], answered: [], alarms: {}, hasCamera },
   };
 }
 
@@ -33,13 +30,36 @@ export function papers(visit, pack) {
   return [...new Map(all.map((paper) => [paper.code, paper])).values()];
 }
 
+/** The photographs of papers that are asked for: whoever chose otherwise meanwhile gives no others. */
+export function photographs(visit, pack) {
+  const wanted = asked(visit, pack).includes("papers") ? papers(visit, pack).map(({ code }) => code) : [];
+  return visit.photos.filter(({ paper }) => wanted.includes(paper.code));
+}
+
+/** How old whoever needs help is on that day, by the card or by what was said; null where nobody knows it. */
+export function ageOf(visit, day) {
+  const born = visit.number ? bornBy(visit.number) : visit.birth;
+  return born ? age(born, day) : null;
+}
+
+/** What a situation asks of somebody of that age, or of somebody whose age nobody knows. */
+function asks(situation, years) {
+  const known = typeof years === "number" ? situation.asks_by_age?.filter((each) => each.from_age <= years) : [];
+  return known?.at(-1)?.asks ?? situation.asks;
+}
+
+/** Whoever has no card is asked for the day of birth, where a rule waits for the age. */
+function asksForBirth(visit, pack) {
+  const noCard = !visit.number && visit.answered.includes("number");
+  return noCard && chosen(visit, pack).some((situation) => situation.asks_by_age?.length);
+}
+
 /** What the routing table still needs to know: the first question of every situation before the second of any. */
 export function facts(visit, pack, most = Infinity) {
-  const lists = chosen(visit, pack).map((situation) => situation.asks.filter((fact) => !NEVER_ASKED.includes(fact)));
+  const lists = chosen(visit, pack).map((situation) => asks(situation, visit.age));
   const longest = Math.max(0, ...lists.map((list) => list.length));
   const inTurn = Array.from({ length: longest }, (_nothing, at) => lists.map((list) => list[at])).flat();
-  const names = inTurn.filter(Boolean).map((fact) => ASKED_AS[fact] ?? fact);
-  return each(names).filter((fact) => pack.facts[fact]).slice(0, Math.max(0, most));
+  return each(inTurn).filter((fact) => pack.facts[fact]).slice(0, Math.max(0, most));
 }
 
 /** The questions of this visit, a dozen at most; what does not fit the township asks. */
@@ -47,10 +67,11 @@ export function asked(visit, pack) {
   const before = ["who", "situations"];
   if (visit.who && visit.who !== "self") before.push("relation", "helper");
   before.push("number");
+  if (asksForBirth(visit, pack)) before.push("birth");
   if (!visit.nameFromCard) before.push("name");
   before.push("home");
   const after = visit.situations.includes("unknown") ? ["words", "phone"] : ["phone"];
-  if (pack.takes_photographs && papers(visit, pack).length) after.push("papers");
+  if ((visit.hasCamera || visit.photos.length) && pack.takes_photographs && papers(visit, pack).length) after.push("papers");
   const room = MOST_QUESTIONS - before.length - after.length;
   return [...before, ...facts(visit, pack, room).map((fact) => `fact:${fact}`), ...after];
 }
@@ -62,7 +83,7 @@ export function after(id, visit, pack, changing) {
   return ids[ids.indexOf(id) + 1] ?? "check";
 }
 
-/** {kind, title, hint?, choices?, skip?, value(visit), set(visit, value)} of a question. */
+/** {kind, title, hint?, choices?, skip?, isRecent?, value(visit), set(visit, value)} of a question. */
 export function question(id, visit, pack) {
   if (id.startsWith("fact:")) return factQuestion(id.slice(5), pack);
   return QUESTIONS[id](visit, pack);
@@ -102,6 +123,13 @@ const QUESTIONS = {
     skip: _("没有身份证"),
     ...holding("number"),
   }),
+  birth: (visit) => ({
+    kind: "date",
+    title: byWho(visit, _("您是哪一天出生的？"), _("他（她）是哪一天出生的？"), _("孩子是哪一天出生的？")),
+    hint: _("写公历的年、月、日。不知道可以不写。"),
+    skip: _("不知道"),
+    ...holding("birth"),
+  }),
   name: (visit) => ({
     kind: "text",
     title: byWho(visit, _("您叫什么名字？"), _("他（她）叫什么名字？"), _("孩子叫什么名字？")),
@@ -131,7 +159,13 @@ const QUESTIONS = {
     skip: _("没有电话"),
     ...holding("phone"),
   }),
-  papers: () => ({ kind: "papers", title: _("要拍照交材料吗？"), hint: _("没带没关系，以后再交。"), ...holding("photos") }),
+  papers: (_visit, pack) => ({
+    kind: "papers",
+    title: _("要拍照交材料吗？"),
+    hint: _("没带没关系，以后再交。"),
+    value: (visit) => photographs(visit, pack),
+    set: () => null, // each is kept when it is taken
+  }),
 };
 
 function factQuestion(name, pack) {
@@ -147,6 +181,7 @@ function factQuestion(name, pack) {
     hint: { money: _("写多少元。不知道可以不写。"), choices: _("可以选几样。选好了按“继续”。") }[fact.kind],
     skip: _("不知道"),
     bounds,
+    isRecent: fact.kind === "date",
     value: (visit) => visit.facts[name],
     set: (visit, value) => (value === null ? delete visit.facts[name] : (visit.facts[name] = value)),
   };

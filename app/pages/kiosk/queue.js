@@ -5,6 +5,7 @@ import { forget, keep, remember, remembered, waiting } from "/kiosk/store.js";
 const ORDER = { emergency: 0, request: 1, photo: 2 };
 const WAITS = [5_000, 15_000, 60_000, 300_000];
 const LONGEST = 180_000;
+const LONGEST_PAUSE = 3600; // seconds, whatever the service says
 // An alarm says soon that it was not sent, and is tried again soon.
 const URGENT = 15_000;
 // The service may take them later; of all other refusals a person has to judge.
@@ -13,6 +14,7 @@ let failures = 0;
 let sending = false;
 let again = false;
 let timer;
+let notBefore = -Infinity; // on the clock of `performance.now`: the service asked for a pause
 let running = null; // {kind, stop} of what is on its way
 export const sent = new EventTarget();
 
@@ -44,11 +46,16 @@ export async function put(entries) {
 export async function sendWaiting(urgent = false) {
   clearTimeout(timer);
   if (urgent) {
-    failures = 0;
+    [failures, notBefore] = [0, -Infinity];
     if (running?.kind !== "emergency") running?.stop.abort();
   }
   again = sending;
   if (sending) return;
+  const pause = notBefore - performance.now();
+  if (pause > 0) {
+    timer = setTimeout(sendWaiting, pause);
+    return;
+  }
   sending = true;
   let left = { waiting: 1, urgent };
   try {
@@ -63,7 +70,7 @@ export async function sendWaiting(urgent = false) {
 
 /** The line is back: nothing is put off any more. */
 export function sendNow() {
-  failures = 0;
+  [failures, notBefore] = [0, -Infinity];
   return sendWaiting();
 }
 
@@ -73,10 +80,13 @@ export async function sendAgain() {
 }
 
 function wait(urgent) {
+  const pause = notBefore - performance.now();
+  if (pause > 0) return pause;
   const longest = WAITS[Math.min(Math.max(failures - 1, 0), WAITS.length - 1)];
   return Math.min(longest, urgent ? URGENT : Infinity) * (0.8 + 0.4 * Math.random());
 }
 
+const isRefusal = (answer) => Boolean(answer) && answer.status >= 400 && answer.status < 500 && !LATER.includes(answer.status);
 const ready = (entry) => !entry.aside && (entry.kind !== "photo" || entry.request_id);
 
 /** What is left then, as `counts` says it. */
@@ -86,12 +96,12 @@ async function sendAll() {
     tried.add(entry.id);
     const answer = await post(entry);
     heed(answer);
-    const goesOn = answer && ![401, 403, 429].includes(answer.status);
+    const pause = answer?.status === 201 ? 0 : Number(answer?.headers.get("Retry-After"));
+    if (pause > 0) notBefore = performance.now() + 1000 * Math.min(pause, LONGEST_PAUSE);
+    const goesOn = answer && !(pause > 0) && ![401, 403, 429].includes(answer.status);
     failures = answer?.status === 201 ? 0 : failures + 1;
     if (answer?.status === 201) await taken(entry, answer);
-    else if (answer && answer.status >= 400 && answer.status < 500 && !LATER.includes(answer.status)) {
-      await keep([{ ...entry, aside: true }]);
-    }
+    else if (isRefusal(answer)) await keep([{ ...entry, aside: true }]);
     if (answer?.status !== 201) sent.dispatchEvent(new CustomEvent("failed", { detail: { id: entry.id } }));
     tell();
     if (!goesOn) break;
@@ -121,10 +131,11 @@ async function post(entry) {
   }
 }
 
-/** An emergency that the disk does not take: the service's answer, or null. */
+/** An emergency that the disk does not take: the service's answer, or null; `aside` is whether it would be refused again. */
 export async function sendUnkept(entry) {
   const answer = await post(entry);
   heed(answer);
+  entry.aside = isRefusal(answer);
   return answer?.status === 201 ? answer.json() : null;
 }
 

@@ -24,9 +24,10 @@ export function receiptScreen(desk) {
     ...numbered(receipt),
     element("p", { class: "hint" }, hint),
     element("h2", {}, _("接下来")),
-    ...next(receipt, pack),
+    ...(receipt.isDelicate ? [element("p", {}, _("承办单位会与您联系。"))] : []),
+    ...onlyAsked(receipt, next(receipt, pack)),
     element("p", {}, _("需要查收入、财产的，乡镇会先当面问您同不同意；在这里没有替您同意任何事。")),
-    receipt.photos > 0 && element("p", {}, _("拍的材料 {number} 张，随后送到。", { number: receipt.photos })),
+    receipt.photos > 0 && !receipt.isDelicate && element("p", {}, _("拍的材料 {number} 张，随后送到。", { number: receipt.photos })),
     ...whom(pack),
     element("p", { class: "when" }, `${pack.county_name}${pack.division_name} · ${clock(receipt.at)}`),
     ...ways(desk),
@@ -36,11 +37,15 @@ export function receiptScreen(desk) {
     hint: receipt.number ? [_("编号"), receipt.number.receipt_number_spoken].join(" ") : hint,
     name: "receipt",
     body,
-    shown: () => {
-      if (printing && !receipt.printed) setTimeout(() => window.print());
-      receipt.printed = true;
-    },
+    shown: () => printOnce(receipt),
   };
+}
+
+/** By itself where a clerk said so: once, and again when another number stands on it: the slip before is void. */
+export function printOnce(receipt) {
+  const number = receipt.number?.receipt_number_spoken ?? "";
+  if (printing && receipt.printed !== number) setTimeout(() => window.print());
+  receipt.printed = number;
 }
 
 export function ways(desk) {
@@ -69,6 +74,19 @@ export function numbered(receipt) {
     code,
     code && element("p", { class: "scan" }, _("手机扫一扫，看办到哪里了。")),
   ].filter(Boolean);
+}
+
+/** What says what it is about, whole; or, where whoever hurts somebody may stand beside or find the paper, only after a touch
+ * and never printed. */
+export function onlyAsked(receipt, told) {
+  if (!receipt.isDelicate) return told;
+  const all = element("div", { class: "unprinted", hidden: true }, ...told);
+  const open = button({ class: "unprinted", id: "more", "aria-expanded": "false" }, _("看看接下来怎么办（不会印在凭条上）"));
+  open.addEventListener("click", () => {
+    all.hidden = !all.hidden;
+    open.setAttribute("aria-expanded", String(!all.hidden));
+  });
+  return [open, all];
 }
 
 /** Each office once: what it looks at, by when, its telephone. */

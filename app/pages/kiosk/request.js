@@ -7,7 +7,7 @@ export function requestBody(visit, pack, number, at) {
   return {
     ...begun(pack, number, at),
     division_code: place(visit, pack),
-    applicant: applicant(visit),
+    applicant: applicant(visit, pack),
     helper: helped ? present({ name: visit.helper, relation: visit.relation ?? "other", phone: visit.phone }) : null,
     facts: declared(visit, pack),
     needs: needs(visit, pack).map((code) => ({ code })),
@@ -17,7 +17,7 @@ export function requestBody(visit, pack, number, at) {
 
 /** The body of POST /v1/emergencies: what is known by now goes with it, and nothing is asked for. `what` is Chinese. */
 export function emergencyBody(visit, pack, number, at, kind, what) {
-  const person = applicant(visit);
+  const person = applicant(visit, pack);
   return {
     ...begun(pack, number, at),
     what: `${what}（${pack.name}）`,
@@ -35,9 +35,10 @@ const begun = (pack, number, at) => ({
   ...(number ? { receipt_number: number.receipt_number } : {}),
 });
 
-function applicant(visit) {
+function applicant(visit, pack) {
   const phone = visit.who === "self" ? visit.phone : null;
-  return { id_type: "resident_id", ...present({ name: visit.name, id_number: visit.number, phone }) };
+  const birth_date = asked(visit, pack).includes("birth") ? visit.birth : null;
+  return { id_type: "resident_id", ...present({ name: visit.name, id_number: visit.number, birth_date, phone }) };
 }
 
 function declared(visit, pack) {

@@ -5,12 +5,11 @@ let recorded = {};
 let voice = "own"; // "own": of the language that is on; "off"; or the folder of a dialect
 let playing;
 
+/** Which recordings there are; where nobody says, as before. */
 export async function findVoices() {
-  try {
-    recorded = await (await fetch("/kiosk/voices.json")).json();
-  } catch {
-    recorded = {};
-  }
+  const answer = await fetch("/kiosk/voices.json").catch(() => null);
+  if (answer?.ok) recorded = await answer.json().catch(() => recorded);
+  if (voice !== "off" && !recorded[voice]) voice = "own";
 }
 
 const dialects = () => Object.keys(recorded).filter((name) => !["zh", "en"].includes(name));

@@ -16,7 +16,9 @@ export function drawTools(desk) {
   const kept = document.activeElement?.id;
   const draw = () => {
     const restore = unsaid();
+    desk.isRedrawn = true;
     desk.show(desk.at, { focus: document.activeElement?.id });
+    desk.isRedrawn = false;
     restore();
   };
   const turned = (mode) => () => {

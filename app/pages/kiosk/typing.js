@@ -1,4 +1,5 @@
 // A field to write in, and what is wrong with what was written: said above, linked to the field, and beside it.
+import { today } from "/kiosk/device.js";
 import { button, element } from "/kiosk/element.js";
 import { keypad } from "/kiosk/keypad.js";
 import { fault, localDay } from "/kiosk/questions.js";
@@ -53,7 +54,7 @@ export function typed(desk, id, question) {
   const submit = (event) => {
     event.preventDefault();
     const value = numeric ? given.field.value.replace(/\s/g, "") : given.field.value.trim();
-    const wrong = fault(kind, value, new Date(), question.bounds);
+    const wrong = fault(kind, value, today(), question.bounds);
     if (wrong) given.refuse(wrong);
     else desk.answer(id, question, kind === "number" ? Number(value) : value);
   };
@@ -61,7 +62,7 @@ export function typed(desk, id, question) {
   return { above: [given.summary], body: [form(submit, given.row, keys)] };
 }
 
-/** A day, in three fields or by a button for the last few. */
+/** A day, in three fields or, if it is a recent one, by a button for the last few. */
 export function dated(desk, id, question) {
   const [year, month, day] = (question.value(desk.visit) ?? "").split("-");
   const part = (name, label, longest, value) => written({ id: name, label, longest, numeric: true, value });
@@ -75,15 +76,16 @@ export function dated(desk, id, question) {
     event.preventDefault();
     const [y, m, d] = fields.map(({ field }) => field.value.trim());
     const value = `${y}-${m.padStart(2, "0")}-${d.padStart(2, "0")}`;
-    const wrong = fault("date", value, new Date());
+    const wrong = fault("date", value, today());
     if (wrong) fields[0].refuse(wrong);
     else desk.answer(id, question, value);
   };
-  const ago = (days) => () => desk.answer(id, question, localDay(new Date(Date.now() - days * 86_400_000)));
+  const ago = (days) => () => desk.answer(id, question, localDay(new Date(today() - days * 86_400_000)));
   const quick = [_("今天"), _("昨天"), _("前天")].map((label, days) => button({ class: "choice", onclick: ago(days) }, label));
   // What is wrong is about the three of them, and needs their width.
   const rows = [fields[0].beside, element("div", { class: "date" }, ...fields.map(({ row }) => row))];
-  return { above: [fields[0].summary], body: [element("div", { class: "choices few" }, ...quick), form(submit, ...rows, keypad(into))] };
+  const few = question.isRecent && element("div", { class: "choices few" }, ...quick);
+  return { above: [fields[0].summary], body: [few, form(submit, ...rows, keypad(into))] };
 }
 
 /** Which of several fields the keys write in: the one that was touched last, or the next when it is full, or, to erase, the
