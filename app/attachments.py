@@ -26,6 +26,7 @@ from app.handoffs import Desk, is_with, tell
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import write_units
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid, unavailable
 from app.registry import Snapshot
@@ -34,7 +35,7 @@ from app.sealed_files import Spool
 from app.sealing import kept_at, new_file_key
 from app.shown import disclosure, opened_to
 from app.tables import attachment, file_to_remove, help_request, idempotency
-from app.timeline import Case, Handoff, load
+from app.timeline import Case, Handoff
 from app.uploads import Upload
 from app.wire import to_json
 

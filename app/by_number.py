@@ -18,13 +18,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.identifiers import new_id, now
+from app.loading import stored_case
 from app.marks import phone_key
 from app.office import Office
 from app.problems import Problem, Text
 from app.receipts import token_that_opens
 from app.sealing import PERSON
 from app.tables import help_request, look_up_try
-from app.timeline import stored_case
 
 PHONE_DIGITS = 4
 _TRIES_AT_ONCE = 5

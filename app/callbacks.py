@@ -24,6 +24,7 @@ from app.identifiers import new_id, now, utc_text
 from app.last_events import last_events
 from app.ledger import Unit, write_units
 from app.lifecycle import Act, target
+from app.loading import load_all
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
@@ -34,7 +35,7 @@ from app.sealing import kept_at
 from app.senders import Sender
 from app.service_key import service_box
 from app.tables import callback, callback_body, event, handoff
-from app.timeline import Case, Handoff, allowed_now, load_all
+from app.timeline import Case, Handoff, allowed_now
 from app.wire import to_json
 
 _KEEP_ONCE = {

@@ -22,12 +22,13 @@ from app.handoffs import SYSTEM, Desk, beside, dispatch
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import SIGNED_FOR, HandoffStatus
+from app.loading import load
 from app.logs import describe
 from app.registry import OutdatedSnapshotError, Registry, Snapshot
 from app.routing.directory import Agency
 from app.routing.rules import COORDINATOR, Role, local_day
 from app.tables import emergency_watch, handoff
-from app.timeline import Case, Handoff, load
+from app.timeline import Case, Handoff
 
 LOOK_SECONDS = 1.0
 _MOST = 100

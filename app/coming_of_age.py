@@ -24,11 +24,12 @@ from app.handoffs import SYSTEM, Desk, hold
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus
+from app.loading import from_row, load, stored_case
 from app.registry import Registry, Snapshot
 from app.retelling import is_out, shown_to, take_back_messages, tell_anew
 from app.routing.rules import local_day
 from app.tables import handoff, help_request
-from app.timeline import Case, Handoff, from_row, load, stored_case
+from app.timeline import Case, Handoff
 
 CAME_OF_AGE = "came_of_age"
 

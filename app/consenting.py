@@ -20,6 +20,7 @@ from app.intake import name_texts
 from app.keys import Key
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, invalid
 from app.purposes import Purpose, Way
@@ -30,7 +31,7 @@ from app.routing.rules import Role, local_day
 from app.schemas import plain
 from app.schemas_consents import ConsentsIn, ConsentWithdrawIn
 from app.tables import idempotency
-from app.timeline import Case, Handoff, load
+from app.timeline import Case, Handoff
 from app.wire import to_json
 
 WITHDRAWN = "consent_withdrawn"

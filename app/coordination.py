@@ -19,6 +19,7 @@ from app.keys import Key
 from app.last_events import last_event
 from app.ledger import write_units
 from app.lifecycle import Act, HandoffStatus
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.problems import FieldError, Problem, Text, invalid
 from app.registry import Snapshot
@@ -30,7 +31,7 @@ from app.schemas_coordination import CancelIn, ExtendIn, ReassignIn, RulingIn, U
 from app.sealing import kept_at
 from app.shown import whole_disclosure
 from app.tables import event, handoff, idempotency
-from app.timeline import Case, Handoff, load
+from app.timeline import Case, Handoff
 from app.wire import to_json
 
 BY = "coordinator"

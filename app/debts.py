@@ -22,6 +22,7 @@ from app.handoffs import Desk, assigned, desk_of, dispatch, is_with
 from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, newest_first, of_place, page_of
 from app.problems import Problem
@@ -32,7 +33,7 @@ from app.routing.rules import Role, in_force, local_day
 from app.schemas_emergencies import SettleIn
 from app.sealing import Vault, kept_at
 from app.tables import debt, handoff, help_request
-from app.timeline import Case, load
+from app.timeline import Case
 from app.wire import to_json
 
 

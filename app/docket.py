@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import looking, presenting, rights
 from app.clocks import rule_of
 from app.keys import Key
+from app.loading import from_row
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, newest_first, of_place, page_of
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealing import Box, kept_at, vault_of
 from app.tables import dispute, event, handoff, help_request
-from app.timeline import Handoff, from_row
+from app.timeline import Handoff
 
 DISPUTES = select(dispute, help_request.c.receipt_number, help_request.c.data_key).join_from(
     dispute, help_request, dispute.c.request_id == help_request.c.id

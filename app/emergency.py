@@ -28,6 +28,7 @@ from app.intake import by_its_door, numbered, of_person, opened, stored, table_i
 from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import HandoffStatus
+from app.loading import load
 from app.logs import describe
 from app.marks import marks_of
 from app.office import Office, again_if_outdated
@@ -42,7 +43,7 @@ from app.routing.facts import facts_of
 from app.routing.rules import COORDINATOR, UNDETERMINED, Role, RoutingTable, local_day
 from app.schemas_emergencies import EmergencyIn, LiftIn
 from app.tables import aid_mark, event, handoff, help_request, idempotency
-from app.timeline import SIGNINGS, Case, load
+from app.timeline import SIGNINGS, Case
 from app.wire import from_json, to_json
 
 log = structlog.get_logger()

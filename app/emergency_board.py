@@ -16,6 +16,7 @@ from app.identifiers import now
 from app.jurisdictions import Conditions, within
 from app.keys import Key, KeyRole
 from app.lifecycle import SIGNED_FOR, HandoffStatus, RequestStatus
+from app.loading import from_row
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
 from app.problems import Text
@@ -23,7 +24,6 @@ from app.registry import Snapshot
 from app.routing.directory import upward
 from app.routing.rules import Role
 from app.tables import delivery, emergency_watch, endpoint_state, handoff, help_request
-from app.timeline import from_row
 
 # A message that was not delivered at once is not delivered: somebody has to call.
 _AT_ONCE = timedelta(seconds=5)

@@ -26,12 +26,13 @@ from app.handoffs import SYSTEM, Desk, resume, tell, urge
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import Clock
+from app.loading import load_all
 from app.logs import describe
 from app.metrics import OVERDUE
 from app.registry import OutdatedSnapshotError, Registry, Snapshot
 from app.routing.directory import Agency
 from app.tables import handoff, help_request
-from app.timeline import Case, Handoff, load_all
+from app.timeline import Case, Handoff
 
 TOGETHER = 100  # requests in one transaction: whoever else wants to write waits that long
 SUSPENSION_LIMIT = "suspension_limit"

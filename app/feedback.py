@@ -18,12 +18,13 @@ from app.following import request_of
 from app.identifiers import new_id, now
 from app.ledger import write_units
 from app.lifecycle import ReopeningState, RequestStatus, Solved
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.schemas_tracking import AnsweredBack
 from app.sealing import kept_at
 from app.tables import event, feedback
-from app.timeline import Case, load
+from app.timeline import Case
 
 PERSON = "person"  # who acts on their own page, or somebody for them
 ANSWERED, REOPENED, DECLINED = "request.answered_back", "request.reopened", "request.reopening_declined"

@@ -20,6 +20,7 @@ from app.delivery.notices import finish
 from app.hashchain import ERASURE, erased
 from app.ledger import write_units
 from app.lifecycle import ReopeningState
+from app.loading import from_row
 from app.registry import Snapshot
 from app.sealing import SHUT_BOX
 from app.tables import (
@@ -39,7 +40,7 @@ from app.tables import (
     legal_hold,
 )
 from app.tables.cases import PERSON_MARKS
-from app.timeline import Case, from_row
+from app.timeline import Case
 
 EMPTY = b""
 _REPLACE_NOTE = (

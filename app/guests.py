@@ -21,11 +21,11 @@ from app.identifiers import new_id, now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.repeats import Repeat, once
 from app.tables import guest_link, handoff
-from app.timeline import load
 from app.wire import from_json
 
 WAY = "/guest_link"

@@ -28,7 +28,7 @@ from app.routing.decide import Assignment, RoutingDecision
 from app.routing.directory import Agency
 from app.routing.rules import Role, local_day
 from app.tables import emergency_watch
-from app.timeline import DUES, WAITS_FOR_CONSENT, Case, Handoff
+from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
@@ -392,29 +392,3 @@ def hold(case: Case, handoff: Handoff, reason: str, desk: Desk) -> None:
     case.advance(handoff, Act.HELD, desk.at, desk.actor, data=data)
     handoff.reason = WAITS_FOR_CONSENT
     tell(case, handoff, "handoff.cancelled", desk, reason=reason)
-
-
-def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:
-    """Set a handoff's clocks by the calendar as it is known now; False if they stood so already.
-
-    The event says each time that moved, before and after, and which became earlier. The agency is told of moved times,
-    not of provisional ones that have turned out right.
-    """
-    before, after = handoff.clocks, clocks.current(handoff, desk.snapshot)
-    if after == before:
-        return False
-    moved = [name for name in DUES if getattr(before, name) != getattr(after, name)]
-    data: dict[str, Any] = {"from": handoff.status, "to": handoff.status, "due_provisional": after.due_provisional}
-    for name in moved:
-        data |= {f"{name}_before": getattr(before, name), name: getattr(after, name)}
-    data["earlier"] = [name for name in moved if _is_earlier(getattr(after, name), getattr(before, name))]
-    handoff.set_clocks(after)
-    case.touch(handoff)
-    case.record("handoff.rescheduled", desk.at, desk.actor, handoff_id=handoff.id, data=data)
-    if moved:
-        tell(case, handoff, "handoff.rescheduled", desk, priority=Priority.BULK)
-    return True
-
-
-def _is_earlier(due_at: datetime | None, than: datetime | None) -> bool:
-    return due_at is not None and than is not None and due_at < than

@@ -16,6 +16,7 @@ from app.delivery.notices import finish
 from app.identifiers import new_id, now, utc_text
 from app.keys import Key
 from app.ledger import write_units
+from app.loading import load
 from app.office import Office
 from app.paged import PageAsked, page_of
 from app.problems import FieldError, Problem, Text, invalid
@@ -23,7 +24,6 @@ from app.purposes import Purpose, Way
 from app.schemas_retention import HoldIn, ReleaseIn
 from app.sealing import Vault, kept_at
 from app.tables import help_request, legal_hold
-from app.timeline import load
 
 _HOLDS = select(legal_hold, help_request.c.receipt_number, help_request.c.data_key).join_from(
     legal_hold, help_request, legal_hold.c.request_id == help_request.c.id

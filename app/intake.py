@@ -23,6 +23,7 @@ from app.identifiers import new_id, now, utc_text
 from app.keys import Key, KeyRole
 from app.ledger import Unit, write_units
 from app.lifecycle import RequestStatus
+from app.loading import load
 from app.logs import describe
 from app.marks import marks_of
 from app.mending import mended
@@ -41,7 +42,7 @@ from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
 from app.schemas_emergencies import EmergencyIn
 from app.sealing import PERSON
 from app.tables import help_request, idempotency
-from app.timeline import Case, load
+from app.timeline import Case
 from app.wire import to_json
 
 _RECEIPT_TRIES = 5

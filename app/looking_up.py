@@ -9,12 +9,12 @@ from sqlalchemy import select
 
 from app import looking, presenting, rights
 from app.keys import Key
+from app.loading import stored_case
 from app.marks import marks_of
 from app.office import Office
 from app.purposes import Purpose, Way
 from app.schemas import LookUpIn, plain
 from app.tables import help_request
-from app.timeline import stored_case
 
 _MOST_LOOKED_AT, _MOST_SHOWN = 200, 20
 _BY = {"id_number": ("id_mark", "identity"), "phone": ("phone_mark", "contact")}

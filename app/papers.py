@@ -23,6 +23,7 @@ from app.handoffs import is_with
 from app.identifiers import now
 from app.keys import Key, KeyRole
 from app.ledger import write_units
+from app.loading import from_row, load, stored_case
 from app.office import Office, again_if_outdated
 from app.problems import Problem, Text
 from app.purposes import Purpose, Way
@@ -31,7 +32,7 @@ from app.sealed_files import opening
 from app.sealing import Box, kept_at
 from app.shown import opened_to
 from app.tables import attachment, handoff, help_request, used_link
-from app.timeline import Case, Handoff, from_row, load, stored_case
+from app.timeline import Case, Handoff
 
 log = structlog.get_logger()
 

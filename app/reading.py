@@ -23,6 +23,7 @@ from app.jurisdictions import Conditions, deliveries_within, lies_in, within
 from app.keys import Key, KeyRole
 from app.last_events import last_event
 from app.lifecycle import RequestStatus
+from app.loading import from_row, stored_case
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, newest_first, of_place, page_of
 from app.problems import Problem
@@ -32,7 +33,7 @@ from app.registry import Snapshot
 from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, kept_at
 from app.service_key import service_box
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
-from app.timeline import Case, allowed_now, from_row, stored_case
+from app.timeline import Case, allowed_now
 
 log = structlog.get_logger()
 _OF_REQUEST = ("receipt_number", "division_code", "registered_at", "closed_at")

@@ -20,6 +20,7 @@ from app.jurisdictions import within
 from app.keys import Key
 from app.ledger import write_units
 from app.lifecycle import Act, ReopeningState, RequestStatus, Solved
+from app.loading import from_row, load, stored_case
 from app.office import Office, again_if_outdated
 from app.paged import PageAsked, page_of
 from app.problems import FieldError, Problem, Text, invalid, unavailable
@@ -34,7 +35,7 @@ from app.routing.rules import UNDETERMINED, Role, local_day
 from app.schemas_tracking import DeclineIn, ReopenIn
 from app.sealing import kept_at
 from app.tables import feedback, handoff, help_request, idempotency
-from app.timeline import Case, Handoff, from_row, load, stored_case
+from app.timeline import Case, Handoff
 from app.wire import to_json
 
 _ASKED = select(feedback).join_from(feedback, help_request, feedback.c.request_id == help_request.c.id)

@@ -22,16 +22,18 @@ from app import clocks, metrics
 from app.config import Settings
 from app.db import Database, is_unavailable
 from app.deadlines import CHINA, WorkingCalendar
+from app.delivery.lanes import Priority
 from app.delivery.notices import finish
-from app.handoffs import SYSTEM, Desk, reschedule
+from app.handoffs import SYSTEM, Desk, tell
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus
+from app.loading import from_row, load_all
 from app.logs import describe
 from app.registry import OutdatedSnapshotError, Registry
 from app.routing.rules import local_day
 from app.tables import calendar_change, handoff
-from app.timeline import DUES, Handoff, from_row, load_all
+from app.timeline import DUES, Case, Handoff
 from app.working_days import warning
 
 _BATCH = 250
@@ -169,3 +171,29 @@ def _rests_on(change: Mapping[Any, Any], status: HandoffStatus) -> Chosen:
     last = datetime.combine(change["last_day"], time.max, CHINA).astimezone(UTC)
     over = or_(*(handoff.c[name] >= first for name in DUES))
     return Chosen(and_(handoff.c.status == status, handoff.c.dispatched_at <= last, over), (handoff.c.id,))
+
+
+def reschedule(case: Case, handoff: Handoff, desk: Desk) -> bool:
+    """Set a handoff's clocks by the calendar as it is known now; False if they stood so already.
+
+    The event says each time that moved, before and after, and which became earlier. The agency is told of moved times,
+    not of provisional ones that have turned out right.
+    """
+    before, after = handoff.clocks, clocks.current(handoff, desk.snapshot)
+    if after == before:
+        return False
+    moved = [name for name in DUES if getattr(before, name) != getattr(after, name)]
+    data: dict[str, Any] = {"from": handoff.status, "to": handoff.status, "due_provisional": after.due_provisional}
+    for name in moved:
+        data |= {f"{name}_before": getattr(before, name), name: getattr(after, name)}
+    data["earlier"] = [name for name in moved if _is_earlier(getattr(after, name), getattr(before, name))]
+    handoff.set_clocks(after)
+    case.touch(handoff)
+    case.record("handoff.rescheduled", desk.at, desk.actor, handoff_id=handoff.id, data=data)
+    if moved:
+        tell(case, handoff, "handoff.rescheduled", desk, priority=Priority.BULK)
+    return True
+
+
+def _is_earlier(due_at: datetime | None, than: datetime | None) -> bool:
+    return due_at is not None and than is not None and due_at < than

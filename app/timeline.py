@@ -8,18 +8,17 @@ unit is written; on PostgreSQL the request's row is locked from `load` on, on SQ
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, true, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, true, update
 
 from app.bells import signing_bell, timeline_bell
-from app.disputes import Dispute, open_disputes
+from app.disputes import Dispute
 from app.hashchain import event_hash
 from app.ledger import Unit
 from app.lifecycle import (
@@ -33,9 +32,8 @@ from app.lifecycle import (
     request_status,
     target,
 )
-from app.problems import Problem
 from app.routing.rules import Role
-from app.sealing import NO_BOX, PERSON, Box, box_of, kept_at
+from app.sealing import NO_BOX, PERSON, Box, kept_at
 from app.tables import debt, event, handoff, help_request
 from app.wire import from_json, to_json
 
@@ -136,7 +134,7 @@ _FIXED = (
     "division_code",
 )
 _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
-_HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
+HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
 
 _UPDATE_HANDOFF = (
     update(handoff).where(handoff.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVING})
@@ -146,7 +144,7 @@ _UPDATE_PART = update(handoff).where(handoff.c.id == bindparam("b_id")).values({
 _UPDATE_REQUEST = (
     update(help_request)
     .where(help_request.c.id == bindparam("b_id"))
-    .values({**{name: bindparam(f"b_{name}") for name in _HEAD}, "unanchored": true()})
+    .values({**{name: bindparam(f"b_{name}") for name in HEAD}, "unanchored": true()})
 )
 # What the person took back is owed no more.
 _FORGO = (
@@ -344,7 +342,7 @@ class Case:
             for each in self.changed():
                 row = each.row()
                 unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
-            names = ("id", *_HEAD)
+            names = ("id", *HEAD)
             unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
             unit.woken.add(timeline_bell(self.id))  # of a new one nobody can have a page open
         self._changed.clear()
@@ -365,47 +363,3 @@ class Case:
         self.handoffs.append(opened)
         self.unit.insert(handoff, self._placed(opened))
         self.touch(opened)
-
-
-async def load(connection: AsyncConnection, request_id: UUID) -> Case:
-    """The case, its request locked until the caller's transaction ends. Raises `not_found`."""
-    cases = await load_all(connection, [request_id])
-    if not cases:
-        raise Problem("not_found")
-    return cases[request_id]
-
-
-async def load_all(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:
-    """Those that there are, locked as by `load`, in one order: of two who lock many, neither waits for the other's rest."""
-    locked = select(help_request).where(help_request.c.id.in_(request_ids)).order_by(help_request.c.id)
-    rows = (await connection.execute(locked.with_for_update())).mappings()
-    cases = {row["id"]: stored_case(connection, row) for row in rows}
-    handoffs = select(handoff).where(handoff.c.request_id.in_(cases)).order_by(handoff.c.step, handoff.c.id)
-    for each in (await connection.execute(handoffs)).mappings():
-        cases[each["request_id"]].handoffs.append(from_row(each))
-    disputed = [case.id for case in cases.values() if case.status is RequestStatus.DISPUTED]
-    if disputed:
-        for dispute in await open_disputes(connection, disputed):
-            cases[dispute.request_id].disputes[dispute.need] = dispute
-    return cases
-
-
-def stored_case(connection: AsyncConnection, row: Mapping[Any, Any]) -> Case:
-    """Of a row of `help_request`, no handoffs yet."""
-    return Case(dict(row), [], is_new=False, box=box_of(connection, row))
-
-
-async def headers(connection: AsyncConnection, request_ids: Collection[UUID]) -> dict[UUID, Case]:
-    """Requests without their handoffs and people, for adding events alone; locked, in one order, as by `load`."""
-    locked = (
-        select(*(help_request.c[name] for name in ("id", *_HEAD)))
-        .where(help_request.c.id.in_(request_ids))
-        .order_by(help_request.c.id)
-        .with_for_update()
-    )
-    rows = (await connection.execute(locked)).mappings()
-    return {row["id"]: Case(dict(row), [], is_new=False) for row in rows}
-
-
-def from_row(row: Mapping[Any, Any]) -> Handoff:
-    return Handoff(**{**row, "role": Role(row["role"]), "status": HandoffStatus(row["status"])})

@@ -15,10 +15,11 @@ from sqlalchemy import select, update
 from app import clocks
 from app.deadlines import CHINA, LimitKind, china_day, due, moved_on, parse_limit
 from app.identifiers import new_id
+from app.loading import from_row
 from app.registry import Registry, Snapshot
 from app.routing.rules import Role, RoutingTable, Rule
 from app.tables import handoff
-from app.timeline import Handoff, from_row
+from app.timeline import Handoff
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, County, Seen
 from tests.tables import RULE, RULES
 from tests.test_deadlines import BEGIN, CALENDAR, DUE, END, china

@@ -28,10 +28,10 @@ from app.delivery.outbox import enqueue
 from app.identifiers import new_id
 from app.keys import KeyRole
 from app.ledger import write_units
+from app.loading import load
 from app.routing.rules import Consent, ConsentOf, Rule
 from app.seed import routing_tables
 from app.tables import delivery, event, handoff, reading
-from app.timeline import load
 from app.wire import from_json
 from tests.county import CIVIL_AFFAIRS, HEALTHCARE, TOWNSHIP, VERIFICATION, County, Seen
 from tests.examples import a_consent

@@ -71,6 +71,7 @@ LAYERS = (
     "same_person service_key",
     "disputes last_events paged",
     "repeats reserved_numbers sessions timeline",
+    "loading",
     "clocks",
     "answers_coordination",
     "delivery",

@@ -20,13 +20,14 @@ from app.identifiers import now
 from app.jurisdictions import of_requests_within, within
 from app.keys import Key
 from app.lifecycle import DisputeState, HandoffStatus, RequestStatus
+from app.loading import from_row
 from app.office import Office, again_if_outdated
 from app.registry import Snapshot
 from app.returns import is_disputed
 from app.routing.rules import Role
 from app.sealing import kept_at, vault_of
 from app.tables import dispute, event, handoff, help_request
-from app.timeline import Handoff, from_row
+from app.timeline import Handoff
 
 DISPUTE, SEVERAL_OPEN, OVERDUE_TWICE = "dispute", "several_open", "overdue_twice"
 SEVERAL = 3

@@ -18,13 +18,14 @@ from app.delivery.notices import finish
 from app.handoffs import Desk, desk_of
 from app.keys import Key
 from app.ledger import Unit, write_units
+from app.loading import load_all
 from app.office import Office, again_if_outdated
 from app.problems import MOST_ERRORS, FieldError, Problem, Text
 from app.repeats import Repeat, first_answer
 from app.returns import is_disputed
 from app.schemas_coordination import OutcomeIn
 from app.tables import handoff, idempotency
-from app.timeline import Case, Handoff, load_all
+from app.timeline import Case, Handoff
 from app.wire import to_json
 
 APPROVER = "联席会议 joint conference"

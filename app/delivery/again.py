@@ -20,9 +20,9 @@ from app.delivery.lanes import Priority
 from app.identifiers import first_id, now
 from app.jurisdictions import deliveries_within
 from app.ledger import write_units
+from app.loading import headers, load
 from app.problems import Problem
 from app.tables import delivery
-from app.timeline import headers, load
 
 _BATCH = 250
 # An id is made a little after the moment that its row names, and two machines' clocks differ.

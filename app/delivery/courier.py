@@ -31,11 +31,12 @@ from app.delivery.superseding import DISCLOSING
 from app.delivery.troubles import Change, keep
 from app.identifiers import now
 from app.ledger import Ledger, Unit, write_units
+from app.loading import headers, load
 from app.logs import describe
 from app.problems import Problem
 from app.registry import Registry
 from app.sealing import CANT_BE_OPENED
-from app.timeline import Case, headers, load
+from app.timeline import Case
 
 log = structlog.get_logger()
 MayGo = Callable[[Claimed], Awaitable[bool]]

@@ -21,12 +21,13 @@ from app.handoffs import desk_of
 from app.keys import Key
 from app.kiosk_pack import situations
 from app.ledger import write_units
+from app.loading import load
 from app.office import Office, again_if_outdated
 from app.problems import Problem
 from app.receipts import spoken, token_that_opens
 from app.routing.rules import Role
 from app.tables import event
-from app.timeline import Case, load
+from app.timeline import Case
 
 PRINTED = "receipt.printed"
 # Whoever turns to the other paper or language meanwhile has printed it once.

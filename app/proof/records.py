@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
 from app.identifiers import first_id
+from app.loading import from_row
 from app.problems import Problem
 from app.sealing import Box, kept_at, vault_of
 from app.service_key import service_box
@@ -28,7 +29,7 @@ from app.tables import (
     handoff,
     help_request,
 )
-from app.timeline import Handoff, from_row
+from app.timeline import Handoff
 
 Row = Mapping[Any, Any]
 # Clocks of machines differ: a message may bear a somewhat earlier time than the handoff that it speaks of.
