@@ -108,7 +108,7 @@ def serve(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="one-window-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         uvicorn.run(
-            "app.main:create_alone",
+            "app.main:create_app",
             factory=True,
             host=settings.host,
             port=settings.port,

@@ -53,7 +53,7 @@ _REPLACE_NOTE = (
 async def load_shut(
     connection: AsyncConnection, request_ids: Collection[UUID], *, skip_locked: bool = False
 ) -> list[Case]:
-    """Requests as `timeline.load_all` has them, locked, but for their boxes: to destroy a key nobody needs it, so that
+    """Requests as `loading.load_all` has them, locked, but for their boxes: to destroy a key nobody needs it, so that
     one whose master key is lost can be erased too. Those that another transaction has in hand may be skipped."""
     wanted = select(help_request).where(help_request.c.id.in_(request_ids)).order_by(help_request.c.id)
     rows = (await connection.execute(wanted.with_for_update(skip_locked=skip_locked))).mappings()

@@ -168,19 +168,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def create_alone() -> FastAPI:
-    """The application of a process that does nothing else: what is loaded by now stays, and is not looked through again."""
-    app = create_app()
-    gc.freeze()
-    gc.set_threshold(_GC_FIRST_THRESHOLD, 20, 20)
-    return app
-
-
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     office: Office = app.state.office
     settings = office.settings
     logs.configure(settings.log_format, settings.log_level)
+    gc.freeze()
+    gc.set_threshold(_GC_FIRST_THRESHOLD, 20, 20)
     office.ledger.start()
     stopping = asyncio.Event()
     fresh = asyncio.create_task(office.registry.keep_fresh(stopping), name="registry")

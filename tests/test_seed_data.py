@@ -128,6 +128,7 @@ def test_the_lead_is_reached_though_nobody_answers_who_need_not(need: str) -> No
         "emergency": None,
         "debts": 0,
         "division_code": f"{COUNTY}101",
+        "sealed": b"",
     }
     signed = {"applicant": {}, "consents": [{"purpose": "economic_verification", "person": "applicant"}]}
     case, desk = Case(request=request, handoffs=[], is_new=True, _person=signed), Desk(snapshot, AT, "tests")
