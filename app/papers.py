@@ -29,7 +29,7 @@ from app.problems import Problem, Text
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealed_files import opening
-from app.sealing import Box, kept_at
+from app.sealing import CANT_BE_OPENED, Box, kept_at
 from app.shown import opened_to
 from app.tables import attachment, handoff, help_request, used_link
 from app.timeline import Case, Handoff
@@ -113,7 +113,7 @@ async def opened(office: Office, token: str, purpose: Purpose | None = None) -> 
             data["agency"] = key.agency_code
         case.record("attachment.opened", at, key.actor, data=data)
         await write_units(connection, [finish(case, snapshot)])
-        told = case.box.unseal(row["sealed"], kept_at("attachment.sealed", row["id"]))
+        told = _told(case.box, row)
     if told is None:
         raise Problem("attachment_damaged")
     part = _part(case, key, row["material"], snapshot)
@@ -169,8 +169,18 @@ def _no_such_link() -> Problem:
     return Problem("not_found", text)
 
 
+def _told(box: Box, row: Mapping[Any, Any]) -> dict[str, Any] | None:
+    """What is kept of a paper beside its bytes; None of one that was erased or can't be opened: the others are shown."""
+    try:
+        told: dict[str, Any] | None = box.unseal(row["sealed"], kept_at("attachment.sealed", row["id"]))
+    except CANT_BE_OPENED:
+        log.error("attachment_damaged", attachment=str(row["id"]))
+        return None
+    return told
+
+
 def _seen(row: Mapping[Any, Any], box: Box, with_title: bool) -> dict[str, Any]:
-    told = (box.unseal(row["sealed"], kept_at("attachment.sealed", row["id"])) if with_title else None) or {}
+    told = (_told(box, row) if with_title else None) or {}
     return {**added(row), "title": told.get("title"), "name": told.get("name")}
 
 

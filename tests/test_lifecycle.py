@@ -96,6 +96,7 @@ def a_case() -> Case:
         "status": "registered",
         "events": 0,
         "head": GENESIS,
+        "sealed": b"",
         "emergency": None,
         "debts": 0,
         "closed_at": None,

@@ -239,7 +239,8 @@ def test_readings_at_one_time_hang_on_each_other(county: County) -> None:
 
     asyncio.run(all_at_once())
     rows = fetch(county.running.url, ROWS)
-    assert [row["number"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) >= 6  # who asks again is shown beside their other requests, which are readings too
     assert len({row["chain"] for row in rows}) == 1
     head = GENESIS
     for row in rows:
@@ -282,7 +283,7 @@ def test_the_command_line_verifies_the_record_and_prints_the_heads_of_a_day(coun
         county.window.get(path(in_full(county))).raise_for_status()
     rows = fetch(url, ROWS)
     today = rows[-1]["at"].astimezone(CHINA).date().isoformat()
-    assert said("readings", "heads", today, database=url) == f"{rows[-1]['chain']} 3 {rows[-1]['hash'].hex()}"
+    assert said("readings", "heads", today, database=url) == f"{rows[-1]['chain']} {len(rows)} {rows[-1]['hash'].hex()}"
     assert said("readings", "verify", database=url) == "Every chain holds."
     change(url, delete(reading).where(reading.c.number == 2))
     done = one_window_here("readings", "verify", database=url)
@@ -298,7 +299,7 @@ def test_the_heads_of_a_day_are_the_last_of_each_chain(county: County) -> None:
         async with database.reading() as connection:
             return await readings.heads(connection, now() - timedelta(days=1), now() + timedelta(seconds=1))
 
-    assert on(county.running.url, work) == {rows[-1]["chain"]: (3, rows[-1]["hash"])}
+    assert on(county.running.url, work) == {rows[-1]["chain"]: (len(rows), rows[-1]["hash"])}
 
 
 def alarms(running: Running, **params: Any) -> list[Seen]:
