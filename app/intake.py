@@ -81,6 +81,8 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
 
 async def _is_recorded(office: Office, key: Key, again: list[OpenRequest]) -> bool:
     """Help does not wait for it: what can't be recorded is not told."""
+    if not again:
+        return True
     try:
         async with asyncio.timeout(_LONGEST_RECORDING):
             await looking.record_each(office, key, {each.request_id for each in again}, Way.SEARCH, TOLD, None)

@@ -84,14 +84,21 @@ def of_place(
     divisions: Iterable[str],
     place: str | None,
 ) -> Conditions:
-    """What is wanted of a place, as conditions on a list whose ids `first` has: in the list's order, as many as a page.
-
-    A small place is stepped through division by division, each by an index that begins with it, so that it costs the same
-    however much others have. A large one is a large part of all that there is, and walked.
-    """
-    codes = [code for code in divisions if lies_in(code, place)]
-    if place is None or not 0 < len(codes) <= _MOST_STEPPED:
+    """What is wanted of a place, as conditions on a list whose ids `first` has: in the list's order, as many as a page."""
+    codes = steps(divisions, place)
+    if not codes:
         return (*within(place, division_code), *wanted)
     (column,) = first.selected_columns
-    of_each = (first.where(*wanted, division_code == code).subquery() for code in codes)
-    return (column.in_(union_all(*(each.select() for each in of_each)).subquery().select()),)
+    return (column.in_(of_each(first.where(*wanted), [(division_code == code,) for code in codes])),)
+
+
+def steps(divisions: Iterable[str], place: str | None) -> list[str]:
+    """The divisions of a small place, which is stepped through one by one, each by an index that begins with it, so that it
+    costs the same however much others have. None of a large one: it is a large part of all that there is, and walked."""
+    codes = [] if place is None else [code for code in divisions if lies_in(code, place)]
+    return codes if len(codes) <= _MOST_STEPPED else []
+
+
+def of_each(first: Select[Any], each_one: Iterable[Conditions]) -> Select[Any]:
+    """The ids of each of several parts of a list, as many as a page of each."""
+    return union_all(*(first.where(*part).subquery().select() for part in each_one)).subquery().select()

@@ -23,7 +23,6 @@ from app.routing.rules import Consent, RoutingTable
 from app.routing.words import LANGUAGES
 from app.same_person import OpenRequest, shown
 from app.schemas import RequestIn
-from app.sealing import kept_at
 from app.timeline import Case, Handoff
 from app.wire import as_json
 
@@ -292,13 +291,7 @@ def _asked_for(case: Case, handoff: Handoff, events: list[Mapping[Any, Any]]) ->
     asked = ("handoff.information_requested", handoff.id)
     of_handoff = (each for each in reversed(events) if (each["kind"], each["handoff_id"]) == asked)
     return next(
-        (
-            list(
-                (case.box.unseal(each["sealed"], kept_at("event.sealed", each["sequence"])) or {}).get("materials", ())
-            )
-            for each in of_handoff
-            if each["sealed"]
-        ),
+        (list((case.note_of(each) or {}).get("materials", ())) for each in of_handoff if each["sealed"]),
         [],
     )
 

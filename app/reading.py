@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,13 +18,13 @@ from app.guests import SIGNED_IN
 from app.handoffs import Desk, disclosed_view, is_with, view
 from app.hashchain import first_break
 from app.identifiers import now
-from app.jurisdictions import Conditions, deliveries_within, lies_in, within
+from app.jurisdictions import Conditions, deliveries_within, within
 from app.keys import Key, KeyRole
 from app.last_events import last_event
 from app.lifecycle import RequestStatus
 from app.loading import from_row, stored_case
 from app.office import Office, again_if_outdated
-from app.paged import PageAsked, newest_first, of_place, page_of
+from app.paged import PageAsked, newest_first, of_each, of_place, page_of, steps
 from app.problems import Problem
 from app.purposes import Purpose, Way
 from app.receipts import token_hash
@@ -42,7 +41,6 @@ HANDOFFS = select(handoff, *(help_request.c[name].label(f"request_{name}") for n
 )
 _OF_SITUATION = ("situation", "place", "people", "position")
 _SHOWN_TO_THE_PERSON = 20
-_MOST_STEPPED = 64
 _ENDED = (RequestStatus.CLOSED, RequestStatus.WITHDRAWN)
 _NO_PERSON = [column for column in help_request.c if column.name not in ("sealed", "decision")]
 
@@ -67,20 +65,12 @@ async def requests(
 async def _newest_ids(
     office: Office, key: Key, page: PageAsked, wanted: Sequence[ColumnElement[bool]] = ()
 ) -> Select[Any]:
-    """Enough for a page of those that are wanted. A small jurisdiction is stepped through division by division, so that it costs the same however
-    much the others have; a large one is a large part of all that there is."""
-    divisions = (await office.registry.current()).divisions
-    codes = [code for code in divisions if lies_in(code, key.division_code)]
-    if len(codes) > _MOST_STEPPED:
-        each_one = [rights.reached(key)]
-    else:
-        each_one = [(help_request.c.division_code == code,) for code in codes]
-        if key.role in rights.TAKE_IN:
-            each_one.append((help_request.c.registered_by == key.holder,))
-    after = page.after_id()
-    before = () if after is None else (help_request.c.id < after,)
-    newest = select(help_request.c.id).where(*wanted).order_by(help_request.c.id.desc()).limit(page.limit + 1)
-    return union_all(*(select(newest.where(*of, *before).subquery().c.id) for of in each_one)).subquery().select()
+    """Enough for a page of those that are wanted; a door also reaches what it took in of other places."""
+    codes = steps((await office.registry.current()).divisions, key.division_code)
+    each_one: list[Conditions] = [(help_request.c.division_code == code,) for code in codes] or [rights.reached(key)]
+    if codes and key.role in rights.TAKE_IN:
+        each_one.append((help_request.c.registered_by == key.holder,))
+    return of_each(newest_first(select(help_request.c.id).where(*wanted), help_request.c.id, page), each_one)
 
 
 @again_if_outdated
@@ -117,21 +107,13 @@ async def timeline(office: Office, key: Key, request_id: UUID, purpose: Purpose 
         "events": [
             {
                 **{name: row[name] for name in ("sequence", "at", "kind", "actor", "handoff_id", "data")},
-                "note": note_of(case, row) if with_notes else None,
+                "note": case.note_of(row) if with_notes else None,
                 "hash": row["hash"].hex(),
             }
             for row in events
         ],
         "intact": first_break(events, case.request["head"]) is None,
     }
-
-
-def note_of(case: Case, row: Mapping[Any, Any]) -> Any:
-    """None, too, for what was changed where it is kept: the chain says that it was."""
-    try:
-        return case.box.unseal(row["sealed"], kept_at("event.sealed", row["sequence"]))
-    except InvalidTag:
-        return None
 
 
 @again_if_outdated

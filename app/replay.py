@@ -27,7 +27,7 @@ _EXAMPLES = 5
 # So many stored requests are counted, at the least, for who may not see people; of fewer each one is told of by a count.
 LEAST = 50
 _IN_TENS = -1
-SHOWN = ("routing",)
+_SHOWN = ("routing",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ async def replay(
     looking.must_say(office, key, purpose)
     found, looked_at = await _changes(office, number, asked, key.division_code)
     read = found.named if len(looked_at) >= LEAST else looked_at
-    await looking.record_each(office, key, read, Way.REQUEST, SHOWN, purpose)
+    await looking.record_each(office, key, read, Way.REQUEST, _SHOWN, purpose)
     return found.record()
 
 

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import bindparam, true, update
 
 from app.bells import signing_bell, timeline_bell
@@ -122,16 +123,8 @@ def allowed_now(found: Handoff) -> list[str]:
 _HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
 _handoff_values = attrgetter(*_HANDOFF_FIELDS)
 _FIXED = (
-    "id",
-    "request_id",
-    "need",
-    "agency_code",
-    "role",
-    "step",
-    "mandatory",
-    "routing_version",
-    "opened_at",
-    "division_code",
+    *("id", "request_id", "division_code", "need", "agency_code", "role", "step", "mandatory"),
+    *("routing_version", "opened_at"),
 )
 _MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
 HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
@@ -254,6 +247,13 @@ class Case:
         self.request["events"] = entry["sequence"]
         self.request["head"] = entry["hash"]
         self.unit.insert(event, entry)
+
+    def note_of(self, event: Mapping[Any, Any]) -> Any:
+        """What was sealed with one of its events; None, too, for what was changed where it is kept: the chain says so."""
+        try:
+            return self.box.unseal(event["sealed"], kept_at("event.sealed", event["sequence"]))
+        except InvalidTag:
+            return None
 
     def advance(
         self,

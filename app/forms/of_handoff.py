@@ -19,7 +19,6 @@ from app.keys import Key
 from app.masks import masked_name
 from app.office import Office, again_if_outdated
 from app.purposes import Purpose, Way
-from app.reading import note_of
 from app.registry import Snapshot
 from app.tables import event
 from app.timeline import Case, Handoff
@@ -114,7 +113,7 @@ async def _answers(office: Office, case: Case, found: Handoff) -> list[dict[str,
 
 
 def _answer(case: Case, row: Mapping[Any, Any]) -> dict[str, Any]:
-    told = note_of(case, row) or {}
+    told = case.note_of(row) or {}
     return {
         "act": row["kind"].removeprefix("handoff."),
         "at": row["at"],

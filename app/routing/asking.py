@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 from app.routing.decide import decide_need
 from app.routing.directory import Directory
@@ -52,5 +53,5 @@ def asked(needs: Sequence[str], place: str, day: date, table: RoutingTable, dire
         for age in points(AGE, [rule for need in (*needs, UNDETERMINED) for rule in table.of(need, place)]):
             told = of({AGE: age})
             if not by_age or by_age[-1][1] != told:
-                by_age.append((int(str(age)), told))
+                by_age.append((cast(int, age), told))
     return Asked(tuple(name for name in facts if name != AGE), tuple(by_age))

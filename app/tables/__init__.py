@@ -44,13 +44,14 @@ from app.tables.emergencies import (
     emergency_watch,
     living_standard,
 )
-from app.tables.kiosks import envelope_key, kiosk_pairing, reserved_number
+from app.tables.keys import envelope_key, service_key
+from app.tables.kiosks import kiosk_pairing, reserved_number
 from app.tables.naming import metadata
 from app.tables.readings import alarm, reading
 from app.tables.retention import legal_hold, retention
-from app.tables.service import service_key, worker
 from app.tables.staff import sign_in_address, sign_in_event, staff_account, staff_session
 from app.tables.tracking import feedback, look_up_try
+from app.tables.workers import worker
 
 __all__ = [
     "agency",

@@ -1,8 +1,8 @@
-"""Devices that take in: codes that pair them, numbers given to them in advance, the keys of what they seal."""
+"""Devices that take in: codes that pair them, numbers given to them in advance."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, String, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, String, Table, UniqueConstraint
 
 from app.columns import Digest, Id, Instant
 from app.tables.naming import metadata
@@ -33,16 +33,4 @@ reserved_number = Table(
     PrimaryKeyConstraint("id"),
     UniqueConstraint("number"),
     Index(None, "holder", "id"),
-)
-
-# Of what devices seal for the service alone (ECDH-ES, P-256): private halves, sealed by the service's own data key.
-envelope_key = Table(
-    "envelope_key",
-    metadata,
-    Column("kid", String(43)),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    # From when on devices seal with another; this one still opens for a while.
-    Column("replaced_at", Instant),
-    PrimaryKeyConstraint("kid"),
 )
