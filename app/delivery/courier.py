@@ -70,6 +70,7 @@ class Courier:
         # A message is not sent in the last part of its lease: the attempt must end before somebody else may begin.
         self._margin = timedelta(seconds=settings.delivery_total_seconds + 1)
         self._held: dict[str, deque[Claimed]] = {}
+        self._late: list[Claimed] = []
         self._began: dict[UUID, float] = {}
         self._finished: list[tuple[Claimed, Unit]] = []
         self._changes: list[Change] = []
@@ -106,12 +107,14 @@ class Courier:
         snapshot = await self._registry.current()
         finished, self._finished = self._finished, []
         changes, self._changes = self._changes, []
+        late, self._late = self._late, []
         room, reserve = self._room(), self._settings.delivery_concurrency // 4 + 1
         claimed: list[Claimed] = []
         waiting: list[queue.Waiting] = []
         try:
             async with self._database.writing() as connection:
                 await write_units(connection, [unit for _, unit in finished])
+                await outbox.release(connection, self._id, late, now())
                 told = await keep(connection, changes, snapshot, now())
                 if told:
                     await self._database.bell.before_commit(connection)
@@ -125,6 +128,7 @@ class Courier:
         except BaseException:
             self._finished = finished + self._finished
             self._changes = changes + self._changes
+            self._late = late + self._late
             raise
         if told:
             self._database.bell.after_commit()
@@ -187,7 +191,8 @@ class Courier:
                 break
             claimed = held.popleft()
             if claimed.lease_until - now() < self._margin:
-                continue  # too late to send it safely: when the lease ends it is claimed again
+                self._late.append(claimed)  # too late to send it safely: it is given back, and claimed anew
+                continue
             free -= 1
             self._endpoints.began(code, urgent=claimed.is_urgent)
             self._began[claimed.id] = time.monotonic()
@@ -321,7 +326,8 @@ class Courier:
         return max(min(until), 0.001)
 
     async def _finish(self) -> None:
-        held = [claimed for queue_ in self._held.values() for claimed in queue_]
+        held = [*self._late, *(claimed for queue_ in self._held.values() for claimed in queue_)]
+        self._late.clear()
         self._held.clear()
         with suppress(Exception):
             async with self._database.writing() as connection:
