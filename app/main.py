@@ -54,7 +54,7 @@ from app.api import (
 from app.config import Settings, load_settings
 from app.inboxes import Inboxes
 from app.office import Office
-from app.pages import answering, forms, kiosk_files, signing_in, tracking_live
+from app.pages import answering, forms, kiosk_files, nowhere, signing_in, tracking_live
 from app.pages import kiosks as kiosk_pages
 from app.pages import tracking as own_pages
 from app.process import start_when_possible, worker_of
@@ -163,6 +163,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.webhooks.include_router(webhooks.router)
     app.add_middleware(edge.Edge, only_tls=(settings.public_url or "").startswith("https:"))
     edge.install(app)
+    nowhere.install(app)
     reference.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

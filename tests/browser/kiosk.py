@@ -133,16 +133,22 @@ ANSWERS: dict[str, Any] = {
 
 def fill_in(page: Page, answers: dict[str, Any] | None = None, press: str = "click") -> list[str]:
     """From the first screen to the check, each question answered as `answers` say or left out; the questions asked."""
+    return list(filling_in(page, answers, press))
+
+
+def filling_in(page: Page, answers: dict[str, Any] | None = None, press: str = "click") -> Iterator[str]:
+    """The same, one question at a time: each as it stands, before it is answered."""
     said = {**ANSWERS, **(answers or {})}
 
     def push(name: str) -> None:
         getattr(page.get_by_role("button", name=name, exact=True), press)()
 
     push("开始求助")
-    asked = []
+    asked = set()
     while (title := heading(page)) != "请核对":
         assert title not in asked, f"{title} is asked twice"
-        asked.append(title)
+        asked.add(title)
+        yield title
         kind = (page.locator("main").get_attribute("class") or "").split("asks-")[-1]
         answer = said.get(title)
         if kind == "papers":
@@ -165,7 +171,6 @@ def fill_in(page: Page, answers: dict[str, Any] | None = None, press: str = "cli
             page.locator("#field").fill(answer)
             push("继续")
         page.wait_for_function("before => document.getElementById('heading').innerText !== before", arg=title)
-    return asked
 
 
 def send(page: Page, press: str = "click") -> str:

@@ -10,11 +10,10 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.browsing import KIOSK, PHONE, Looking
-from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, pair, send
+from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, fill_in, pair, send
+from tests.browser.slow import FIRST_PAINT, STEP, Slow
 
 pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
-FIRST_PAINT, STEP = 1000, 100  # milliseconds
-SLOW = {"offline": False, "latency": 40, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 1.6e6 / 8}
 # A county's table may wait for facts of any kind; the seeded one waits for few.
 FACTS = {
     "out_of_pocket_yuan": ("money", "自己负担了多少费用?", "How much was paid out of pocket?"),
@@ -185,36 +184,23 @@ def test_the_receipt_is_printed_on_a_strip_of_80_mm_and_nothing_beside_it(
 
 
 def test_it_is_painted_within_a_second_on_a_slow_line_and_each_step_within_a_tenth(new_page: Any, hall: Hall) -> None:
+    """In the time that the page itself computes, slowed down four times; what else the machine has to do doesn't count.
+
+    By the clock on the wall: python -m tests.benchmarks.kiosk.
+    """
     page: Page = new_page(viewport=KIOSK, service_workers="block")
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Network.enable")
-    devtools.send("Network.emulateNetworkConditions", SLOW)
-    devtools.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    paints = []
-    # A busy machine is slower than it is: the best of a few is what the page can do.
-    for _ in range(4):
-        page.goto(f"{hall.address}/kiosk/")
-        expect(page.locator("#heading")).to_be_visible()
-        paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    slow = Slow(page)
+    paints = [slow.first_paint(f"{hall.address}/kiosk/") for _ in range(4)]
     page.locator("#field").fill(hall.code())
     page.locator("form .go").click()
-    best: dict[str, float] = {}
-    for _ in range(6):
-        fill_in(page)
-        send(page)
-        arrived(page)
-        for name, took in page.evaluate(
-            "performance.getEntriesByName('step').map(each => [each.detail, each.duration])"
-        ):
-            best[name] = min(took, best.get(name, took))
-        page.get_by_role("button", name="办完了，清空").click()
-        if "receipt" in best and max(best.values()) < STEP:
-            break
-    assert best.keys() >= {"who", "situations", "number", "check", "receipt"}
-    print(f"first paint {min(paints):.0f} ms; steps { ({name: round(took) for name, took in best.items()}) } ms")
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()
+    visits = [slow.costs() for _ in range(3)]
+    best = {title: min(visit[title] for visit in visits) for title in visits[0]}
+    print(f"first paint {min(paints):.0f} ms; steps {best} ms")
     assert min(paints) < FIRST_PAINT
-    assert {name: took for name, took in best.items() if took >= STEP} == {}
+    assert len(best) > 8
+    assert min(best.values()) > 1, "nothing was measured"
+    assert {title: took for title, took in best.items() if took >= STEP} == {}
 
 
 def ask(page: Page, module: str, expression: str, argument: Any = None) -> Any:

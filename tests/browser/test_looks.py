@@ -51,7 +51,8 @@ CONTROL = re.compile(
     r'^\s*- \'?(button|link|textbox|combobox|radio|checkbox|spinbutton|heading|img)(?: "((?:[^"\\]|\\.)*)")?'
 )
 SAID_IN_BOTH, SAID_IN_ENGLISH = ("/answer/",), ("/docs",)
-SAID_IN_BOTH_TEMPLATES = {"base.html", "door.html", "desk.html", "ended.html", "parts.html"}
+SAID_IN_BOTH_TEMPLATES = {"base.html", "door.html", "desk.html", "ended.html", "nowhere.html", "parts.html"}
+NOWHERE = "/nowhere"
 SWITCHES = ("中文", "English")
 FILLED_IN = ("button", "textbox", "combobox", "radio", "checkbox", "spinbutton")
 
@@ -107,7 +108,7 @@ class Round:
                 for form, each in self._routes
                 if form.fullmatch(path) and answer.request.method in each.methods
             )
-            self._last = f"{answer.request.method} {next(found)}"
+            self._last = f"{answer.request.method} {next(found, NOWHERE)}"
 
     def to(self, path: str) -> None:
         self.page.goto(f"{self._root}{path}{'&' if '?' in path else '?'}lang={self._language}")
@@ -325,6 +326,8 @@ def test_no_page_has_a_fault_in_either_language_or_mode(
     sees_the_pages_of_staff(walk, county)
     sees_the_forms(walk, county)
     if language == "zh":
+        walk.to(NOWHERE)
+        walk.see("nowhere")
         sees_the_pages_of_an_agency_without_an_account(walk, county)
     else:  # they say everything in both languages at once
         rendered |= SAID_IN_BOTH_TEMPLATES

@@ -1,0 +1,25 @@
+"""An address where nothing is: whoever typed it in a browser is told on a page where to go; a program gets its problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from app.api.access import office_of
+from app.api.edge import problem_answer
+from app.pages.browsing import base
+from app.pages.page import page
+from app.problems import Problem
+
+
+def install(app: FastAPI) -> None:
+    """For addresses without a route alone: what is not there behind a route says so itself."""
+
+    async def nowhere(request: Request, _error: Any) -> Response:
+        office = office_of(request)
+        if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
+            return page("nowhere.html", 404, base=base(office), coordinator_phone=office.settings.coordinator_phone)
+        return problem_answer(Problem("not_found"), request.headers.get("accept-language", ""))
+
+    app.add_exception_handler(404, nowhere)

@@ -1,0 +1,78 @@
+"""A slow machine on a slow line: 1.6 Mbit/s and a quarter of the processor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.kiosk import arrived, filling_in, send
+
+FIRST_PAINT, STEP = 1000, 100  # milliseconds
+SLOWER = 4
+_LINE = {"offline": False, "latency": 40, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 1.6e6 / 8}
+_DRAWN = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+
+
+class Slow:
+    """A page of the kiosk in such a browser; all times are in milliseconds."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._devtools = page.context.new_cdp_session(page)
+        self._tell("Network.enable")
+        self._tell("Network.emulateNetworkConditions", _LINE)
+        self._tell("Network.setCacheDisabled", {"cacheDisabled": True})
+        # Of the thread that draws the page: waiting for a processor doesn't count.
+        self._tell("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def brake(self, rate: int) -> None:
+        self._tell("Emulation.setCPUThrottlingRate", {"rate": rate})
+
+    def first_paint(self, address: str) -> float:
+        """By the clock on the wall."""
+        self.brake(SLOWER)
+        self._page.goto(address)
+        self._page.evaluate(_DRAWN)
+        painted = self._page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        self.brake(1)
+        return float(painted)
+
+    def costs(self) -> dict[str, float]:
+        """A whole visit: what each screen takes until it is drawn, in time of the page's own thread if it were a slow one.
+        (The browser's own brake turns by the clock on the wall, and so with whatever else the machine does.)"""
+        took, spent = {}, self._spent()
+        for title in filling_in(self._page):
+            took[title], spent = self._spent() - spent, self._spent()
+        took["请核对"], spent = self._spent() - spent, self._spent()
+        send(self._page)
+        took["已经收下您的求助"] = self._spent() - spent
+        self.end_visit()
+        return {title: round(each * SLOWER, 1) for title, each in took.items()}
+
+    def steps(self) -> dict[str, float]:
+        """A whole visit: from each touch until the next screen was painted, by the clock on the wall."""
+        self.brake(SLOWER)
+        for _ in filling_in(self._page):
+            pass
+        send(self._page)
+        self.brake(1)
+        arrived(self._page)
+        told = self._page.evaluate("performance.getEntriesByName('step').map(each => [each.detail, each.duration])")
+        self._page.evaluate("performance.clearMeasures()")
+        self.end_visit()
+        return dict(told)
+
+    def end_visit(self) -> None:
+        self._page.get_by_role("button", name="办完了，清空").click()
+        expect(self._page.get_by_role("button", name="开始求助")).to_be_visible()
+
+    def _spent(self) -> float:
+        """Once all is drawn; without what the test itself asks of the page."""
+        self._page.evaluate(_DRAWN)
+        told = {each["name"]: each["value"] for each in self._tell("Performance.getMetrics")["metrics"]}
+        return float(told["TaskDuration"] - told["DevToolsCommandDuration"]) * 1000
+
+    def _tell(self, name: str, given: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer: dict[str, Any] = self._devtools.send(name, given or {})
+        return answer
