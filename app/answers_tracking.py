@@ -48,7 +48,7 @@ class TrackedAnswer(Outbound):
     answered_at: datetime
     state: ReopeningState | None = Field(description="Null where you were content.")
     ruled_at: datetime | None
-    reply: str | None = Field(description="What the coordinator said.")
+    reply: str | None = Field(description="Why it is not handled again, where it is declined.")
 
 
 class Tracked(Outbound):

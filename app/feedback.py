@@ -39,7 +39,7 @@ def closing_of(case: Case, events: Iterable[Mapping[Any, Any]]) -> int | None:
 
 
 async def given(connection: AsyncConnection, case: Case, closing: int | None) -> dict[str, Any]:
-    """What the person is asked and has answered, as `Tracked` shows it; with the coordinator's words, not with theirs."""
+    """What the person is asked and has answered, as `Tracked` shows it; with the words by which a coordinator declined, not with theirs."""
     of_request = select(feedback).where(feedback.c.request_id == case.id).order_by(feedback.c.closing)
     rows = (await connection.execute(of_request)).mappings().all()
     answered = {row["closing"] for row in rows}
@@ -51,7 +51,8 @@ async def given(connection: AsyncConnection, case: Case, closing: int | None) ->
                 "answered_at": row["answered_at"],
                 "state": row["state"],
                 "ruled_at": row["ruled_at"],
-                "reply": words_of(case, row).get("reason"),
+                # Why it is handled again is told to the agency, not to whoever has the page.
+                "reply": words_of(case, row).get("reason") if row["state"] == ReopeningState.DECLINED else None,
             }
             for row in rows
         ],

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -643,66 +642,6 @@ def test_postgresql_is_told_where_attachments_are_kept(database_url: str, run_se
     assert answer.status_code == (201 if beside else 503), answer.text
     if not beside:
         assert answer.json()["code"] == "attachments_off"
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """moto's server: a process of its own that speaks S3 over HTTP, and keeps everything in its memory."""
-    port = serving.free_port()
-    server = serving.Process("-m", "moto.server", "-p", str(port))
-    address = f"http://127.0.0.1:{port}"
-
-    def is_up() -> bool:
-        try:
-            return httpx.put(f"{address}/papers", trust_env=False).status_code < 500
-        except httpx.TransportError:
-            return False
-
-    until(is_up, within=60, what="the S3 server")
-    yield address
-    server.stop()
-
-
-def test_attachments_are_kept_in_s3_sealed_and_removed(
-    s3: str, database_url: str, run_service: Callable[..., Running]
-) -> None:
-    settings = {"s3_url": s3, "s3_bucket": "papers", "s3_key": "a", "s3_secret": "b"}
-    county = County(run_service(**settings), {})
-    receipt = county.ask("education_aid")
-    noise = io.BytesIO()
-    Image.effect_noise((2_600, 2_600), 90).save(noise, "PNG")  # some 6 MB: sent in several parts
-    seen = added(county, receipt, noise.getvalue())
-    assert seen["size"] > 5 * 2**20
-    content = opened(county, seen["attachment_id"]).content
-    assert Image.open(io.BytesIO(content)).size == (2_600, 2_600)
-    name = UUID(seen["attachment_id"]).hex
-    listed = httpx.get(f"{s3}/papers", trust_env=False).text
-    assert name in listed
-    kept = httpx.get(f"{s3}/papers/{name}", trust_env=False).content
-    assert len(kept) > len(content)
-    assert content[:64] not in kept
-
-    async def take_away(database: Database) -> int:
-        async with database.writing() as connection:
-            await attachments.forget_all(connection, UUID(receipt["request_id"]), now())
-        files = store_of(serving.settings_for(database_url, **settings))
-        return await file_sweep.sweep(database, files, now())
-
-    assert on(database_url, take_away) == 1
-    assert httpx.get(f"{s3}/papers/{name}", trust_env=False).status_code == 404
-
-
-def test_a_storage_that_is_away_is_unavailable_and_the_request_is_not_harmed(
-    database_url: str, run_service: Callable[..., Running]
-) -> None:
-    settings = {"s3_url": "http://127.0.0.1:9", "s3_bucket": "papers", "s3_key": "a", "s3_secret": "b"}
-    county = County(run_service(**settings), {})
-    receipt = county.ask("education_aid")
-    began = time.monotonic()
-    assert code(add(county.window, receipt, a_photo())) == (503, "unavailable")
-    assert time.monotonic() - began < 60
-    assert count(county.running.url, attachment, file_to_remove) == {"attachment": 0, "file_to_remove": 1}
-    assert county.window.get(f"/v1/requests/{receipt['request_id']}").status_code == 200
 
 
 def test_whoever_opens_a_paper_is_recorded_before_it_is_handed_out(papers: County) -> None:

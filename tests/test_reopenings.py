@@ -182,6 +182,7 @@ def test_a_part_is_given_out_again_with_new_clocks_and_the_request_is_open_again
     said = words_of(page(browser(county), unhappy))
     assert "the coordinator reopened it" in said
     assert ASKED not in said
+    assert REASON not in county.nobody.get(f"/v1{path_of(unhappy)}").text, "it is told to the agency"
     assert listed(county.coordinator, state="open") == []
     (listed_,) = listed(county.coordinator, state="reopened")
     assert (listed_["reason"], listed_["handoff_id"]) == (REASON, before["handoff_id"])
@@ -229,6 +230,7 @@ def test_a_refusal_is_read_by_the_person_with_its_reason(county: County, unhappy
     assert REASON in said
     assert "答复不再重新办理" in said
     assert "您的问题解决了吗" not in said, "once for each closing"
+    assert REASON in county.nobody.get(f"/v1{path_of(unhappy)}").text
     assert kinds(county, unhappy)[-1] == "request.reopening_declined"
 
 
