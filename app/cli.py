@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import tempfile
@@ -104,6 +105,7 @@ def serve(
     os.environ[f"{PREFIX}DATABASE_URL"] = settings.database_url
     os.environ[f"{PREFIX}EMBEDDED_WORKER"] = str(settings.embedded_worker).lower()
     with contextlib.ExitStack() as stack:
+        gc.disable()  # what is imported stays: the application turns it on when it is there
         if workers > 1:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="one-window-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

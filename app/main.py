@@ -175,6 +175,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = office.settings
     logs.configure(settings.log_format, settings.log_level)
     gc.freeze()
+    gc.enable()
     gc.set_threshold(_GC_FIRST_THRESHOLD, 20, 20)
     office.ledger.start()
     stopping = asyncio.Event()

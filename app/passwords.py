@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from base64 import b64encode
 from dataclasses import dataclass, field
 
-from argon2 import PasswordHasher
+from argon2 import Parameters, PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
@@ -28,8 +29,18 @@ _EASY = Text(
     "other do well.",
 )
 _HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-# Of a password that nobody knows: comparing with it takes as long as comparing with somebody's.
-_NOBODYS = _HASHER.hash(secrets.token_urlsafe(32))
+
+
+def _nobodys(profile: Parameters) -> str:
+    """Of a password that nobody knows: comparing with it takes as long as comparing with somebody's."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(each)).decode().rstrip("=") for each in (profile.salt_len, profile.hash_len)
+    )
+    costs = f"m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
+    return f"$argon2id$v={profile.version}${costs}${salt}${digest}"
+
+
+_NOBODYS = _nobodys(RFC_9106_LOW_MEMORY)
 
 
 @dataclass(slots=True)

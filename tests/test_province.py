@@ -122,12 +122,17 @@ def test_one_county_gets_its_own_and_those_above_it() -> None:
 def test_every_need_finds_its_lead_in_every_township_of_the_province(need: str) -> None:
     directory = Directory.of(Agency(**{k: v for k, v in row.items() if k != "created_at"}) for row in PROVINCE)
     table = seed.routing_tables()[-1]
-    for place in (row["code"] for row in DIVISIONS if row["level"] == "township"):
+    places = [row["code"] for row in DIVISIONS if row["level"] == "township"]
+    hashes = set()
+    for place in places:
         (decision,) = decide(Facts(place, (need,)), table, directory, AT).needs
         (lead,) = [each.agency for each in decision.assignments if each.role is Role.LEAD]
         assert lead.division_code in (place, place[:6])
         assert all(place.startswith(each.agency.division_code) for each in decision.assignments)
         assert "no_agency" not in {each.reason for each in decision.passed_over}
+        hashes.add(hash(decision))
+    counties = len({place[:6] for place in places})
+    assert len(hashes) >= counties, "what is looked for among remembered decisions must not grow with the province"
 
 
 @pytest.fixture

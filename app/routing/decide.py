@@ -49,7 +49,8 @@ class NeedDecision:
         return tuple([PassedOver(rule, reason) for rule, reason in self.unfired])
 
     def __hash__(self) -> int:
-        return hash((self.need, self.asks, *[a.rule.number for a in self.assignments]))
+        """By the agencies too: a province has as many decisions by the same rules as it has townships."""
+        return hash((self.need, self.asks, *[(a.rule.number, a.agency.code) for a in self.assignments]))
 
     @cached_property
     def record(self) -> dict[str, Any]:
