@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.conftest import BACKENDS
+from tests.faults import LONG
+
 CHROMIUM = "ONE_WINDOW_TEST_CHROMIUM"
 AXE = "ONE_WINDOW_TEST_AXE"
 NEEDED = "ONE_WINDOW_TEST_BROWSER"
@@ -30,6 +33,12 @@ ARGUMENTS = (
     *("--disable-background-networking", "--disable-sync", "--disable-dev-shm-usage", "--mute-audio"),
     "--use-fake-device-for-media-stream",  # a camera, for contexts that permit one
 )
+
+
+def alike_on_both(fixture: str) -> pytest.MarkDecorator:
+    """For tests of what a browser does by itself: on SQLite, and in the long form on both databases. `fixture` says which
+    (`hall`, `backend`)."""
+    return pytest.mark.parametrize(fixture, BACKENDS if LONG else BACKENDS[:1], indirect=True)
 
 
 def missing(what: str) -> None:

@@ -69,7 +69,7 @@ def test_a_touch_anywhere_is_reason_enough_to_stay(page: Page) -> None:
         page.keyboard.press("Shift")
     expect(page.locator("#heading")).to_have_text("您替谁求助？")
     page.clock.fast_forward(61_000)
-    page.keyboard.press("Shift")
+    page.keyboard.press("ArrowDown")
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     expect(page.locator("#heading")).to_have_text("您替谁求助？")
 
@@ -110,6 +110,27 @@ def test_a_language_that_somebody_left_on_is_chinese_again_for_the_next(page: Pa
 
 
 @on_one
+def test_a_page_that_is_loaded_anew_keeps_the_language_and_the_letters_until_the_visit_is_wiped(page: Page) -> None:
+    def looks() -> list[str]:
+        return list(page.evaluate("[document.documentElement.lang, document.documentElement.className]"))
+
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Large").click()
+    page.reload()
+    begin = page.get_by_role("button", name="Begin")
+    expect(begin).to_be_visible()
+    assert looks() == ["en", "large"]
+    begin.click()
+    page.reload()
+    expect(begin).to_be_visible()  # what was answered is gone, and how it is answered stays
+    page.clock.fast_forward(61_000)
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="开始求助")).to_be_visible()
+    assert looks() == ["zh-CN", ""]
+
+
+@on_one
 def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_page: Any, hall: Hall) -> None:
     page: Page = new_page(viewport=KIOSK, has_touch=True)
     page.clock.install()
@@ -119,9 +140,15 @@ def test_a_touch_that_ends_the_warning_touches_nothing_that_lies_beneath(new_pag
     assert beneath
     page.clock.fast_forward(61_000)
     expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.evaluate(
+        """() => {
+          window.touched = [];
+          document.addEventListener("click", ({ target }) => touched.push(target.closest("#idle") !== null), true);
+        }"""
+    )
     page.touchscreen.tap(beneath["x"] + beneath["width"] / 2, beneath["y"] + beneath["height"] / 2)
     expect(page.get_by_role("alertdialog")).to_have_count(0)
-    page.wait_for_timeout(1_000)  # as long as an alarm takes to be there
+    assert page.evaluate("touched") == [True]
     expect(page.locator("#heading")).to_have_text("出了什么急事？")
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.browsing import KIOSK, PHONE, Looking
+from tests.browser.browsing import KIOSK, PHONE, Looking, alike_on_both
 from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, fill_in, pair, send
 from tests.browser.slow import FIRST_PAINT, STEP, Slow
 
-pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+pytestmark = alike_on_both("hall")
 # A county's table may wait for facts of any kind; the seeded one waits for few.
 FACTS = {
     "out_of_pocket_yuan": ("money", "自己负担了多少费用?", "How much was paid out of pocket?"),
@@ -298,15 +298,3 @@ def test_what_is_written_is_taken_or_told_what_is_wrong(page: Page, kind: str, r
     told = ask(page, "questions", "given[1].map(one => m.fault(given[0], one, new Date()))", [kind, [*right, *wrong]])
     assert [each is None for each in told] == [True] * len(right) + [False] * len(wrong)
     assert all(re.search("[一-鿿]", each) for each in told if each)
-
-
-def test_it_speaks_by_a_recording_where_there_is_one(new_page: Any, hall: Hall) -> None:
-    page: Page = new_page(viewport=KIOSK)
-    played: list[str] = []
-    page.on("request", lambda each: played.append(each.url) if each.url.endswith(".mp3") else None)
-    pair(page, hall)
-    page.get_by_role("button", name="声音：普通话").click()
-    page.get_by_role("button", name="声音：赣语").click()
-    assert [each.split("/kiosk/")[1] for each in played][:1] == ["voices/gan/start.mp3"]
-    page.get_by_role("button", name="声音：不念").click()
-    expect(page.get_by_role("button", name="声音：普通话")).to_be_visible()

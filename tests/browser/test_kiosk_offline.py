@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Playwright, Route, expect
 
@@ -24,6 +25,7 @@ from tests.browser.kiosk import (
     holds,
     pair,
     send,
+    until,
 )
 
 CUT, BACK = True, False
@@ -108,6 +110,21 @@ def test_a_cut_line_a_reload_and_a_power_cut_leave_one_request_with_the_number_t
     assert len(hall.requests()) == before + 1
 
 
+@pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+def test_the_browser_itself_says_that_the_page_can_be_installed(hall: Hall, machine: Callable[[], Machine]) -> None:
+    page = machine().page  # on a disk that stays: a profile of a test is private, in which nothing is installed
+    page.goto(f"{hall.address}/kiosk/")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    devtools = page.context.new_cdp_session(page)
+    manifest = devtools.send("Page.getAppManifest")
+    assert (manifest["url"], manifest["errors"]) == (f"{hall.address}/kiosk/manifest.webmanifest", [])
+    assert devtools.send("Page.getInstallabilityErrors") == {"installabilityErrors": []}
+    assert devtools.send("Page.getAppId")["appId"] == f"{hall.address}/kiosk/"
+    # The icon is drawn under the page's own policy.
+    drawn = "async () => { const icon = new Image(); icon.src = '/kiosk/icon.svg'; await icon.decode(); return icon.width; }"
+    assert page.evaluate(drawn) > 0
+
+
 @pytest.fixture
 def page(new_page: Any, hall: Hall) -> Page:
     page: Page = new_page(viewport=KIOSK)
@@ -184,7 +201,9 @@ def test_a_machine_that_was_revoked_keeps_what_waits_and_says_so_until_it_is_pai
     number = send(page)
     (ours, *_) = hall.running.client("township").get("/v1/kiosks").json()["items"]
     hall.revoke(ours["kiosk_id"])
-    page.wait_for_timeout(500)  # every process knows of it after the time that it refreshes in
+    key = page.evaluate("import('/kiosk/device.js').then(m => m.device.key)")
+    its_own = {"Authorization": f"Bearer {key}"}
+    until(page, lambda: httpx.get(f"{hall.address}/v1/kiosk", headers=its_own).status_code == 401)
     page.context.set_offline(BACK)
     expect(page.locator("#line")).to_contain_text("这台机器已停用，请告诉工作人员")
     assert holds(page, "queue") == 1

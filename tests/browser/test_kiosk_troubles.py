@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.browsing import KIOSK
+from tests.browser.browsing import KIOSK, alike_on_both
 from tests.browser.kiosk import CARD, PHONE_NUMBER, Hall, arrived, fill_in, heading, holds, pair, send, until
 from tests.browser.test_kiosk_looks import asks_of_every_kind
 
-pytestmark = pytest.mark.parametrize("hall", ["sqlite"], indirect=True)
+pytestmark = alike_on_both("hall")
 BORN_IN_2015 = "110105201503071235"
 SPEAKS = """() => {
   window.spoken = [];
@@ -173,7 +173,7 @@ def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back_whatever_th
     new_page: Any, hall: Hall
 ) -> None:
     page: Page = new_page(viewport=KIOSK, service_workers="block", has_touch=True)
-    page.clock.set_fixed_time("2000-01-02T03:04:05Z")
+    page.clock.install(time="2000-01-02T03:04:05Z")
     page.route("**/v1/kiosk", asks_of_every_kind)
     page.goto(f"{hall.address}/kiosk/")
     page.get_by_label("配对码").fill(hall.code())
@@ -185,7 +185,7 @@ def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back_whatever_th
     fields = [page.get_by_label(each, exact=True) for each in ("年", "月", "日")]
 
     def press(keys: str) -> None:
-        page.wait_for_timeout(550)  # or they count as the same touch
+        page.clock.run_for(550)  # or they count as the same touch
         for key in keys:
             page.get_by_role("button", name="删掉一位" if key == "<" else key, exact=True).tap()
 
@@ -339,6 +339,90 @@ def test_without_a_camera_a_machine_asks_for_no_photographs_and_shows_no_files(n
     expect(page.locator("main")).not_to_contain_text("要拍照交材料吗？")
 
 
+@pytest.mark.parametrize("files", [False, True])
+def test_a_camera_that_is_listed_and_fails_is_said_to_and_not_tried_again_in_the_visit(
+    new_page: Any, hall: Hall, files: bool
+) -> None:
+    page: Page = new_page(viewport=KIOSK)
+    page.add_init_script(
+        """window.tried = 0;
+        navigator.mediaDevices.enumerateDevices = async () => [{ kind: "videoinput" }];
+        navigator.mediaDevices.getUserMedia = async () => {
+          window.tried += 1;
+          throw new DOMException("Could not start video source", "NotReadableError");
+        };"""
+    )
+    pair(page, hall, "/kiosk/?files" if files else "/kiosk/")
+    fill_in(page)
+    page.get_by_role("button", name="返回").click()
+    paper, alert, file = (
+        page.locator("main .choice"),
+        page.get_by_role("alert"),
+        page.get_by_text("选一张照片", exact=True),
+    )
+    told = "摄像头用不了，可以选一张照片，或者以后再交。" if files else "摄像头用不了，材料以后再交。"
+
+    paper.first.click()
+    expect(alert).to_have_text(told)
+    assert page.evaluate("document.activeElement.id") == "heading"
+    expect(file).to_be_visible(visible=files)
+    expect(page.locator("video")).to_be_hidden()
+    page.get_by_role("button", name="返回").click()
+    expect(page.locator("#heading")).to_have_text("要拍照交材料吗？")
+    if files:
+        paper.last.click()
+        expect(alert).to_have_text(told)
+        page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": page.screenshot()})
+        expect(page.get_by_role("button", name="以后再交")).to_be_hidden()
+        page.get_by_role("button", name="用这张").click()
+        paper.first.click()
+        page.get_by_role("button", name="以后再交").click()
+    else:
+        expect(paper).to_have_count(0)
+        expect(page.locator("main")).to_contain_text(told)
+        page.get_by_role("button", name="继续").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    expect(page.locator("main")).to_contain_text("已拍 1 张" if files else "以后再交")
+    assert page.evaluate("window.tried") == 1
+    send(page)
+    arrived(page)
+    page.get_by_role("button", name="办完了，清空").click()
+    fill_in(page)
+    page.get_by_role("button", name="返回").click()
+    paper.first.click()
+    expect(alert).to_have_text(told)
+    assert page.evaluate("window.tried") == 2, "whoever comes next may find it mended"
+    page.get_by_role("button", name="以后再交").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+
+
+def test_a_camera_that_is_pulled_out_is_said_to_and_what_it_took_may_be_kept(new_page: Any, hall: Hall) -> None:
+    page: Page = new_page(viewport=KIOSK, permissions=["camera"])
+    page.add_init_script(
+        """const { mediaDevices } = navigator, ask = mediaDevices.getUserMedia.bind(mediaDevices);
+        mediaDevices.getUserMedia = async (wanted) => (window.camera = await ask(wanted));"""
+    )
+    pull_out = "camera.getTracks().forEach(track => track.dispatchEvent(new Event('ended')))"
+    pair(page, hall)
+    fill_in(page)
+    page.get_by_role("button", name="返回").click()
+    page.locator("main .choice").first.click()
+    page.get_by_role("button", name="拍照").click()
+    page.evaluate(pull_out)
+    page.get_by_role("button", name="重拍").click()
+    expect(page.get_by_role("alert")).to_have_text("摄像头用不了，材料以后再交。")
+    page.get_by_role("button", name="以后再交").click()
+    expect(page.locator("#heading")).to_have_text("请核对")
+    send(page)
+    page.get_by_role("button", name="办完了，清空").click()
+    fill_in(page)
+    page.get_by_role("button", name="返回").click()
+    page.locator("main .choice").first.click()
+    expect(page.get_by_role("button", name="拍照")).to_be_visible()
+    page.evaluate(pull_out)
+    expect(page.get_by_role("alert")).to_have_text("摄像头用不了，材料以后再交。")
+
+
 def test_what_the_service_puts_off_is_sent_when_it_said_and_not_before(new_page: Any, hall: Hall) -> None:
     page: Page = new_page(viewport=KIOSK)
     page.clock.install()
@@ -354,11 +438,15 @@ def test_what_the_service_puts_off_is_sent_when_it_said_and_not_before(new_page:
 
     page.route("**/v1/requests", put_off_once)
     fill_in(page)
+    page.evaluate(
+        "import('/kiosk/queue.js').then(({ sent }) => sent.addEventListener('failed', () => (window.isPutOff = true)))"
+    )
     send(page)
-    until(page, lambda: len(tries) == 1)
-    page.wait_for_timeout(300)
+    page.wait_for_function("() => window.isPutOff")
+    idle = "navigator.locks.request('one-window-queue', () => null)"  # whoever sends holds it, until there is an answer
+    page.evaluate(idle)
     page.clock.fast_forward(40_000)
-    page.wait_for_timeout(300)
+    page.evaluate(idle)
     assert len(tries) == 1
     page.clock.fast_forward(11_000)
     arrived(page)

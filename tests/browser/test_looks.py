@@ -19,7 +19,7 @@ from starlette.routing import compile_path
 from app.main import create_app
 from app.pages import page as pages
 from tests import serving
-from tests.browser.browsing import DESK, PHONE, Looking
+from tests.browser.browsing import DESK, PHONE, Looking, alike_on_both
 from tests.county import EDUCATION, County, Seen
 from tests.own_page import a_county, close, in_full, path_of
 from tests.people import Person
@@ -70,7 +70,7 @@ def outside_the_document() -> Iterator[str]:
             )
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@alike_on_both("backend")
 def test_the_api_answers_no_page_and_what_is_called_no_page_is_none(service: Any) -> None:
     paths = application().openapi()["paths"]
     kinds = {
@@ -312,7 +312,7 @@ def sees_a_persons_own_page(walk: Round, county: County, waiting: Seen, closed: 
         walk.to(path_of(closed))
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # looks know no database
+@alike_on_both("backend")
 @pytest.mark.parametrize(("language", "screen"), [("zh", PHONE), ("en", DESK)])
 def test_no_page_has_a_fault_in_either_language_or_mode(
     county: County, new_page: Any, looking: Looking, rendered: set[str], language: str, screen: Any

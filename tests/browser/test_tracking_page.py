@@ -19,6 +19,25 @@ NewPage = Callable[..., Page]
 
 
 @pytest.fixture
+def new_page(new_page: NewPage) -> NewPage:
+    """A page that notes when its stream is open."""
+
+    def make(**options: Any) -> Page:
+        page = new_page(**options)
+        page.add_init_script(
+            """window.EventSource = class extends EventSource {
+              constructor(...given) {
+                super(...given);
+                this.addEventListener("open", () => (window.hears = true));
+              }
+            };"""
+        )
+        return page
+
+    return make
+
+
+@pytest.fixture
 def county(database_url: str, run_service: Callable[..., Running], tmp_path: Path) -> County:
     return a_county(database_url, run_service, attachments=str(tmp_path / "papers"))
 
@@ -36,8 +55,7 @@ def waits_for_papers(county: County) -> Seen:
 
 def is_live(page: Page) -> None:
     """Its stream is open: what happens from now on is heard."""
-    page.wait_for_function("() => performance.getEntriesByType('resource').some(each => each.name.includes('live.js'))")
-    page.wait_for_timeout(400)
+    page.wait_for_function("() => window.hears")
 
 
 def test_the_whole_way_on_a_telephone(county: County, new_page: NewPage, looking: Looking) -> None:

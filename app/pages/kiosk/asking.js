@@ -4,6 +4,7 @@ import { papersAsked } from "/kiosk/camera.js";
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
 import { asked, question } from "/kiosk/questions.js";
+import { say } from "/kiosk/speaking.js";
 import { _, inARow } from "/kiosk/texts.js";
 import { dated, typed } from "/kiosk/typing.js";
 
@@ -19,7 +20,7 @@ export function questionScreen(desk, id) {
     ...made,
     title: asking.title,
     hint: asking.hint,
-    say: asking.choices && inARow(asking.choices.map((each) => each.label)),
+    say: made.say || (asking.choices && inARow(asking.choices.map((each) => each.label))),
     name: `question asks-${asking.kind}`,
     above: [element("p", { class: "progress" }, progress), ...(made.above ?? [])],
     body: [
@@ -45,7 +46,7 @@ function chosen(desk, id, asking) {
 /** Any number of them: a touch chooses, another takes it back. */
 function several(desk, id, asking) {
   const given = new Set(asking.value(desk.visit) ?? []);
-  const wrong = element("div", { class: "summary", role: "alert", tabindex: "-1", hidden: true });
+  const wrong = element("div", { class: "summary", role: "alert", tabindex: "-1", id: "choice-wrong", hidden: true });
   const choose = (each) => {
     const turn = () => {
       if (!given.delete(each.value)) given.add(each.value);
@@ -65,9 +66,12 @@ function several(desk, id, asking) {
     });
     wrong.replaceChildren(element("h2", {}, _("有个地方要改")), element("p", {}, first));
     wrong.hidden = false;
-    return wrong.focus();
+    group.setAttribute("aria-describedby", wrong.id);
+    wrong.focus();
+    return say("wrong", asking.missing);
   };
-  return { above: [wrong], body: [list(asking, buttons), button({ id: "go", class: "go", onclick: go }, _("继续"))] };
+  const group = list(asking, buttons);
+  return { above: [wrong], body: [group, button({ id: "go", class: "go", onclick: go }, _("继续"))] };
 }
 
 function list(asking, buttons) {

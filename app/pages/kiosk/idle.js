@@ -1,8 +1,8 @@
 // Nobody is hurried; whoever has gone is forgotten. A minute without a touch, a warning, and then everything is wiped.
 import { button, element } from "/kiosk/element.js";
 import { picture } from "/kiosk/pictures.js";
-import { isOwnVoice, say } from "/kiosk/speaking.js";
-import { _ } from "/kiosk/texts.js";
+import { hush, isOwnVoice, say } from "/kiosk/speaking.js";
+import { _, inSentences } from "/kiosk/texts.js";
 
 const IDLE = 60_000;
 const WARNING = 15_000;
@@ -14,13 +14,25 @@ export function watchIdle({ isOver, wipe, rested }) {
   const touched = () => (last = performance.now());
   const here = () => {
     touched();
-    dialog?.close(); // and the focus is where it was
-    dialog?.remove();
+    if (!dialog) return;
+    hush();
+    dialog.close(); // and the focus is where it was
+    dialog.remove();
     dialog = null;
+  };
+  // Any key says that somebody is there, and does nothing else; but by a few the warning itself is used.
+  const key = (event) => {
+    if (dialog && ["Enter", " "].includes(event.key)) return;
+    if (dialog && ["Tab", "Shift"].includes(event.key)) last = performance.now() - IDLE; // and has all of its time again
+    else {
+      if (dialog) event.preventDefault();
+      here();
+    }
   };
   // If it were gone when a finger comes down, the click would fall on what lies beneath.
   document.addEventListener("pointerdown", touched, true);
-  for (const kind of ["click", "keydown", "input"]) document.addEventListener(kind, here, true);
+  for (const kind of ["click", "input"]) document.addEventListener(kind, here, true);
+  document.addEventListener("keydown", key, true);
   setInterval(() => {
     const quiet = performance.now() - last;
     if (quiet < IDLE) return;
@@ -66,6 +78,6 @@ function warn(here) {
   document.body.append(dialog);
   dialog.showModal();
   stay.focus();
-  say("idle", `${title}${text}`);
+  say("idle", inSentences([title, text]));
   return dialog;
 }

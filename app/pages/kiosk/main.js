@@ -15,8 +15,8 @@ import { envelope, seal, written } from "/kiosk/sealing.js";
 import { findVoices, hush, say } from "/kiosk/speaking.js";
 import { startScreen } from "/kiosk/start.js";
 import { addNumbers } from "/kiosk/store.js";
-import { _, loadTexts } from "/kiosk/texts.js";
-import { drawFoot, drawTools, modesAsAtFirst } from "/kiosk/tools.js";
+import { _, inSentences, loadTexts } from "/kiosk/texts.js";
+import { drawFoot, drawTools, modesAsAtFirst, modesAsBefore } from "/kiosk/tools.js";
 
 // A telephone may choose a file; a machine in a hall would show its own.
 const byFile = new URLSearchParams(location.search).has("files");
@@ -92,7 +92,7 @@ function show(name, { focus } = {}) {
   made.shown?.();
   painted(name);
   shownAt = performance.now();
-  desk.spoken = [name.replace(":", "-"), [made.title, made.hint, made.say].filter(Boolean).join("。")];
+  desk.spoken = [name.replace(":", "-"), inSentences([made.title, made.hint, made.say])];
   desk.repeat();
 }
 
@@ -295,7 +295,7 @@ async function open() {
   for (const kind of ["click", "submit", "keydown"]) document.addEventListener(kind, ({ timeStamp }) => (began = timeStamp), true);
   history.replaceState(null, "", HOME);
   if (!window.isSecureContext) return fail(_("这个地址不安全，页面用不了：请用 https 打开。"));
-  await loadTexts().catch(() => null); // then it speaks Chinese
+  await loadTexts().then(modesAsBefore).catch(() => null); // then it speaks Chinese
   sent.addEventListener("taken", taken);
   sent.addEventListener("failed", failed);
   try {

@@ -13,7 +13,7 @@ const BOUNDS = { household_size: [1, 100], disability_grade: [1, 4] };
 export function newVisit(hasCamera) {
   return {
     ...{ who: null, situations: [], relation: null, helper: null, number: null, birth: null, age: null, name: null, nameFromCard: false },
-    ...{ home: null, facts: {}, words: null, phone: null, photos: [], answered: [], alarms: {}, hasCamera },
+    ...{ home: null, facts: {}, words: null, phone: null, photos: [], answered: [], alarms: {}, hasCamera, isCameraBroken: false },
   };
 }
 

@@ -4,6 +4,10 @@ import { _, languageOn } from "/kiosk/texts.js";
 let recorded = {};
 let voice = "own"; // "own": of the language that is on; "off"; or the folder of a dialect
 let playing;
+let unspoken = null; // there is no voice for it yet: a browser finds its voices after the page is there
+// What voices are called, from the best on: espeak-ng has Mandarin as "cmn", and "zh" may be Cantonese.
+const CALLED = { zh: ["zh-cn", "cmn", "zh"], en: ["en"] };
+window.speechSynthesis?.addEventListener?.("voiceschanged", () => unspoken && synthesise(unspoken));
 
 /** Which recordings there are; where nobody says, as before. */
 export async function findVoices() {
@@ -35,7 +39,7 @@ export const isOwnVoice = () => voice === "own";
 export function hush() {
   const spoke = Boolean((playing && !playing.paused) || window.speechSynthesis?.speaking);
   playing?.pause();
-  playing = null;
+  playing = unspoken = null;
   window.speechSynthesis?.cancel();
   return spoke;
 }
@@ -54,8 +58,11 @@ export function say(screen, text) {
 
 function synthesise(text) {
   const synthesis = window.speechSynthesis;
-  const tongue = languageOn();
-  const found = synthesis?.getVoices().find((each) => each.lang.toLowerCase().startsWith(tongue));
+  const voices = synthesis?.getVoices() ?? [];
+  const code = ({ lang }) => lang.toLowerCase().replace("_", "-");
+  const called = (name) => voices.find((each) => code(each) === name) ?? voices.find((each) => code(each).startsWith(name));
+  const found = CALLED[languageOn()].map(called).find(Boolean);
+  unspoken = found ? null : text;
   if (!found || !text) return;
   const saying = new SpeechSynthesisUtterance(text);
   Object.assign(saying, { voice: found, lang: found.lang, rate: 0.9 });

@@ -28,7 +28,7 @@ export function startScreen(desk) {
 function forClerks(desk) {
   const inside = element("div");
   const toggle = ({ target }) => target.open && inside.replaceChildren(...told(desk));
-  return element("details", { class: "clerks", ontoggle: toggle }, element("summary", {}, _("工作人员")), inside);
+  return element("details", { class: "clerks", "aria-labelledby": "clerks", ontoggle: toggle }, element("summary", { id: "clerks" }, _("工作人员")), inside);
 }
 
 function told(desk) {

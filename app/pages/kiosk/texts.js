@@ -35,6 +35,12 @@ export function inARow(texts) {
   return texts.join(language === "en" ? ", " : "，");
 }
 
+/** Sentences, one after the other, as they are read aloud. */
+export function inSentences(texts) {
+  const [stop, space] = language === "en" ? [".", " "] : ["。", ""];
+  return texts.filter(Boolean).map((text) => (/[.?!。？！]$/.test(text) ? text : text + stop)).join(space);
+}
+
 export function languageOn() {
   return language;
 }

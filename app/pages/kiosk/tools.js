@@ -12,9 +12,23 @@ export function modesAsAtFirst() {
   voiceAsAtFirst();
 }
 
+/** Newer files of the page, or a reload, leave the language and the letters on that somebody chose; a wipe clears them. */
+export function modesAsBefore() {
+  root.className = sessionStorage.getItem("look") ?? "";
+  turnTo(sessionStorage.getItem("language") ?? "zh");
+}
+
+function keepModes() {
+  try {
+    sessionStorage.setItem("look", root.className);
+    sessionStorage.setItem("language", languageOn());
+  } catch {} // then they last as long as the page
+}
+
 export function drawTools(desk) {
   const kept = document.activeElement?.id;
   const draw = () => {
+    keepModes();
     const restore = unsaid();
     desk.isRedrawn = true;
     desk.show(desk.at, { focus: document.activeElement?.id });

@@ -3,6 +3,7 @@ import { today } from "/kiosk/device.js";
 import { button, element } from "/kiosk/element.js";
 import { keypad } from "/kiosk/keypad.js";
 import { fault, localDay } from "/kiosk/questions.js";
+import { say } from "/kiosk/speaking.js";
 import { _ } from "/kiosk/texts.js";
 
 /** {row, field, beside, summary, refuse(sentence)}; `summary` belongs above the form. */
@@ -24,6 +25,7 @@ export function written({ label, longest, numeric, value = "", lines = false, id
     field.setAttribute("aria-describedby", beside.id);
     summary.focus();
     summary.scrollIntoView({ block: "nearest" });
+    say("wrong", sentence);
   };
   // A link that moves the focus and leaves the address as it is.
   function toField(event) {
@@ -83,7 +85,7 @@ export function dated(desk, id, question) {
   const ago = (days) => () => desk.answer(id, question, localDay(new Date(today() - days * 86_400_000)));
   const quick = [_("今天"), _("昨天"), _("前天")].map((label, days) => button({ class: "choice", onclick: ago(days) }, label));
   // What is wrong is about the three of them, and needs their width.
-  const rows = [fields[0].beside, element("div", { class: "date" }, ...fields.map(({ row }) => row))];
+  const rows = [fields[0].beside, element("div", { class: "date", role: "group", "aria-labelledby": "heading" }, ...fields.map(({ row }) => row))];
   const few = question.isRecent && element("div", { class: "choices few" }, ...quick);
   return { above: [fields[0].summary], body: [few, form(submit, ...rows, keypad(into))] };
 }
