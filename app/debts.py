@@ -18,8 +18,9 @@ from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, desk_of, dispatch, is_with
+from app.handoffs import NOT_WITH, Desk, assigned, desk_of, dispatch, is_with
 from app.identifiers import new_id, now
+from app.jurisdictions import Conditions
 from app.keys import Key, KeyRole
 from app.ledger import write_units
 from app.loading import load
@@ -125,6 +126,11 @@ def must_reach(key: Key, case: Case) -> None:
         rights.must_reach(key, case.request)
 
 
+def reached_by(agency_code: str | None) -> Conditions:
+    """The same of an agency, as conditions on rows of `handoff`."""
+    return handoff.c.agency_code == agency_code, handoff.c.status.not_in([str(each) for each in NOT_WITH])
+
+
 def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
     """Above the ceiling it is the county's business: who leads larger aid there gets a part of its own, if it has none."""
     place, day = case.request["division_code"], local_day(case.request["registered_at"])
@@ -147,7 +153,7 @@ def _weigh(case: Case, amount: Decimal, desk: Desk) -> None:
 
 
 async def listed(office: Office, key: Key, asked: Asked, purpose: Purpose | None = None) -> dict[str, Any]:
-    """A page (`DebtPage`), newest first: of an agency those of its own requests, of others those of what they reach. With
+    """A page (`DebtPage`), newest first: of an agency those of requests that it has a part of, of others those of what they reach. With
     what one was settled is for those who may see people, and for whoever settled it; that it was read is recorded."""
     at = now()
     wanted: tuple[ColumnElement[bool], ...] = ()
@@ -156,8 +162,8 @@ async def listed(office: Office, key: Key, asked: Asked, purpose: Purpose | None
     elif asked.open is not None:
         wanted = (debt.c.settled_at.is_(None) if asked.open else debt.c.settled_at.is_not(None),)
     if key.role is KeyRole.AGENCY:
-        of_agency = (handoff.c.request_id == debt.c.request_id) & (handoff.c.agency_code == key.agency_code)
-        wanted += (select(handoff.c.id).where(of_agency, handoff.c.dispatched_at.is_not(None)).exists(),)
+        part = select(handoff.c.id).where(handoff.c.request_id == debt.c.request_id, *reached_by(key.agency_code))
+        wanted += (part.exists(),)
     elif key.role in rights.TAKE_IN:  # also what it took in of other places
         wanted += rights.reached(key)
     else:

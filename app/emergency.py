@@ -20,7 +20,7 @@ from app import checks, presenting, reserved_numbers, rights
 from app.bells import signing_bell
 from app.calling import call, call_coordinator, tell_of_danger
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
-from app.debts import must_reach, owe
+from app.debts import must_reach, owe, reached_by
 from app.delivery.notices import finish
 from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from
 from app.identity import normalise_resident_id
@@ -342,8 +342,8 @@ async def _helped_before(connection: AsyncConnection, key: Key, case: Case, mark
     before = before.join_from(aid_mark, help_request, aid_mark.c.request_id == help_request.c.id)
     before = before.where(aid_mark.c.mark.in_(marks), aid_mark.c.request_id != case.id)
     if key.agency_code is not None:
-        part = (handoff.c.request_id == help_request.c.id) & (handoff.c.agency_code == key.agency_code)
-        before = before.where(exists().where(part))
+        part = (handoff.c.request_id == help_request.c.id, *reached_by(key.agency_code))
+        before = before.where(exists().where(*part))
     before = before.order_by(help_request.c.receipt_number).limit(10)
     numbers = ", ".join((await connection.execute(before)).scalars())
     if not numbers:

@@ -32,7 +32,7 @@ from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
 
 SYSTEM = "system"
 FAILED = "not_granted"
-_NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
+NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
 Given = dict[str, Any] | None  # by whose word an agency gets a handoff, where it was a coordinator's
 _REFERENCE = (
     *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
@@ -127,7 +127,7 @@ def waiting_of(case: Case, need: str) -> list[Handoff]:
 
 def is_with(part: Handoff) -> bool:
     """Whether an agency has it, or had it to the end: not before it is sent, nor after it was passed on."""
-    return part.status not in _NOT_WITH
+    return part.status not in NOT_WITH
 
 
 def dispatch(

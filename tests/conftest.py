@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
-import uvicorn
-from sqlalchemy.engine import make_url
 
-from app.api.connections import server_options
-from app.main import create_app
 from tests import serving
 from tests.county import EDUCATION, County, Seen
 from tests.receivers import Receiver
-from tests.running import Running
+from tests.running import Running, in_this_process
 
 BACKENDS = ("sqlite", "postgresql")
 # A busy machine is no failure of the rule under test.
@@ -61,17 +52,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database_url(backend: str, templates: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated and seeded database of this test's own, on both kinds."""
-    template = templates(backend)
-    if backend == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="one-window-", dir=serving.memory()) as folder:
-            file = Path(folder, "one-window.sqlite3")
-            shutil.copy(make_url(template).database or "", file)
-            yield f"sqlite:///{file}"
-        return
-    server = request.getfixturevalue("postgres_server")
-    url = serving.make_postgres_database(server, make_url(template).database)
-    yield url
-    serving.drop_postgres_database(server, url)
+    server = None if backend == "sqlite" else request.getfixturevalue("postgres_server")
+    with serving.copy_of(templates(backend), server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -89,33 +72,8 @@ def own_postgres(postgres_server: str) -> Iterator[tuple[str, serving.Postgres]]
 @pytest.fixture
 def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
     """Starts the service inside this process, on a real port; settings may be given by name."""
-    stops: list[Callable[[], None]] = []
-
-    def run(**settings: Any) -> Running:
-        settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
-        settings_ = serving.settings_for(database_url, **settings)
-        app = create_app(settings_)
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **server_options(settings_)))
-        door = socket.create_server(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, args=([door],), daemon=True)
-        thread.start()
-        running = Running(database_url, f"http://127.0.0.1:{door.getsockname()[1]}")
-
-        def stop() -> None:
-            running.leave()
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
-
-        stops.append(stop)
-        while not server.started:
-            assert thread.is_alive(), "the service did not start"
-            time.sleep(0.002)
-        return running
-
-    yield run
-    for stop in stops:
-        stop()
+    with in_this_process(database_url) as run:
+        yield run
 
 
 @pytest.fixture

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
+import uvicorn
 
+from app.api.connections import server_options
 from app.keys import KeyRole
+from app.main import create_app
 from tests import serving
 
 
@@ -32,3 +41,35 @@ class Running:
         """Close every client."""
         for client in self._clients:
             client.close()
+
+
+@contextlib.contextmanager
+def in_this_process(url: str) -> Iterator[Callable[..., Running]]:
+    """Starts the service on a real port, as often as it is asked to; all of them stop when the block ends."""
+    stops: list[Callable[[], None]] = []
+
+    def run(**settings: Any) -> Running:
+        settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
+        settings_ = serving.settings_for(url, **settings)
+        app = create_app(settings_)
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **server_options(settings_)))
+        door = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([door],), daemon=True)
+        thread.start()
+        running = Running(url, f"http://127.0.0.1:{door.getsockname()[1]}")
+
+        def stop() -> None:
+            running.leave()
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+
+        stops.append(stop)
+        while not server.started:
+            assert thread.is_alive(), "the service did not start"
+            time.sleep(0.002)
+        return running
+
+    yield run
+    for stop in stops:
+        stop()

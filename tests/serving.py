@@ -157,6 +157,20 @@ def make_postgres_database(server: str, template: str | None = None) -> str:
     return with_database(server, name)
 
 
+@contextlib.contextmanager
+def copy_of(template: str, server: str | None) -> Iterator[str]:
+    """A database like the one at an address, until the block ends: of SQLite in memory, of PostgreSQL on its server."""
+    if server is None:
+        with tempfile.TemporaryDirectory(prefix="one-window-", dir=memory()) as folder:
+            file = Path(folder, "one-window.sqlite3")
+            shutil.copy(make_url(template).database or "", file)
+            yield f"sqlite:///{file}"
+        return
+    url = make_postgres_database(server, make_url(template).database)
+    yield url
+    drop_postgres_database(server, url)
+
+
 def drop_postgres_database(server: str, url: str) -> None:
     execute(server, f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 

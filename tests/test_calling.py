@@ -138,3 +138,5 @@ def test_an_agency_that_lifts_learns_only_of_requests_that_it_has_a_part_in(coun
 
     assert warned(EDUCATION) == "[]"
     assert first["receipt_number"] in warned(TOWNSHIP)
+    county.told(county.handoff(first, TOWNSHIP), "returned", **NOT_OURS)
+    assert warned(TOWNSHIP) == "[]", "it passed that on"

@@ -43,6 +43,18 @@ def browser(service: Running) -> httpx.Client:
     return Person(service, "", "", "").browser
 
 
+def test_a_form_or_an_origin_that_is_no_text_of_ours_is_refused_in_words(service: Running) -> None:
+    client = browser(service)
+    client.get("/sign-in")
+    filled = {"form": "é你", "login_name": "clerk", "password": PASSWORD}
+    for origin in (service.address, "http://[", "http://[::1"):
+        answer = client.post("/sign-in", data=filled, headers={"origin": origin})
+        assert answer.status_code == 403, answer.text
+        assert "out of date" in answer.text
+        sent = client.post("/track", data={"number": "1"}, headers={"origin": origin})
+        assert sent.status_code == (422 if origin == service.address else 403)
+
+
 def account(
     service: Running, provider: Provider, name: str = "sub-of-sun", role: str = "coordinator"
 ) -> dict[str, Any]:

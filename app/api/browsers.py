@@ -62,7 +62,15 @@ def is_from_our_pages(request: Request, settings: Settings) -> bool:
     if site is None and origin is None:
         return False
     hosts = {request.headers.get("host", "").lower(), urlsplit(settings.public_url or "").netloc.lower()} - {""}
-    return site in (None, "same-origin") and (origin is None or urlsplit(origin).netloc.lower() in hosts)
+    return site in (None, "same-origin") and (origin is None or _host_of(origin) in hosts)
+
+
+def _host_of(origin: str) -> str | None:
+    """None of what is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def who_calls(request: Request) -> str | None:

@@ -83,7 +83,8 @@ async def sign_in(request: Request) -> Response:
     form = await read_form(request)
     door = browsers.cookie(request, office.settings, _DOOR) or ""
     ours = browsers.is_from_our_pages(request, office.settings)
-    if not (ours and door and hmac.compare_digest(_door_token(office, door), form.get("form", ""))):
+    genuine = hmac.compare_digest(_door_token(office, door).encode(), form.get("form", "").encode())
+    if not (ours and door and genuine):
         return await _door(request, office, 403, STALE)
     login_name, password = form.get("login_name", ""), form.get("password", "")
     if not login_name or not 0 < len(password) <= passwords.MOST:

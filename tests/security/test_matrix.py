@@ -1,312 +1,92 @@
 """Every route, every role, on what is the caller's own and on what is not: allowed, 403 by role, 404 by whose it is.
 
-The routes are those of the application; a route, a gap in an address or a body that the tables here do not know fails.
+What is not the caller's own: of another county, of the next township, of an agency beside that has no part in it; and what
+an agency has left of a part that it gave back or lost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from app import agencies
-from app.db import Database
-from app.identifiers import new_id, now
 from app.keys import KeyRole
 from app.main import create_app
 from app.roles import SCOPES
-from app.tables import agency, alarm, api_key, delivery, dispute, feedback, handoff
+from app.tables import delivery, help_request
 from tests import serving
+from tests.conftest import BACKENDS
+from tests.county import EDUCATION, a_callback
+from tests.examples import PERSONAL, a_request_in_full
 from tests.people import make_account
-from tests.running import Running
-from tests.test_attachments import a_photo
+from tests.running import in_this_process
+from tests.security.matrix import (
+    FIRE,
+    FOR_ALL,
+    HERE,
+    LISTS,
+    OUR_TOWN,
+    OURS,
+    PAST,
+    PHOTO,
+    THEIR_TOWN,
+    THEIRS,
+    World,
+    a_link,
+    a_world,
+    an_alarm,
+    asked_for,
+    call,
+    gap_of,
+    outcome,
+    pages_told_apart,
+    told_apart,
+)
 from tests.test_house import routes
-from tests.test_rights import ALLOWED, ANYONE
-from tests.watching import change, fetch, on
-
-OURS, THEIRS = "360803", "360424"
-OUR_TOWN, THEIR_TOWN = "360803101", "360424101"
-HERE = {KeyRole.TOWNSHIP: OUR_TOWN, KeyRole.KIOSK: OUR_TOWN, KeyRole.AGENCY: None}
-FIRE = {"what": "房屋失火", "where": "老街", "kind": "fire"}
-PAST = "2026-01-01T00:00:00Z"
-CONSENT = {
-    "purpose": "economic_verification",
-    "person": "applicant",
-    "given_at": PAST,
-    "evidence": {"kind": "paper_signature"},
-}
-PHOTO = a_photo()
-# What is one for all places: 403 for a key of a part of them.
-FOR_ALL = {
-    ("POST", "/v1/routing-tables/{version}/publish"),
-    ("POST", "/v1/routing-tables/{version}/retire"),
-    ("PUT", "/v1/working-days/{day}"),
-    ("POST", "/v1/working-days"),
-    ("POST", "/v1/consent-texts"),
-    ("PATCH", "/v1/retention"),
-}
-# Gaps in addresses that name nobody's object.
-OF_NOBODY = {
-    "version": "1",
-    "day": "2026-12-01",
-    "kind": "aid",
-    "code": "not_found",
-    "token": "A" * 27,
-    "consent_id": "1",
-}
-BODIES: dict[tuple[str, str], Any] = {
-    ("POST", "/v1/requests/{request_id}/supplements"): {"note": "补正"},
-    ("POST", "/v1/requests/{request_id}/withdraw"): {"reason": "不需要了"},
-    ("POST", "/v1/requests/{request_id}/emergency"): {"facts": ["no_food"]},
-    ("POST", "/v1/requests/{request_id}/debts/{kind}/settle"): {"outcome": "done"},
-    ("POST", "/v1/handoffs/{handoff_id}/callbacks"): {"type": "handoff.received", "timestamp": PAST, "data": {}},
-    ("POST", "/v1/handoffs/{handoff_id}/ruling"): {"agency": "a", "reason": "x", "legal_basis": "x"},
-    ("POST", "/v1/handoffs/{handoff_id}/reassign"): {"agency": "a", "reason": "x"},
-    ("POST", "/v1/handoffs/{handoff_id}/urge"): {"note": "请今日签收"},
-    ("POST", "/v1/handoffs/{handoff_id}/cancel"): {"reason": "x"},
-    ("POST", "/v1/handoffs/{handoff_id}/extend"): {"due_at": "2027-01-01T00:00:00Z", "reason": "x", "approver": "y"},
-    ("POST", "/v1/handoffs/{handoff_id}/guest-links"): {"expires_in_hours": 24},
-    ("POST", "/v1/disputes/{dispute_id}/draft-rule"): None,
-    ("POST", "/v1/reopenings/{reopening_id}/reopen"): {"reason": "补贴未到账"},
-    ("POST", "/v1/reopenings/{reopening_id}/decline"): {"reason": "已经发放"},
-    ("POST", "/v1/guest-links/{guest_link_id}/code"): None,
-    ("POST", "/v1/deliveries/{delivery_id}/redeliver"): None,
-    ("PATCH", "/v1/agencies/{code}"): {"name_zh": "新名"},
-    ("PUT", "/v1/agencies/{code}/duty-list"): {"contacts": [{"office": "值班室", "phone": "0796-1"}]},
-    ("POST", "/v1/agencies/{code}/secrets"): {"overlap_hours": 1},
-    ("POST", "/v1/agencies/{code}/ping"): None,
-    ("POST", "/v1/agencies/{code}/redeliver"): None,
-    ("POST", "/v1/agencies/{code}/resume-endpoint"): None,
-    ("PATCH", "/v1/subscriptions/{subscription_id}"): {"name": "renamed"},
-    ("POST", "/v1/subscriptions/{subscription_id}/secrets"): {"overlap_hours": 1},
-    ("POST", "/v1/subscriptions/{subscription_id}/ping"): None,
-    ("POST", "/v1/keys/{key_id}/replace"): {"name": "replaced"},
-    ("POST", "/v1/keys/{key_id}/revoke"): None,
-    ("POST", "/v1/alarms/{alarm_id}/acknowledge"): None,
-    ("POST", "/v1/requests/{request_id}/consents"): {"consents": [CONSENT]},
-    ("POST", "/v1/requests/{request_id}/consents/{consent_id}/withdraw"): {"reason": "不愿再提供"},
-    ("POST", "/v1/requests/{request_id}/attachments"): PHOTO,
-    ("POST", "/v1/requests/{request_id}/hold"): {"reason": "复议"},
-    ("POST", "/v1/requests/{request_id}/release"): {"reason": "复议已终结"},
-    ("POST", "/v1/requests/{request_id}/erase"): {"ground": "consent_withdrawn", "legal_basis": "个保法47"},
-    ("PATCH", "/v1/staff/{staff_id}"): {"display_name": "新名"},
-    ("POST", "/v1/staff/{staff_id}/reset"): None,
-    ("POST", "/v1/staff/{staff_id}/unlock"): None,
-    ("POST", "/v1/kiosks/{kiosk_id}/revoke"): None,
-}
-# What a list holds; `overdue` is a list of its own.
-LISTS = {
-    "/v1/requests": "request_id",
-    "/v1/requests?status=routed": "request_id",
-    "/v1/handoffs": "handoff_id",
-    "/v1/handoffs?overdue=any": "handoff_id",
-    "/v1/emergencies/board": "request_id",
-    "/v1/debts": "request_id",
-    "/v1/disputes": "dispute_id",
-    "/v1/reopenings": "reopening_id",
-    "/v1/conference": "request_id",
-    "/v1/deliveries": "delivery_id",
-    "/v1/agencies?limit=200": "code",
-    "/v1/subscriptions": "subscription_id",
-    "/v1/keys": "key_id",
-    "/v1/kiosks": "kiosk_id",
-    "/v1/staff": "staff_id",
-    "/v1/sign-ins": "staff_id",
-    "/v1/alarms": "alarm_id",
-}
+from tests.watching import fetch
 
 
-@dataclass
-class Side:
-    """What there is of one county: by the name of the gap that it fills. `window` took its request in."""
-
-    objects: dict[str, str]
-    window: httpx.Client
-    kiosk: httpx.Client
-    agency: str
-    links: list[str]
-
-    def of(self, role: KeyRole, gap: str) -> str:
-        """What of ours a caller may reach: a kiosk what it took in itself."""
-        own = f"kiosk_{gap}" if role is KeyRole.KIOSK else gap
-        return self.objects.get(own, self.objects.get(gap, ""))
-
-    def all_ids(self) -> set[str]:
-        return {*self.objects.values(), self.agency}
-
-
-@dataclass
-class World:
-    service: Running
-    app: FastAPI
-    ours: Side
-    theirs: Side
-
-    def caller(self, role: KeyRole, place: str | None = OURS) -> httpx.Client:
-        """A key of our county, of our township, of our agency; the window is the one that took our request in."""
-        if role is KeyRole.INTAKE and place:
-            return self.ours.window
-        if role is KeyRole.KIOSK:
-            return self.ours.kiosk
-        if role is KeyRole.AGENCY:
-            return self.service.client(role, self.ours.agency)
-        return self.service.client(role, None, HERE.get(role, place) if place else None)
-
-
-def links(service: Running, handoff_id: str, number: int) -> list[str]:
-    """Using one up, or revoking it, must not stand in the way of the next call."""
-    coordinator, path = service.client("coordinator"), f"/v1/handoffs/{handoff_id}/guest-links"
-    made = (coordinator.post(path, json={"expires_in_hours": 24}) for _ in range(number))
-    return [str(each.raise_for_status().json()["guest_link_id"]) for each in made]
-
-
-def a_side(service: Running, county: str, town: str) -> Side:
-    admin, everywhere = service.client("admin"), service.client("coordinator")
-    window = service.client("intake", None, county)
-    receipt = window.post("/v1/emergencies", json={**FIRE, "division_code": town}).raise_for_status().json()
-    (part, *_) = [each for each in receipt["agencies"] if each["agency"].startswith(county)]
-    subscribed = {
-        "name": f"dashboard of {county}",
-        "endpoint": "http://127.0.0.1:9/x",
-        "types": ["request.closed"],
-        "areas": [county],
-    }
-    objects = {
-        "request_id": receipt["request_id"],
-        "handoff_id": part["handoff_id"],
-        "code": f"{county}-education",
-        "subscription_id": admin.post("/v1/subscriptions", json=subscribed)
-        .raise_for_status()
-        .json()["subscription_id"],
-    }
-    sent = everywhere.get(f"/v1/deliveries?agency={part['agency']}").raise_for_status().json()["items"]
-    objects["delivery_id"] = next(e["delivery_id"] for e in sent if e["handoff_id"] == part["handoff_id"])
-    opened = {
-        "id": new_id(),
-        "request_id": UUID(receipt["request_id"]),
-        "division_code": everywhere.get(f"/v1/requests/{receipt['request_id']}")
-        .raise_for_status()
-        .json()["division_code"],
-        "need": part["need"],
-        "handoffs": [],
-        "why": "no_agency",
-        "opened_at": now(),
-        "state": "open",
-    }
-    change(service.url, dispute.insert().values(opened))
-    objects["dispute_id"] = str(opened["id"])
-    objects["reopening_id"] = a_reopening(service.url, UUID(receipt["request_id"]))
-    serving.make_key(service.url, KeyRole.INTAKE, place=county)
-    newest = select(api_key.c.id).where(api_key.c.division_code == county).order_by(api_key.c.id.desc()).limit(1)
-    objects["key_id"] = str(fetch(service.url, newest)[0]["id"])
-    objects["staff_id"] = make_account(service.url, "intake", division_code=county)["staff_id"]
-    objects["alarm_id"] = an_alarm(service.url, f"key:{objects['key_id']}")
-    path = f"/v1/requests/{receipt['request_id']}"
-    window.post(f"{path}/consents", json={"consents": [CONSENT]}).raise_for_status()
-    papers = window.post(f"{path}/attachments", files={"file": PHOTO}).raise_for_status()
-    objects["attachment_id"] = papers.json()["attachment_id"]
-    kiosk = service.client("kiosk", None, town)
-    asked = {"channel": "kiosk", "division_code": town, "applicant": {}, "needs": [{"code": "undetermined"}]}
-    objects["kiosk_request_id"] = kiosk.post("/v1/requests", json=asked).raise_for_status().json()["request_id"]
-    serving.make_key(service.url, KeyRole.KIOSK, place=town)
-    newest = select(api_key.c.id).where(api_key.c.role == "kiosk").order_by(api_key.c.id.desc()).limit(1)
-    objects["kiosk_id"] = str(fetch(service.url, newest)[0]["id"])
-    return Side(objects, window, kiosk, part["agency"], links(service, objects["handoff_id"], 2 * len(KeyRole)))
-
-
-def a_reopening(url: str, request_id: UUID) -> str:
-    asked = {"id": new_id(), "request_id": request_id, "closing": 1, "solved": "no", "answered_at": now()}
-    asked |= {"state": "open", "handoff_id": None, "ruled_by": None, "ruled_at": None, "sealed": None}
-    change(url, feedback.insert().values(asked))
-    return str(asked["id"])
-
-
-def an_alarm(url: str, actor: str) -> str:
-    raised = {"id": new_id(), "kind": "readings_per_hour", "actor": actor, "since": now(), "count": 61}
-    raised |= {"raised_at": now(), "acknowledged_at": None, "acknowledged_by": None}
-    change(url, alarm.insert().values(raised))
-    return str(raised["id"])
-
-
-async def add_their_agencies(database: Database) -> None:
-    """The same offices in the other county."""
-    async with database.writing() as connection:
-        ours = (await connection.execute(select(agency).where(agency.c.division_code == OURS))).all()
-        for each in ours:
-            await agencies.add(
-                connection,
-                code=each.code.replace(OURS, THEIRS),
-                department_code=each.department,
-                division_code=THEIRS,
-                name_zh=each.name_zh,
-                name_en=each.name_en,
-                phone=each.phone,
-                endpoint=None,
-            )
+@pytest.fixture(scope="module", params=BACKENDS)
+def world(
+    request: pytest.FixtureRequest, templates: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """One for all tests that are refused, that read, or that only add to it."""
+    server = None if request.param == "sqlite" else request.getfixturevalue("postgres_server")
+    with serving.copy_of(templates(request.param), server) as url, in_this_process(url) as run_service:
+        yield a_world(url, run_service, tmp_path_factory.mktemp("papers"))
 
 
 @pytest.fixture
-def world(database_url: str, run_service: Any, tmp_path: Path) -> World:
-    on(database_url, add_their_agencies)
-    serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    service = run_service(attachments=str(tmp_path / "papers"))
-    sides = [a_side(service, OURS, OUR_TOWN), a_side(service, THEIRS, THEIR_TOWN)]
-    change(service.url, update(handoff).values(first_due=now() - timedelta(days=1)))
-    change(service.url, update(delivery).values(status="exhausted"))
-    return World(service, create_app(serving.settings_for(service.url)), *sides)
+def world_of_its_own(database_url: str, run_service: Any, tmp_path: Any) -> World:
+    return a_world(database_url, run_service, tmp_path / "papers")
 
 
-def asked_for() -> dict[tuple[str, str], frozenset[KeyRole]]:
-    return {call: frozenset(KeyRole) & allowed for call, allowed in ALLOWED.items() if allowed is not ANYONE}
+@pytest.fixture
+def app(tmp_path: Any) -> FastAPI:
+    return create_app(serving.settings_for(f"sqlite:///{tmp_path / 'rows.sqlite3'}"))  # it opens no database
 
 
-def gap_of(template: str) -> str | None:
-    """The gap that names somebody's object, if the address has one."""
-    gaps = {part[1:-1].split(":")[0] for part in template.split("/") if part.startswith("{")}
-    known = {"request_id", "handoff_id", "dispute_id", "guest_link_id", "delivery_id", "subscription_id", "key_id"}
-    known |= {"staff_id", "alarm_id", "attachment_id", "kiosk_id", "reopening_id"}
-    named = (gaps & known) | ({"code"} & gaps if template.startswith("/v1/agencies") else set())
-    assert gaps - named <= OF_NOBODY.keys(), f"{template}: whose is {gaps - named}?"
-    assert len(named) <= 1
-    return next(iter(named), None)
-
-
-def call(client: httpx.Client, method: str, template: str, **gaps: str) -> httpx.Response:
-    path = template.format(**{**OF_NOBODY, **gaps})
-    if template.endswith("{code}/redeliver"):
-        path += "?since=2026-01-01T00:00:00Z"
-    body = BODIES.get((method, template), {} if gap_of(template) is None else None)
-    if method in ("POST", "PUT", "PATCH") and gap_of(template) is not None:
-        assert (method, template) in BODIES, f"{method} {template}: with which body?"
-    if body is None or method == "GET":
-        return client.request(method, path)
-    return client.request(method, path, **({"files": {"file": body}} if body == PHOTO else {"json": body}))
-
-
-def outcome(answer: httpx.Response) -> str:
-    assert answer.status_code < 500, f"{answer.request.method} {answer.request.url}: {answer.text}"
-    return {401: "401", 403: "403", 404: "404"}.get(answer.status_code, "allowed")
-
-
-def test_the_tables_hold_every_route_of_the_application_with_the_roles_that_it_names(world: World) -> None:
+def test_the_tables_hold_every_route_of_the_application_with_the_roles_that_it_names(app: FastAPI) -> None:
     named = {
         (method, path.replace(":uuid", "")): frozenset(role for allow in allowing for role in allow.roles)
-        for path, methods, allowing in routes(world.app)
+        for path, methods, allowing in routes(app)
         for method in methods
         if allowing
     }
     assert named == asked_for()
 
 
-def test_every_route_for_every_role_on_what_is_ours_and_on_what_is_theirs(world: World) -> None:
-    wrong = []
+def test_every_route_for_every_role_on_what_is_ours_and_on_what_is_theirs(world_of_its_own: World) -> None:
+    """Whose role may not call a route is refused on what is theirs by the same rule as on what is ours: asked once."""
+    world, wrong = world_of_its_own, []
+    # Using one up, or revoking it, stands in no other call's way.
+    links = [a_link(world.service, world.ours.objects["handoff_id"]) for _ in range(2)]
 
     def expect(answer: httpx.Response, wanted: str, whose: str, role: KeyRole) -> None:
         if (was := outcome(answer)) != wanted:
@@ -317,22 +97,214 @@ def test_every_route_for_every_role_on_what_is_ours_and_on_what_is_theirs(world:
     # Agencies first: what they were sent is theirs until somebody takes the request back.
     for role in sorted(KeyRole, key=lambda each: each is not KeyRole.AGENCY):
         client, everywhere = world.caller(role), world.caller(role, None)
+        wrong += told_apart(client, role, world.theirs, "theirs")
         for (method, template), roles in asked_for().items():
             gap = gap_of(template)
             if gap is None:
                 may = "allowed" if role in roles else "403"
                 expect(call(client, method, template), "403" if (method, template) in FOR_ALL else may, "all", role)
-                expect(call(everywhere, method, template), may, "all, by a key for everywhere,", role)
+                if (method, template) in FOR_ALL:
+                    expect(call(everywhere, method, template), may, "all, by a key for everywhere,", role)
                 continue
-            ours, theirs = world.ours.of(role, gap), world.theirs.of(role, gap)
-            if gap == "guest_link_id":
-                ours, theirs = world.ours.links.pop(), world.theirs.links[0]
-            nobodys = "360424-nobody" if gap == "code" else str(uuid4())
-            foreign, missing = (call(client, method, template, **{gap: each}) for each in (theirs, nobodys))
-            expect(foreign, "404" if role in roles else "403", "theirs", role)
-            if foreign.content != missing.content or foreign.status_code != missing.status_code:
-                wrong.append(f"{method} {template} for {role} tells what is theirs from what is not there")
+            ours = world.ours.of(role, gap)
+            if gap == "guest_link_id" and role in roles:
+                ours = links.pop()
             expect(call(client, method, template, **{gap: ours}), "allowed" if role in roles else "403", "ours", role)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_of_the_next_township_is_told_apart_from_nothing_by_nobody_of_ours(world: World) -> None:
+    """Keys of every role, and people at the window and in the township's office."""
+    callers = [(role, world.caller(role, OUR_TOWN)) for role in KeyRole if role is not KeyRole.AGENCY]
+    callers += [(role, world.person(role, division_code=OUR_TOWN)) for role in (KeyRole.INTAKE, KeyRole.TOWNSHIP)]
+    wrong = [each for role, client in callers for each in told_apart(client, role, world.next, "the next township's")]
+    for _, client in callers[-2:]:
+        wrong += pages_told_apart(client, world.next, "the next township's")
+    for role, client in callers:
+        if role in asked_for()[("POST", "/v1/look-ups")]:
+            found = client.post("/v1/look-ups", json={"phone": world.next.phone}).raise_for_status().json()["items"]
+            wrong += [f"{role} finds {each['request_id']} of the next township by telephone" for each in found]
+        if role in asked_for()[("POST", "/v1/conference/outcomes")]:
+            said = {"item": world.next.objects["handoff_id"], "decision": "note", "note": "x"}
+            wrong += _allowed(client.post("/v1/conference/outcomes", json={"outcomes": [said]}), 422)
+    assert not wrong, "\n".join(wrong)
+    for role in (KeyRole.TOWNSHIP, KeyRole.COORDINATOR, KeyRole.SUPERVISOR, KeyRole.AUDITOR):  # ours they reach
+        shown = world.caller(role, OUR_TOWN).get("/v1/requests").raise_for_status().text
+        assert world.ours.objects["request_id"] in shown, role
+
+
+def _allowed(answer: httpx.Response, wanted: int) -> list[str]:
+    if answer.status_code == wanted:
+        return []
+    return [f"{answer.request.method} {answer.request.url.path}: {answer.status_code}, not {wanted}"]
+
+
+def test_what_another_agency_of_the_county_has_is_told_apart_from_nothing_by_none_without_a_part(world: World) -> None:
+    """Neither by its key nor by its liaison; a bulk of callbacks says it of each."""
+    beside = "360803-veterans"
+    assert beside not in world.ours.parts
+    said = {"id": "1", "type": "handoff.received", "timestamp": PAST, "data": {}}
+    wrong = []
+    for client in (
+        world.service.client(KeyRole.AGENCY, beside),
+        world.person(KeyRole.AGENCY, agency_code=beside),
+    ):
+        wrong += told_apart(client, KeyRole.AGENCY, world.ours, "another agency's")
+        for handoff_id in (world.ours.objects["handoff_id"], str(uuid4())):
+            bulk = {"callbacks": [{**said, "data": {"handoff_id": handoff_id}}]}
+            (item,) = client.post("/v1/callbacks", json=bulk).raise_for_status().json()["items"]
+            wrong += [] if item["status_code"] == 404 else [f"a callback in a bulk: {item}"]
+    wrong += pages_told_apart(client, world.ours, "another agency's")
+    assert not wrong, "\n".join(wrong)
+    assert world.ours.objects["handoff_id"] in world.caller(KeyRole.AGENCY).get("/v1/handoffs").text, "its own has it"
+
+
+# How an agency's part ends before its work is done: what it says itself, and what the coordinator does, in order.
+NOT_OURS = {"reason_code": "not_my_duty", "legal_basis": "三定方案", "suggested_department": "county_finance"}
+FOR_NOBODY = {"reason_code": "duplicate", "legal_basis": "三定方案"}
+TAKER = {"agency": "360803-finance", "reason": "职责划分"}
+ENDS: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
+    "returned, and passed on": (NOT_OURS, {}),
+    "returned, and disputed": (FOR_NOBODY, {}),
+    "returned, and ruled another's": (FOR_NOBODY, {"ruling": {**TAKER, "legal_basis": "三定方案"}}),
+    "reassigned": (None, {"reassign": TAKER}),
+}
+# What an agency is told of such a part: which it was, how it stands, how it came to it, who has the need.
+STILL_TOLD = {
+    *("handoff_id", "request_id", "receipt_number", "need", "division_code", "role", "step", "status", "dispatched_at"),
+    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "promised_due", "registered_at", "legal_basis"),
+    *("callback_path", "partners", "discloses", "withheld", "agency", "agency_phone", "days_since_registration"),
+    *("suspended_days", "material_requests", "extensions", "waits_for_consent", "etag", "emergency"),
+}
+LOOK, REPORT = ("GET", "/v1/handoffs/{handoff_id}"), ("POST", "/v1/handoffs/{handoff_id}/callbacks")
+LATER, AMOUNT = "此后补充的话", "321.45"
+
+
+@dataclass
+class Part:
+    """Of an agency, in a request, with a paper that it may open."""
+
+    agency: str
+    objects: dict[str, str]
+    words: list[str]
+    owes: bool
+
+
+def _asked(world: World) -> Part:
+    """An ordinary request with all of a person's data, of which the education bureau has a part."""
+    taken = world.ours.window.post("/v1/requests", json=a_request_in_full("education_aid")).raise_for_status().json()
+    part = next(each for each in taken["handoffs"] if each["agency"] == EDUCATION)
+    return _with_paper(world, Part(EDUCATION, _ids(taken, part), list(PERSONAL.values()), owes=False))
+
+
+def _alarmed(world: World) -> Part:
+    """An emergency, of which our agency has a part."""
+    told = {**FIRE, "division_code": OUR_TOWN, "applicant": {"name": PERSONAL["name"], "phone": PERSONAL["phone"]}}
+    taken = world.ours.window.post("/v1/emergencies", json=told).raise_for_status().json()
+    part = next(each for each in taken["agencies"] if each["agency"] == world.ours.agency)
+    words = [PERSONAL["name"], PERSONAL["phone"], FIRE["what"], FIRE["where"], LATER, AMOUNT]
+    return _with_paper(world, Part(world.ours.agency, _ids(taken, part), words, owes=True))
+
+
+def _ids(taken: dict[str, Any], part: dict[str, Any]) -> dict[str, str]:
+    return {"request_id": taken["request_id"], "handoff_id": part["handoff_id"]}
+
+
+def _with_paper(world: World, part: Part) -> Part:
+    path = f"/v1/requests/{part.objects['request_id']}/attachments"
+    sent = world.ours.window.post(path, files={"file": PHOTO}, data={"material": "identity_document"})
+    part.objects["attachment_id"] = sent.raise_for_status().json()["attachment_id"]
+    return part
+
+
+def _end(world: World, part: Part, said: dict[str, Any] | None, done: dict[str, Any]) -> None:
+    """And then what is owed is settled."""
+    path, office = f"/v1/handoffs/{part.objects['handoff_id']}", world.service.client(KeyRole.AGENCY, part.agency)
+    if said is not None:
+        headers = {"content-type": "application/json"}
+        office.post(f"{path}/callbacks", content=a_callback("returned", **said), headers=headers).raise_for_status()
+    for act, body in done.items():
+        world.caller(KeyRole.COORDINATOR).post(f"{path}/{act}", json=body).raise_for_status()
+    path = f"/v1/requests/{part.objects['request_id']}"
+    if part.owes:
+        settled = {"outcome": "done", "with_what": LATER, "amount_yuan": AMOUNT}
+        world.ours.window.post(f"{path}/debts/aid/settle", json=settled).raise_for_status()
+
+
+def _had(client: httpx.Client, part: Part) -> list[str]:
+    """What is missing of what an agency reaches as long as it has its part."""
+    lacking = [
+        f"GET {template}: {answer.status_code}"
+        for method, template in _of_agencies()
+        if method == "GET"
+        and (answer := call(client, method, template, **_filled(template, part.objects))).status_code != 200
+    ]
+    seen = client.get(f"/v1/handoffs/{part.objects['handoff_id']}").raise_for_status().json()
+    return [*lacking, *(["it is shown nothing of the person"] if not seen["person"] else [])]
+
+
+def _of_agencies() -> list[tuple[str, str]]:
+    return [each for each, roles in asked_for().items() if KeyRole.AGENCY in roles and gap_of(each[1])]
+
+
+def _filled(template: str, objects: dict[str, str]) -> dict[str, str]:
+    gap = gap_of(template)
+    assert gap is not None
+    return {gap: objects[gap]}
+
+
+def _missing(client: httpx.Client) -> dict[tuple[str, str], bytes]:
+    """What an agency is answered of what does not exist."""
+    return {each: call(client, *each, **{gap_of(each[1]) or "": str(uuid4())}).content for each in _of_agencies()}
+
+
+def _left(client: httpx.Client, missing: dict[tuple[str, str], bytes], part: Part) -> list[str]:
+    """What an agency is told of a part that has ended, beyond what it may be."""
+    wrong = []
+    for method, template in _of_agencies():
+        if (method, template) == REPORT:
+            continue
+        answer = call(client, method, template, **_filled(template, part.objects))
+        wanted = 200 if (method, template) == LOOK else 404
+        wrong += _allowed(answer, wanted)
+        if wanted == 404 and answer.content != missing[method, template]:
+            wrong.append(f"{method} {template} tells it from what is not there")
+        wrong += [f"{method} {template} shows {each}" for each in part.words if each in answer.text]
+    path, headers = REPORT[1].format(**part.objects), {"content-type": "application/json"}
+    wrong += _allowed(client.post(path, content=a_callback("accepted"), headers=headers), 409)
+    seen = client.get(f"/v1/handoffs/{part.objects['handoff_id']}").json()
+    if more := {name for name, value in seen.items() if value not in (None, [])} - STILL_TOLD:
+        wrong.append(f"its handoff still tells {sorted(more)}: {[seen[name] for name in sorted(more)]}")
+    for path, gap in LISTS.items():
+        if KeyRole.AGENCY not in asked_for()[("GET", path.split("?")[0])]:
+            continue
+        shown = client.get(f"{path}{'&' if '?' in path else '?'}limit=200").raise_for_status().text
+        wrong += [f"GET {path} shows {each}" for each in part.words if each in shown]
+        if path != "/v1/handoffs" and part.objects[gap] in shown:
+            wrong.append(f"GET {path} still names it")
+    return wrong
+
+
+def test_an_agency_keeps_of_a_part_that_it_gave_back_or_lost_how_it_stands_and_nothing_of_the_person(
+    world: World,
+) -> None:
+    """By its key, by its liaison, and on its liaison's pages; before, all of it was open to it."""
+    callers: dict[str, list[httpx.Client]] = {
+        code: [world.service.client(KeyRole.AGENCY, code), world.person(KeyRole.AGENCY, agency_code=code)]
+        for code in {EDUCATION, world.ours.agency}
+    }
+    wrong = []
+    ended = [(how, _asked(world)) for how in ENDS]
+    ended += [(how, _alarmed(world)) for how in ("returned, and passed on", "reassigned")]
+    for how, part in ended:
+        wrong += [f"{how}, before: {each}" for client in callers[part.agency] for each in _had(client, part)]
+        _end(world, part, *ENDS[how])
+    for code, clients in callers.items():
+        for client in clients:
+            missing = _missing(client)
+            parts = [(how, part) for how, part in ended if part.agency == code]
+            wrong += [f"{how}: {each}" for how, part in parts for each in _left(client, missing, part)]
+        wrong += [each for how, part in parts for each in pages_told_apart(client, part, f"what was {how}")]
     assert not wrong, "\n".join(wrong)
 
 
@@ -358,7 +330,6 @@ def test_lists_hold_what_is_ours_and_leave_out_what_is_theirs(world: World) -> N
 
 
 def test_a_list_of_a_jurisdiction_goes_on_page_by_page(world: World) -> None:
-    taken = {world.ours.objects["request_id"], world.ours.objects["kiosk_request_id"]}
     for town in (OUR_TOWN, "360803100", THEIR_TOWN, OURS):
         asked = {
             "channel": "window",
@@ -366,9 +337,9 @@ def test_a_list_of_a_jurisdiction_goes_on_page_by_page(world: World) -> None:
             "applicant": {"name": "甲"},
             "needs": [{"code": "undetermined"}],
         }
-        made = world.service.client("intake").post("/v1/requests", json=asked).raise_for_status().json()
-        if town.startswith(OURS):
-            taken.add(made["request_id"])
+        world.service.client("intake").post("/v1/requests", json=asked).raise_for_status()
+    there = select(help_request.c.id).where(help_request.c.division_code.startswith(OURS))
+    taken = {str(row["id"]) for row in fetch(world.service.url, there)}
     for place in (OURS, "3608"):
         client = world.service.client("coordinator", None, place)
         seen: list[str] = []
@@ -425,8 +396,10 @@ def test_many_at_once_leave_alone_what_is_theirs(world: World) -> None:
     assert decided(world.ours.objects["handoff_id"]).status_code == 200
     said = {"id": "1", "type": "handoff.received", "timestamp": PAST}
     agency = world.caller(KeyRole.AGENCY)
-    for item, status in ((world.theirs, 404), (world.ours, 200)):
-        body = {"callbacks": [{**said, "data": {"handoff_id": item.objects["handoff_id"]}}]}
+    told = world.ours.window.post("/v1/emergencies", json={**FIRE, "division_code": OUR_TOWN}).raise_for_status()
+    own = next(each["handoff_id"] for each in told.json()["agencies"] if each["agency"] == world.ours.agency)
+    for handoff_id, status in ((world.theirs.objects["handoff_id"], 404), (own, 200)):
+        body = {"callbacks": [{**said, "data": {"handoff_id": handoff_id}}]}
         assert agency.post("/v1/callbacks", json=body).json()["items"][0]["status_code"] == status
 
 
@@ -498,14 +471,14 @@ def test_whoever_may_not_see_people_is_shown_none_of_their_words(world: World) -
         assert "棉被三床" not in world.caller(role).get("/v1/emergencies/board").text, role
 
 
-def test_the_scopes_of_a_role_are_those_of_the_routes_that_it_may_call(world: World) -> None:
+def test_the_scopes_of_a_role_are_those_of_the_routes_that_it_may_call(app: FastAPI) -> None:
     from fastapi.routing import iter_route_contexts
 
     from app.api.access import scope_of
     from tests.test_house import allows
 
     found: dict[KeyRole, set[str]] = {role: set() for role in KeyRole}
-    for each in iter_route_contexts(world.app.routes):
+    for each in iter_route_contexts(app.routes):
         for allow in allows(getattr(each, "dependant", None)):
             for role in allow.roles:
                 found[role] |= {scope_of(each, method) for method in each.methods or ()}  # type: ignore[arg-type]
