@@ -53,6 +53,11 @@ def test_a_form_or_an_origin_that_is_no_text_of_ours_is_refused_in_words(service
         assert "out of date" in answer.text
         sent = client.post("/track", data={"number": "1"}, headers={"origin": origin})
         assert sent.status_code == (422 if origin == service.address else 403)
+    genuine = Person.form_in(client.get("/sign-in"))
+    for name in ("\0", "clerk\0", "你\0"):
+        filled = {"form": genuine, "login_name": name, "password": PASSWORD}
+        answer = client.post("/sign-in", data=filled, headers={"origin": service.address})
+        assert (answer.status_code, "is wrong" in answer.text) == (403, True), answer.text
 
 
 def account(
