@@ -326,7 +326,8 @@ class Service(Process):
         arguments = ("-m", "app", "serve", "--database", url, "--port", str(self.port), *options)
         super().__init__(*arguments, environment=environment_of(settings), log=log)
 
-    def wait_until(self, path: str = "/health/ready", within: float = 30) -> Service:
+    def wait_until(self, path: str = "/health/ready", within: float = 60) -> Service:
+        """One that does not come is ended."""
         deadline = time.monotonic() + within
         said = ""
         while time.monotonic() < deadline:
@@ -340,4 +341,5 @@ class Service(Process):
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
+        self.kill()
         raise RuntimeError(f"{path} was not 200 within {within} s: {said}")

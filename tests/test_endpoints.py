@@ -39,7 +39,8 @@ def test_who_asks_for_a_pause_is_not_tried_sooner(receiver: Receiver, run_servic
     # What comes after waits with it, whatever is due, and its neighbours do not.
     county.ask("education_aid")
     make_due(county)
-    until(lambda: len(receiver.of(CIVIL_AFFAIRS)) == 2, what="the neighbour's second message")
+    # One that was in hand when it was made due may come twice.
+    until(lambda: len({each.id for each in receiver.of(CIVIL_AFFAIRS)}) == 2, what="the neighbour's second message")
     assert len(receiver.of(EDUCATION)) == 1
 
 

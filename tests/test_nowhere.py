@@ -30,6 +30,7 @@ def test_a_program_is_told_as_a_problem(run_service: Callable[..., Running]) -> 
         nobody.get("/nowhere"),
         nobody.get("/nowhere", headers={"accept": "application/json"}),
         nobody.post("/nowhere", headers={"accept": BROWSER}),
+        nobody.get("/v1/nowhere", headers={"accept": BROWSER}),
     ):
         assert answer.status_code == 404
         assert answer.json()["code"] == "not_found"

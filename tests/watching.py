@@ -101,7 +101,7 @@ def count(url: str, *tables: Table) -> dict[str, int]:
     return fetch(url, select(*counts))[0]
 
 
-def until(look: Callable[[], Found], within: float = 30, what: str = "what was waited for") -> Found:
+def until(look: Callable[[], Found], within: float = 60, what: str = "what was waited for") -> Found:
     """The first thing that `look` finds (anything true); fails when it finds nothing `within` so many seconds."""
     deadline = time.monotonic() + within
     while not (found := look()):

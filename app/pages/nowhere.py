@@ -1,4 +1,5 @@
-"""An address where nothing is: whoever typed it in a browser is told on a page where to go; a program gets its problem."""
+"""An address where nothing is: whoever typed it in a browser is told on a page where to go; a program gets its problem, and
+so does whoever looks for something of the API."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ def install(app: FastAPI) -> None:
     """For addresses without a route alone: what is not there behind a route says so itself."""
 
     async def nowhere(request: Request, _error: Any) -> Response:
-        office = office_of(request)
-        if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
+        office, is_api = office_of(request), request.scope["path"].startswith("/v1/")
+        if not is_api and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
             return page("nowhere.html", 404, base=base(office), coordinator_phone=office.settings.coordinator_phone)
         return problem_answer(Problem("not_found"), request.headers.get("accept-language", ""))
 
