@@ -27,7 +27,7 @@ from sqlalchemy import bindparam, or_, update
 from sqlalchemy.engine import make_url
 
 from app import agencies, keys, registry, seed, signing
-from app.config import Settings, load_settings
+from app.config import PREFIX, Settings, load_settings
 from app.db import Database
 from app.identifiers import new_id, now
 from app.keys import KeyRole
@@ -187,7 +187,16 @@ def execute(server: str, statement: str) -> None:
 
 
 def settings_for(url: str, **more: Any) -> Settings:
-    return load_settings(**{"database_url": url, "secret": SECRET, "allowed_networks": LOOPBACK, **UNCOUNTED, **more})
+    """Read once for what is told: it takes longer than most of what a test looks up."""
+    told = {"database_url": url, "secret": SECRET, "allowed_networks": LOOPBACK, **UNCOUNTED, **more}
+    around = sorted(each for each in os.environ.items() if each[0].startswith(PREFIX))
+    key = repr((sorted(told.items()), around))
+    if key not in _READ:
+        _READ[key] = load_settings(**told)
+    return _READ[key]
+
+
+_READ: dict[str, Settings] = {}
 
 
 def prepare(url: str) -> None:
