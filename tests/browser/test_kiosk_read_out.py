@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.pages.catalogues import english
 from tests.browser.browsing import KIOSK, alike_on_both
-from tests.browser.kiosk import CARD, Hall
+from tests.browser.kiosk import CARD, Hall, until
 
 pytestmark = alike_on_both("hall")
 CHINESE = re.compile("[一-鿿]")
@@ -67,8 +67,28 @@ class Ears:
         self.is_told("heading", title)
 
     def is_told(self, focused: str, name: str) -> list[dict[str, Any]]:
-        """By the browser's own tree of what assistive technology is told."""
-        nodes = [
+        """By the browser's own tree of what assistive technology is told, which follows the page a moment later."""
+        nodes: list[dict[str, Any]] = []
+        on: list[tuple[str, str]] = []
+
+        def follows() -> bool:
+            nodes[:] = self._tree()
+            on[:] = [
+                (each["role"], each["name"]) for each in nodes if each.get("focused") and each["role"] != "RootWebArea"
+            ]
+            return [role for role, _ in on] == [focused] and (name in on[0][1] or focused == "alert")
+
+        until(self.page, follows)
+        for each in nodes:
+            if each["role"] not in NAMED:
+                continue
+            assert each["name"], f"{name}: a {each['role']} without a name"
+            if not EITHER.fullmatch(each["name"]):
+                assert bool(CHINESE.search(each["name"])) == (self.language == "zh"), f"{name}: {each}"
+        return nodes
+
+    def _tree(self) -> list[dict[str, Any]]:
+        return [
             {
                 "role": each["role"]["value"],
                 "name": each.get("name", {}).get("value", ""),
@@ -77,16 +97,6 @@ class Ears:
             for each in self._devtools.send("Accessibility.getFullAXTree")["nodes"]
             if not each["ignored"]
         ]
-        on = [(each["role"], each["name"]) for each in nodes if each.get("focused") and each["role"] != "RootWebArea"]
-        assert [role for role, _ in on] == [focused], on
-        assert name in on[0][1] or focused == "alert"
-        for each in nodes:
-            if each["role"] not in NAMED:
-                continue
-            assert each["name"], f"{name}: a {each['role']} without a name"
-            if not EITHER.fullmatch(each["name"]):
-                assert bool(CHINESE.search(each["name"])) == (self.language == "zh"), f"{name}: {each}"
-        return nodes
 
     def is_refused(self, field: Locator, sentence: str) -> None:
         """It is announced, leads to its field, and is told with it."""
