@@ -105,10 +105,11 @@ def serve(
     os.environ[f"{PREFIX}DATABASE_URL"] = settings.database_url
     os.environ[f"{PREFIX}EMBEDDED_WORKER"] = str(settings.embedded_worker).lower()
     with contextlib.ExitStack() as stack:
-        gc.disable()  # what is imported stays: the application turns it on when it is there
         if workers > 1:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="one-window-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        else:
+            gc.disable()  # what this process imports stays: the application turns it on when it is there
         uvicorn.run(
             "app.main:create_app",
             factory=True,

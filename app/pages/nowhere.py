@@ -6,21 +6,22 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from app.api.access import office_of
-from app.api.edge import problem_answer
 from app.pages.browsing import base
 from app.pages.page import page
-from app.problems import Problem
 
 
 def install(app: FastAPI) -> None:
     """For addresses without a route alone: what is not there behind a route says so itself."""
+    as_problem: Any = app.exception_handlers[HTTPException]
 
-    async def nowhere(request: Request, _error: Any) -> Response:
+    async def nowhere(request: Request, error: Exception) -> Response:
         office, is_api = office_of(request), request.scope["path"].startswith("/v1/")
         if not is_api and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
             return page("nowhere.html", 404, base=base(office), coordinator_phone=office.settings.coordinator_phone)
-        return problem_answer(Problem("not_found"), request.headers.get("accept-language", ""))
+        answer: Response = await as_problem(request, error)
+        return answer
 
     app.add_exception_handler(404, nowhere)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -44,14 +45,17 @@ class Slow:
     def costs(self) -> dict[str, float]:
         """A whole visit: what each screen takes until it is drawn, in time of the page's own thread if it were a slow one.
         (The browser's own brake turns by the clock on the wall, and so with whatever else the machine does.)"""
-        took, spent = {}, self._spent()
+        titles, spent = [], [self._spent()]
         for title in filling_in(self._page):
-            took[title], spent = self._spent() - spent, self._spent()
-        took["请核对"], spent = self._spent() - spent, self._spent()
+            titles.append(title)
+            spent.append(self._spent())
+        spent.append(self._spent())
         send(self._page)
-        took["已经收下您的求助"] = self._spent() - spent
+        spent.append(self._spent())
         self.end_visit()
-        return {title: round(each * SLOWER, 1) for title, each in took.items()}
+        took = (after - before for before, after in pairwise(spent))
+        titles += ["请核对", "已经收下您的求助"]
+        return {title: round(each * SLOWER, 1) for title, each in zip(titles, took, strict=True)}
 
     def steps(self) -> dict[str, float]:
         """A whole visit: from each touch until the next screen was painted, by the clock on the wall."""
