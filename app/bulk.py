@@ -1,4 +1,4 @@
-"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, one statement a table on SQLite.
+"""The rows of a whole group in one go: one statement and one round trip on PostgreSQL, a few statements a table on SQLite.
 
 Through the asynchronous driver a group of 32 submissions is some twenty awaits, each of which waits its turn behind
 the requests that are being taken in; that was two thirds of a submission's cost (docs/decisions/0003).
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import BUSY_SECONDS, DELIVERIES_CHANNEL, Database, sqlite_writer
+from app.db import DELIVERIES_CHANNEL, Database, sqlite_writer
 from app.inboxes import CHANNEL, payload_of
 from app.tables import metadata
 
@@ -133,8 +133,9 @@ def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings
 
 
 class _SqliteBulk:
-    """A connection of its own. What waits (for the write lock, for the disk) waits in a thread; the statements run on
-    the event loop: in a thread each of them would wait for the interpreter's lock, which a busy loop holds for 5 ms."""
+    """A connection of its own, in a thread of its own: SQLite works while the event loop computes. Of each table it is given
+    many rows a statement, since after each one the thread waits for the interpreter's lock (`serve` has it handed on
+    sooner than usual)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -143,25 +144,26 @@ class _SqliteBulk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
-        wait_for = partial(asyncio.get_running_loop().run_in_executor, self._thread)
+        dialect = self._database.engine.dialect
+        statements = [each for table in in_order(rows) for each in _sqlite_statements(table, rows[table], dialect)]
         async with self._database.turn:
             try:
-                if self._connection is None:
-                    self._connection = await wait_for(sqlite_writer, self._path)
-                connection = self._connection
-                try:
-                    connection.execute(_BEGIN)
-                except sqlite3.OperationalError:  # another process writes, or more is wrong, which will show
-                    await wait_for(_begin_in_turn, connection)
-                for table in in_order(rows):
-                    connection.executemany(*_sqlite_rows(table, rows[table], self._database.engine.dialect))
-                await wait_for(connection.commit)
-            except BaseException as error:
-                self._let_go()
-                if isinstance(error, sqlite3.Error):
-                    raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
-                raise
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, statements)
+            except sqlite3.Error as error:
+                raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
         self._database.inboxes.ring(woken)
+
+    def _commit(self, statements: list[tuple[str, list[Any]]]) -> None:
+        try:
+            if self._connection is None:
+                self._connection = sqlite_writer(self._path)
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                self._connection.execute(statement, values)
+            self._connection.commit()
+        except BaseException:
+            self._let_go()
+            raise
 
     def _let_go(self) -> None:
         """What was not committed is rolled back."""
@@ -174,15 +176,18 @@ class _SqliteBulk:
         self._let_go()
 
 
-_BEGIN = "BEGIN IMMEDIATE"
+_MOST_ROWS = 32
 
 
-def _begin_in_turn(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    try:
-        connection.execute(_BEGIN)
-    finally:
-        connection.execute("PRAGMA busy_timeout=0")
+def _sqlite_statements(
+    table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect
+) -> Iterator[tuple[str, list[Any]]]:
+    """Statements of at most 32 rows, each with its values: few enough to stay prepared."""
+    statement, of_rows = _sqlite_rows(table, rows, dialect)
+    head, _, one = statement.rpartition(" VALUES ")
+    for at in range(0, len(rows), _MOST_ROWS):
+        some = of_rows[at : at + _MOST_ROWS]
+        yield f"{head} VALUES {', '.join([one] * len(some))}", [value for row in some for value in row]
 
 
 def _sqlite_rows(table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> tuple[str, list[list[Any]]]:

@@ -40,6 +40,7 @@ RUN = {
     HandoffStatus.RECEIVED: (Clock.ACCEPTANCE, Clock.COMPLETION),
     HandoffStatus.IN_PROGRESS: (Clock.COMPLETION,),
 }
+_PLANNED_FOR = frozenset({*RUN, HandoffStatus.SUSPENDED})
 _GRAVITY = list(Step)
 _LAST_YEAR = 2200
 
@@ -183,12 +184,15 @@ def due_steps(handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[Planne
 
 def set_next_look(handoff: Handoff, snapshot: Snapshot, at: datetime) -> None:
     """Whatever was changed by `at`: what was planned before the last look is done, the rest is still to be done."""
-    since = min(handoff.next_look_at or at, at)
     if handoff.waits_for_consent:  # it has no clock, but somebody should look at it one day
         handoff.first_due = handoff.first_due or snapshot.calendar.opening(at, snapshot.pace.supervise_after)
-    else:
+        handoff.next_look_at = None
+    elif handoff.status in _PLANNED_FOR:
+        since = min(handoff.next_look_at or at, at)
         handoff.first_due = min([due_at for _, due_at in running(handoff)], default=None)
-    handoff.next_look_at = min([each.at for each in _plan(handoff, snapshot) if each.at >= since], default=None)
+        handoff.next_look_at = min([each.at for each in _plan(handoff, snapshot) if each.at >= since], default=None)
+    else:
+        handoff.first_due = handoff.next_look_at = None
 
 
 def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:

@@ -73,20 +73,53 @@ def text_in_force(texts: Sequence[ConsentText], purpose: str, day: date) -> Cons
     return max(begun, key=lambda each: (each.valid_from, each.version), default=None)
 
 
-def missing(rule: Rule, person: Person, day: date) -> tuple[Missing, ...]:
-    """Every consent that a rule asks for and that is not recorded on a day."""
-    return tuple(missing_of([rule], person, day))
+class Recorded:
+    """The consents of a request as they stand on a day. What is lacking is asked for one handoff after another, and looked
+    for once."""
+
+    __slots__ = ("_in_force", "_lacking", "day", "person")
+
+    def __init__(self, person: Person, day: date) -> None:
+        self.person, self.day = person, day
+        self._in_force = in_force(person)
+        self._lacking: dict[tuple[Consent, ConsentOf], list[Missing]] = {}
+
+    def lacking(self, purpose: Consent, of: ConsentOf) -> list[Missing]:
+        """Of one purpose, of those who are asked."""
+        found = self._lacking.get((purpose, of))
+        if found is None:
+            found = self._lacking[purpose, of] = self._looked_for(purpose, of)
+        return found
+
+    def _looked_for(self, purpose: Consent, of: ConsentOf) -> list[Missing]:
+        given = [each for each in self._in_force if each["purpose"] == purpose]
+        guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
+        found = []
+        for name, who in _asked(purpose, of, self.person):
+            by_guardian = _is_younger(who, guarded_until, self.day)
+            its = [each for each in given if each["person"] == name]
+            is_given = any(("guardian" in each) is by_guardian for each in its)
+            if not is_given and not by_guardian and not name.startswith("obligors/"):
+                is_given = any(not _is_outgrown(each, who, self.day) for each in its)
+            if not is_given:
+                found.append(Missing(purpose, name, by_guardian))
+        return found
 
 
-def closed_since(rule: Rule, person: Person, day: date, *, is_emergency: bool) -> datetime | None:
+def missing(rule: Rule, recorded: Recorded) -> tuple[Missing, ...]:
+    """Every consent that a rule asks for and that is not recorded."""
+    return tuple(missing_of([rule], recorded))
+
+
+def closed_since(rule: Rule, recorded: Recorded, *, is_emergency: bool) -> datetime | None:
     """Since when a rule opens less than it did, or holds its handoff back, because a consent was withdrawn; None: it does
     not, or what is missing was never given."""
-    given = person.get("consents", ())
+    given = recorded.person.get("consents", ())
     moments = {each[name] for each in given for name in ("recorded_at", "withdrawn_at") if name in each}
-    open_before, open_then = _open_at("", rule, person, day, is_emergency), frozenset[str]()
+    open_before, open_then = _open_at("", rule, recorded, is_emergency), frozenset[str]()
     since = None
     for moment in sorted(moments):
-        open_now = _open_at(moment, rule, person, day, is_emergency)
+        open_now = _open_at(moment, rule, recorded, is_emergency)
         if since is not None and open_now >= open_then:
             since = None
         if since is None and open_now < open_before:
@@ -95,40 +128,24 @@ def closed_since(rule: Rule, person: Person, day: date, *, is_emergency: bool) -
     return None if since is None else datetime.fromisoformat(since)
 
 
-def _open_at(moment: str, rule: Rule, person: Person, day: date, is_emergency: bool) -> frozenset[str]:
+def _open_at(moment: str, rule: Rule, recorded: Recorded, is_emergency: bool) -> frozenset[str]:
     """What a rule opened with the consents that stood at a moment (ISO 8601, UTC), and whether its handoff could go."""
     stood = [
         {name: value for name, value in each.items() if name != "withdrawn_at"}
-        for each in person.get("consents", ())
+        for each in recorded.person.get("consents", ())
         if each.get("recorded_at", "") <= moment and not each.get("withdrawn_at", "~") <= moment
     ]
-    as_then = {**person, "consents": stood}
-    goes = () if holding_back(rule, as_then, day, is_emergency=is_emergency) else ("goes",)
-    return frozenset((*opened_groups(rule, as_then, day, is_emergency=is_emergency), *goes))
+    as_then = Recorded({**recorded.person, "consents": stood}, recorded.day)
+    goes = () if holding_back(rule, as_then, is_emergency=is_emergency) else ("goes",)
+    return frozenset((*opened_groups(rule, as_then, is_emergency=is_emergency), *goes))
 
 
-def missing_of(rules: Iterable[Rule], person: Person, day: date) -> list[Missing]:
+def missing_of(rules: Iterable[Rule], recorded: Recorded) -> list[Missing]:
     """Of several rules, once each."""
     asked = dict.fromkeys(
         [(purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES]
     )
-    return list(dict.fromkeys([each for purpose, of in asked for each in lacking(purpose, of, person, day)]))
-
-
-def lacking(purpose: Consent, of: ConsentOf, person: Person, day: date) -> list[Missing]:
-    """Of one purpose, of those who are asked."""
-    given = [each for each in in_force(person) if each["purpose"] == purpose]
-    guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
-    found = []
-    for name, who in _asked(purpose, of, person):
-        by_guardian = _is_younger(who, guarded_until, day)
-        its = [each for each in given if each["person"] == name]
-        is_given = any(("guardian" in each) is by_guardian for each in its)
-        if not is_given and not by_guardian and not name.startswith("obligors/"):
-            is_given = any(not _is_outgrown(each, who, day) for each in its)
-        if not is_given:
-            found.append(Missing(purpose, name, by_guardian))
-    return found
+    return list(dict.fromkeys([each for purpose, of in asked for each in recorded.lacking(purpose, of)]))
 
 
 def _is_outgrown(by_guardian: Mapping[str, Any], who: Mapping[str, Any], day: date) -> bool:
@@ -153,25 +170,22 @@ def verifies(rule: Rule) -> bool:
     )
 
 
-def holding_back(rule: Rule, person: Person, day: date, *, is_emergency: bool) -> tuple[Missing, ...]:
+def holding_back(rule: Rule, recorded: Recorded, *, is_emergency: bool) -> tuple[Missing, ...]:
     """The consents without which a handoff by a rule is not dispatched. In an emergency help waits for none."""
     if Consent.VERIFICATION not in rule.consent or (is_emergency and not verifies(rule)):
         return ()
-    return tuple(lacking(Consent.VERIFICATION, rule.consent_of, person, day))
+    return tuple(recorded.lacking(Consent.VERIFICATION, rule.consent_of))
 
 
-def opened_groups(rule: Rule, person: Person, day: date, *, is_emergency: bool = False) -> tuple[str, ...]:
+def opened_groups(rule: Rule, recorded: Recorded, *, is_emergency: bool = False) -> tuple[str, ...]:
     """The field groups that a rule opens with the consents that are recorded. What needs another stays closed, and
     to a charity everything; in an emergency the law asks for none (Personal Information Protection Law art. 13)."""
     asked = [each for each in PURPOSES if each in rule.consent]
     if not asked or is_emergency:
         return rule.discloses
-    known: dict[Consent, bool] = {}
 
     def is_given(purpose: Consent) -> bool:
-        if purpose not in known:
-            known[purpose] = not lacking(purpose, rule.consent_of, person, day)
-        return known[purpose]
+        return not recorded.lacking(purpose, rule.consent_of)
 
     if Consent.SHARING in asked and not is_given(Consent.SHARING):
         return ()

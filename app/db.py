@@ -215,9 +215,9 @@ def prepare_sqlite(engine: Engine) -> None:
 
 
 def sqlite_writer(path: str) -> sqlite3.Connection:
-    """A connection of the driver's own with the same properties, for whichever thread has its turn; it waits for no lock."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in (*_SQLITE_PRAGMAS, "PRAGMA busy_timeout=0"):
+    """A connection of the driver's own with the same properties, for whichever thread has its turn."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)
     return connection
 

@@ -20,7 +20,7 @@ def holding_back(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
     rule = rule_of(handoff, snapshot)
     if Consent.VERIFICATION not in rule.consent:
         return ()
-    return consents.holding_back(rule, case.person, local_day(at), is_emergency=case.is_emergency)
+    return consents.holding_back(rule, case.recorded(local_day(at)), is_emergency=case.is_emergency)
 
 
 def is_held(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime, actor: str) -> bool:
@@ -69,7 +69,7 @@ def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> tu
     rule = disclosing(case, handoff, snapshot)
     if set(consents.PURPOSES).isdisjoint(rule.consent):
         return rule.discloses
-    return consents.opened_groups(rule, case.person, local_day(at), is_emergency=case.is_emergency)
+    return consents.opened_groups(rule, case.recorded(local_day(at)), is_emergency=case.is_emergency)
 
 
 def shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> Person:
@@ -77,7 +77,7 @@ def shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> Person:
 
 
 def missing_purposes(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[str]:
-    lacking = consents.missing(disclosing(case, handoff, snapshot), case.person, local_day(at))
+    lacking = consents.missing(disclosing(case, handoff, snapshot), case.recorded(local_day(at)))
     return list(dict.fromkeys(each.purpose.value for each in lacking))
 
 
@@ -87,16 +87,16 @@ def withdrawn_at(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
     rule = disclosing(case, handoff, snapshot)
     if set(consents.PURPOSES).isdisjoint(rule.consent):
         return None
-    return consents.closed_since(rule, case.person, local_day(at), is_emergency=case.is_emergency)
+    return consents.closed_since(rule, case.recorded(local_day(at)), is_emergency=case.is_emergency)
 
 
 def missing(case: Case, snapshot: Snapshot, at: datetime) -> list[Missing]:
     """Every consent that an open handoff's rule asks for and that is not recorded, once each."""
     rules = (disclosing(case, each, snapshot) for each in case.handoffs if each.is_open)
-    return consents.missing_of(rules, case.person, local_day(at))
+    return consents.missing_of(rules, case.recorded(local_day(at)))
 
 
-def all_needed(decision: RoutingDecision, person: Person, at: datetime) -> list[Missing]:
+def all_needed(case: Case, decision: RoutingDecision, at: datetime) -> list[Missing]:
     """The same of what was decided this moment, later steps too: whoever is at the window can be asked for all at once."""
     rules = (each.rule for need in decision.needs for each in need.assignments)
-    return consents.missing_of(rules, person, local_day(at))
+    return consents.missing_of(rules, case.recorded(local_day(at)))

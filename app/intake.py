@@ -52,7 +52,8 @@ log = structlog.get_logger()
 
 @again_if_outdated
 async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
-    """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued.
+    """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued. Those
+    that came together take each step together (`way`).
 
     Raises `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`, `unavailable`.
     """
@@ -67,6 +68,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     ]:
         raise invalid(*errors)
 
+    await office.way.step()
     person = of_person(asked)
     marks = marks_of(person["applicant"], office.vault)
     again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
@@ -74,7 +76,7 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
 
     async def register() -> tuple[bytes, Unit]:
         taken = await numbered(office, key, asked, desk, odd)
-        return _register(office, key, asked, repeat, desk, person, marks, again, told, taken)
+        return await _register(office, key, asked, repeat, desk, person, marks, again, told, taken)
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -198,7 +200,7 @@ def opened(
     return case, token
 
 
-def _register(
+async def _register(
     office: Office,
     key: Key,
     asked: RequestIn,
@@ -214,6 +216,7 @@ def _register(
     name_texts(person["consents"], desk.snapshot, desk.at)
     facts = facts_of(asked.division_code, person, local_day(desk.at))
     decision = decide(facts, table, desk.snapshot.directory, desk.at)
+    await office.way.step()
     case, token = opened(
         office,
         key,
@@ -227,11 +230,14 @@ def _register(
     )
     if again:
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
+    await office.way.step()
     open_from(case, decision, desk)
+    await office.way.step()
     case.settle(desk.at, desk.actor)
     warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
     warnings += rights.taken_in_elsewhere(key, asked.division_code)
     answer = to_json(_receipt(case, asked, decision, table, desk, told, warnings))
+    await office.way.step()
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
@@ -265,7 +271,7 @@ def _receipt(
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
         "decision": presenting.fresh_decision(decision, table),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
-        "missing_consents": presenting.missing_consents(gates.all_needed(decision, case.person, desk.at)),
+        "missing_consents": presenting.missing_consents(gates.all_needed(case, decision, desk.at)),
         "same_person": shown(told, desk.snapshot),
         "warnings": presenting.warned(warnings),
     }

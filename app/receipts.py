@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from functools import lru_cache
 
 from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_97_10
@@ -73,14 +72,8 @@ def token_that_opens(secret: bytes, number: str, request_id: bytes, kept: bytes)
 
 
 def _derived(secret: bytes, content: bytes) -> str:
-    keyed = _keyed(secret).copy()
-    keyed.update(content)
-    return urlsafe_b64encode(keyed.digest()[:20]).decode().rstrip("=")
-
-
-@lru_cache(4)
-def _keyed(secret: bytes) -> hmac.HMAC:
-    return hmac.new(secret, b"tracking:", hashlib.sha256)
+    keyed = hmac.digest(secret, b"tracking:" + content, "sha256")
+    return urlsafe_b64encode(keyed[:20]).decode().rstrip("=")
 
 
 def token_hash(token: str) -> bytes:

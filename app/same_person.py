@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -88,7 +89,7 @@ class SamePerson:
 
     def _glance(self, marks: Marks) -> set[UUID]:
         """A few seeks: cheaper than to wait for the turn of a thread."""
-        rows = (row for name, mark in marks for row in self._database.glance(_LAST[name].format(mark="?"), (mark,)))
+        rows = self._database.glance(_last_of(tuple([name for name, _ in marks])), tuple([mark for _, mark in marks]))
         return {UUID(bytes=row[0]) for row in rows if row[2] is None}
 
     async def _find(self, marks: Marks) -> set[UUID]:
@@ -122,6 +123,14 @@ _LAST = {
     f"ORDER BY id DESC LIMIT {_MOST_OF_ONE}"
     for name in SAME
 }
+
+
+@cache
+def _last_of(kinds: tuple[str, ...]) -> str:
+    """Of a mark of each of these kinds."""
+    return " UNION ALL ".join(f"SELECT * FROM ({_LAST[name].format(mark='?')})" for name in kinds)  # noqa: S608
+
+
 _LATERAL = " UNION ALL ".join(
     f"SELECT last.* FROM unnest(${number}::BYTEA[]) AS wanted (mark) "  # noqa: S608 - our own names
     f"CROSS JOIN LATERAL ({last.format(mark='wanted.mark')}) AS last"

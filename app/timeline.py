@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import bindparam, true, update
 
 from app.bells import signing_bell, timeline_bell
+from app.consents import Recorded
 from app.disputes import Dispute
 from app.hashchain import event_hash
 from app.ledger import Unit
@@ -165,6 +166,7 @@ class Case:
     disputes: dict[str, Dispute] = field(default_factory=dict)
     box: Box = NO_BOX
     _person: dict[str, Any] | None = None
+    _recorded: Recorded | None = None
     _amended: bool = False  # since its last event
     _changed: set[UUID] = field(default_factory=set)
 
@@ -180,6 +182,12 @@ class Case:
             self._person = self.box.unseal(self.request["sealed"], PERSON) or dict(_NOBODY)
         return self._person
 
+    def recorded(self, day: date) -> Recorded:
+        """Its consents as they stand on a day."""
+        if self._recorded is None or self._recorded.day != day:
+            self._recorded = Recorded(self.person, day)
+        return self._recorded
+
     def add_supplement(self, supplement: dict[str, Any], at: datetime) -> None:
         """What was added is a part of the request from now on: every later step is told of it."""
         self.amend({"supplements": [*self.person.get("supplements", ()), {"at": at, **supplement}]})
@@ -192,7 +200,7 @@ class Case:
         """Put parts of the sealed data in place of those of their names. The next event names what is sealed now."""
         self._person = from_json(to_json({**self.person, **parts}))
         self.request["sealed"] = self.box.seal(self._person, PERSON)
-        self._amended = True
+        self._recorded, self._amended = None, True
         self.unit.update(_UPDATE_SEALED, {"b_id": self.id, "b_sealed": self.request["sealed"]})
 
     @property

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Select, select, update
 
-from app.consents import missing, opened_groups
+from app.consents import Recorded, missing, opened_groups
 from app.deadlines import china_day
 from app.delivery.courier import Courier
 from app.delivery.outbox import Claimed
@@ -47,16 +47,16 @@ def a_family(born: str | None, given_at: str, **by: Any) -> dict[str, Any]:
 def test_a_guardians_consent_ends_with_the_last_day_before_the_birthday(given_at: str, is_enough: bool) -> None:
     person = a_family("2008-11-26", given_at, guardian=MOTHER)
     if not is_enough:
-        assert missing(RULE, person, BIRTHDAY - timedelta(days=1)) == ()
-    lacking = missing(RULE, person, BIRTHDAY)
+        assert missing(RULE, Recorded(person, BIRTHDAY - timedelta(days=1))) == ()
+    lacking = missing(RULE, Recorded(person, BIRTHDAY))
     assert [(each.person, each.by_guardian) for each in lacking] == ([] if is_enough else [("household/0", False)])
-    assert ("income" in opened_groups(RULE, person, BIRTHDAY)) is is_enough
+    assert ("income" in opened_groups(RULE, Recorded(person, BIRTHDAY))) is is_enough
     person["consents"].append({"purpose": "economic_verification", "person": "household/0", "given_at": given_at})
-    assert missing(RULE, person, BIRTHDAY) == (), "their own word is what counts"
+    assert missing(RULE, Recorded(person, BIRTHDAY)) == (), "their own word is what counts"
 
 
 def test_a_guardians_consent_for_whose_age_nobody_knows_stays() -> None:
-    assert missing(RULE, a_family(None, "2020-01-01T00:00:00Z", guardian=MOTHER), BIRTHDAY) == ()
+    assert missing(RULE, Recorded(a_family(None, "2020-01-01T00:00:00Z", guardian=MOTHER), BIRTHDAY)) == ()
 
 
 def test_who_is_of_age_by_the_day_of_the_dispatch_consents_in_person(county: County) -> None:

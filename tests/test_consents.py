@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from app.consents import (
     ConsentText,
+    Recorded,
     closed_since,
     holding_back,
     missing,
@@ -54,7 +55,7 @@ def asking(*consents: Consent, of: ConsentOf = ConsentOf.HOUSEHOLD, discloses: t
 
 
 def who_is_missing(rule: Rule, person: dict[str, Any], day: date = DAY) -> set[str]:
-    return {each.person for each in missing(rule, person, day)}
+    return {each.person for each in missing(rule, Recorded(person, day))}
 
 
 # ---- the pure rules ----
@@ -100,13 +101,13 @@ rules = st.builds(
 def test_what_is_opened_is_a_part_of_the_rule_and_withdrawing_everything_never_opens_more(
     rule: Rule, person: dict[str, Any]
 ) -> None:
-    opened = opened_groups(rule, person, DAY)
+    opened = opened_groups(rule, Recorded(person, DAY))
     nobody = {**person, "consents": []}
     assert [each for each in rule.discloses if each in opened] == list(opened)
-    assert set(opened_groups(rule, nobody, DAY)) <= set(opened)
-    assert set(missing(rule, person, DAY)) <= set(missing(rule, nobody, DAY))
-    assert set(holding_back(rule, person, DAY, is_emergency=True)) <= set(
-        holding_back(rule, person, DAY, is_emergency=False)
+    assert set(opened_groups(rule, Recorded(nobody, DAY))) <= set(opened)
+    assert set(missing(rule, Recorded(person, DAY))) <= set(missing(rule, Recorded(nobody, DAY)))
+    assert set(holding_back(rule, Recorded(person, DAY), is_emergency=True)) <= set(
+        holding_back(rule, Recorded(person, DAY), is_emergency=False)
     )
 
 
@@ -118,18 +119,18 @@ def test_when_each_that_is_missing_is_given_none_is_missing_and_all_is_open(rule
             "person": each.person,
             **({"guardian": MOTHER} if each.by_guardian else {}),
         }
-        for each in missing(rule, person, DAY)
+        for each in missing(rule, Recorded(person, DAY))
     ]
     whole = {**person, "consents": [*person["consents"], *given_now]}
-    assert missing(rule, whole, DAY) == ()
-    assert holding_back(rule, whole, DAY, is_emergency=False) == ()
-    assert opened_groups(rule, whole, DAY) == rule.discloses
+    assert missing(rule, Recorded(whole, DAY)) == ()
+    assert holding_back(rule, Recorded(whole, DAY), is_emergency=False) == ()
+    assert opened_groups(rule, Recorded(whole, DAY)) == rule.discloses
 
 
 @given(persons())
 def test_every_member_of_the_household_is_asked_and_of_a_minor_the_guardian(person: dict[str, Any]) -> None:
     nobody = {**person, "consents": []}
-    lacking = missing(asking(Consent.VERIFICATION), nobody, DAY)
+    lacking = missing(asking(Consent.VERIFICATION), Recorded(nobody, DAY))
     assert [each.person for each in lacking] == [
         "applicant",
         *(f"household/{n}" for n in range(len(person["household"]))),
@@ -153,13 +154,17 @@ def test_a_minors_own_word_is_none_until_the_day_they_are_of_age() -> None:
 def test_the_age_is_read_from_the_identity_number_too_and_unknown_is_grown_up() -> None:
     young = {"relation": "child", "id_type": "resident_id", "id_number": "110105201512310024"}
     person = {"applicant": {}, "household": [young, {"relation": "child"}], "consents": []}
-    assert [each.by_guardian for each in missing(asking(Consent.VERIFICATION), person, DAY)] == [False, True, False]
+    assert [each.by_guardian for each in missing(asking(Consent.VERIFICATION), Recorded(person, DAY))] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_from_fourteen_on_one_speaks_for_oneself_where_the_rule_says_so() -> None:
     rule = asking(Consent.SENSITIVE, of=ConsentOf.GUARDIAN_UNDER_14)
     person = {"applicant": {"birth_date": "2011-01-01"}, "consents": [{"purpose": "sensitive", "person": "applicant"}]}
-    assert missing(rule, person, DAY) == ()
+    assert missing(rule, Recorded(person, DAY)) == ()
     assert who_is_missing(rule, {**person, "applicant": {"birth_date": "2014-01-01"}}) == {"applicant"}
 
 
@@ -198,7 +203,7 @@ def test_whoever_meets_the_person_first_is_held_back_by_nobodys_consent() -> Non
     nobody: dict[str, Any] = {"applicant": {}}
     first = [rule for rule in RULES.values() if rule.department in ("township_gov", "village_committee")]
     assert len(first) > 20
-    assert not any(holding_back(rule, nobody, DAY, is_emergency=False) for rule in first)
+    assert not any(holding_back(rule, Recorded(nobody, DAY), is_emergency=False) for rule in first)
 
 
 def test_each_purpose_opens_its_own() -> None:
@@ -208,11 +213,11 @@ def test_each_purpose_opens_its_own() -> None:
         discloses=("identity", "income", "health", "disability"),
     )
     person = {"applicant": {}, "consents": [{"purpose": "medical_data", "person": "applicant"}]}
-    assert opened_groups(rule, person, DAY) == ("identity", "health", "disability")
-    assert opened_groups(rule, {"applicant": {}}, DAY) == ("identity", "disability")
-    assert opened_groups(rule, {"applicant": {}}, DAY, is_emergency=True) == rule.discloses
+    assert opened_groups(rule, Recorded(person, DAY)) == ("identity", "health", "disability")
+    assert opened_groups(rule, Recorded({"applicant": {}}, DAY)) == ("identity", "disability")
+    assert opened_groups(rule, Recorded({"applicant": {}}, DAY), is_emergency=True) == rule.discloses
     shared = asking(Consent.SHARING, of=ConsentOf.APPLICANT, discloses=("identity", "contact"))
-    assert opened_groups(shared, person, DAY) == ()
+    assert opened_groups(shared, Recorded(person, DAY)) == ()
 
 
 def test_the_text_in_force_is_the_last_that_has_begun() -> None:
@@ -229,7 +234,7 @@ def test_since_when_less_is_open_is_told_by_the_withdrawals_that_closed_somethin
 
     def since(*consents: dict[str, Any]) -> str | None:
         person = {"applicant": {}, "consents": [{"person": "applicant", **each} for each in consents]}
-        found = closed_since(rule, person, DAY, is_emergency=False)
+        found = closed_since(rule, Recorded(person, DAY), is_emergency=False)
         return found and found.strftime("%d")
 
     medical, sensitive = {"purpose": "medical_data"}, {"purpose": "sensitive"}

@@ -45,22 +45,49 @@ def test_nobody_stands_aside_for_longer_than_a_moment(monkeypatch: pytest.Monkey
     asyncio.run(run())
 
 
-def test_of_many_that_come_at_once_one_begins_in_each_turn() -> None:
-    async def run() -> None:
-        right, begun, turns = RightOfWay(), 0, 0
+def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_begin_after_them() -> None:
+    async def run() -> list[list[str]]:
+        right, turns = RightOfWay(), [list[str]()]
 
-        async def ordinary() -> None:
-            nonlocal begun
+        async def ordinary(number: int) -> None:
             await right.given()
-            begun += 1
+            for step in range(3):
+                turns[-1].append(f"{number // 16}: {step}")
+                await right.step()
 
-        several = [asyncio.create_task(ordinary()) for _ in range(20)]
+        several = [asyncio.create_task(ordinary(each)) for each in range(40)]
         while not all(task.done() for task in several):
-            before = begun
+            if turns[-1]:
+                turns.append([])
             await asyncio.sleep(0)
-            assert begun <= before + 1
-            turns += 1
-        assert turns < 100
+        return [turn for turn in turns if turn]
+
+    turns = asyncio.run(run())
+    assert [set(turn) for turn in turns] == [{f"{wave}: {step}"} for wave in range(3) for step in range(3)]
+    assert [len(turn) for turn in turns] == [16] * 6 + [8] * 3
+
+
+def test_who_has_begun_goes_on_while_an_emergency_is_under_way() -> None:
+    async def run() -> None:
+        right = RightOfWay()
+        await right.given()
+        with right.taken():
+            async with asyncio.timeout(10):
+                await right.step()
+
+    asyncio.run(run())
+
+
+def test_who_leaves_while_waiting_keeps_nobody_waiting() -> None:
+    async def run() -> None:
+        right = RightOfWay()
+        leaving = [asyncio.create_task(right.given()) for _ in range(40)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        async with asyncio.timeout(10):
+            await right.given()
+            await right.step()
 
     asyncio.run(run())
 
@@ -68,13 +95,15 @@ def test_of_many_that_come_at_once_one_begins_in_each_turn() -> None:
 def _gathered(
     begin: int, meanwhile: Callable[[RightOfWay], AbstractContextManager[None]] = lambda _: nullcontext()
 ) -> int:
-    """How many of those that come at once wait when the gathering of them ends."""
+    """How many of those that come at once wait, each for one turn longer than the last, when the gathering of them ends."""
 
     async def run() -> int:
         right, waiting = RightOfWay(), list[int]()
 
         async def ordinary(number: int) -> None:
             await right.given()
+            for _ in range(number):
+                await right.step()
             waiting.append(number)
 
         several = [asyncio.create_task(ordinary(each)) for each in range(begin)]

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -45,8 +46,9 @@ class Edge:
     """The outermost ASGI layer. Logs the route's template, never the address: it may hold a tracking token. Of the
     headers that keep an answer to itself, an answer may have its own instead."""
 
-    def __init__(self, app: ASGIApp, only_tls: bool = False) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, direct: Mapping[tuple[str, str], APIRoute], only_tls: bool = False) -> None:
+        """`direct`: routes that are called from here, by address and method."""
+        self._app, self._direct = app, direct
         self._hardened = [*HARDENED, _ONLY_TLS] if only_tls else HARDENED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,12 +72,20 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            if direct := self._direct.get((scope["path"], scope["method"])):
+                scope["route"] = direct
+                await direct.app(scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             log.info("caller_left")
         except Exception as error:
-            expected = unavailable() if is_unavailable(error) else problem_of(error)
-            log.log(30 if expected else 40, expected.code if expected else "unexpected_error", **describe(error))
+            expected: Problem | None
+            if isinstance(error, Problem):
+                expected = error
+            else:
+                expected = unavailable() if is_unavailable(error) else problem_of(error)
+                log.log(30 if expected else 40, expected.code if expected else "unexpected_error", **describe(error))
             if status:
                 raise
             problem = expected or Problem("internal_error")

@@ -48,11 +48,13 @@ Changes = Annotated[Key, Depends(Allow(KeyRole.INTAKE, KeyRole.TOWNSHIP, KeyRole
 )
 async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
-    body = await read_sealable(request, office_of(request))
-    await office_of(request).way.given()
+    office = office_of(request)
+    body = await read_sealable(request, office)
+    await office.way.given()
     asked = parse(RequestIn, body)
+    await office.way.step()
     repeat = repeat_of(request, key, body)
-    return answer(await intake.accept(office_of(request), key, asked, repeat), 201)
+    return answer(await intake.accept(office, key, asked, repeat), 201)
 
 
 @router.get("", summary="List requests, newest first", responses=answers(RequestPage, "validation_failed"))

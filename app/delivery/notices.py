@@ -28,8 +28,9 @@ def finish(case: Case, snapshot: Snapshot, at: datetime | None = None) -> Unit:
     The only way from a case to its unit, so that nobody who records an event has to think of subscribers, nor who
     changes a handoff of when its clocks are looked at next: what they plan before `at`, or now, is done.
     """
+    at = at or now()
     for each in case.changed():
-        clocks.set_next_look(each, snapshot, at or now())
+        clocks.set_next_look(each, snapshot, at)
     unit = case.finish()
     if snapshot.subscriptions:
         _tell(case, unit, snapshot)
