@@ -134,8 +134,7 @@ def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings
 
 class _SqliteBulk:
     """A connection of its own, in a thread of its own: SQLite works while the event loop computes. Of each table it is given
-    many rows a statement, since after each one the thread waits for the interpreter's lock (`serve` has it handed on
-    sooner than usual)."""
+    many rows a statement, since after each one the thread waits for the interpreter's lock."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

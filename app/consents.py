@@ -82,13 +82,13 @@ class Recorded:
     def __init__(self, person: Person, day: date) -> None:
         self.person, self.day = person, day
         self._in_force = in_force(person)
-        self._lacking: dict[tuple[Consent, ConsentOf], list[Missing]] = {}
+        self._lacking: dict[tuple[Consent, ConsentOf], tuple[Missing, ...]] = {}
 
-    def lacking(self, purpose: Consent, of: ConsentOf) -> list[Missing]:
+    def lacking(self, purpose: Consent, of: ConsentOf) -> tuple[Missing, ...]:
         """Of one purpose, of those who are asked."""
         found = self._lacking.get((purpose, of))
         if found is None:
-            found = self._lacking[purpose, of] = self._looked_for(purpose, of)
+            found = self._lacking[purpose, of] = tuple(self._looked_for(purpose, of))
         return found
 
     def _looked_for(self, purpose: Consent, of: ConsentOf) -> list[Missing]:
@@ -174,7 +174,7 @@ def holding_back(rule: Rule, recorded: Recorded, *, is_emergency: bool) -> tuple
     """The consents without which a handoff by a rule is not dispatched. In an emergency help waits for none."""
     if Consent.VERIFICATION not in rule.consent or (is_emergency and not verifies(rule)):
         return ()
-    return tuple(recorded.lacking(Consent.VERIFICATION, rule.consent_of))
+    return recorded.lacking(Consent.VERIFICATION, rule.consent_of)
 
 
 def opened_groups(rule: Rule, recorded: Recorded, *, is_emergency: bool = False) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ def prepare_sqlite(engine: Engine) -> None:
 
 
 def sqlite_writer(path: str) -> sqlite3.Connection:
-    """A connection of the driver's own with the same properties, for whichever thread has its turn."""
+    """A connection of the driver's own with the same properties, for one thread; another may close it."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)

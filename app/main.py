@@ -82,7 +82,7 @@ from app.wire import from_json
 log = structlog.get_logger()
 # Full collections walk every cached rule, agency and compiled statement; fewer of them halve the p99 under load.
 _GC_FIRST_THRESHOLD = 20_000
-# A thread that writes waits for the interpreter's lock after each statement; a busy event loop keeps it so long.
+# How long a busy event loop keeps the interpreter's lock from the thread that writes (docs/decisions/0003).
 _SWITCH_SECONDS = 0.0001
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
@@ -133,6 +133,8 @@ class Application(FastAPI):
     measures calls, so nothing else of the kind stands around it."""
 
     def build_middleware_stack(self) -> ASGIApp:
+        assert not self.user_middleware
+        assert self.exception_handlers.keys().isdisjoint({500, Exception}), "the edge answers those, and logs them"
         office: Office = self.state.office
         only_tls = (office.settings.public_url or "").startswith("https:")
         inner = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), self.exception_handlers)

@@ -11,15 +11,12 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeAlias
 
 # However many emergencies there are, nobody stands aside for longer.
 _LONGEST_SECONDS = 1.0
 # Enough to share what a step or a transaction costs; and an emergency waits for one step of so many, each time it waits.
 _TOGETHER = 16
 _GATHERING_SECONDS = 0.02
-# Who waits for a turn, and until when it stands aside for emergencies.
-_Line: TypeAlias = "deque[tuple[asyncio.Future[None], float]]"
 
 
 class RightOfWay:
@@ -27,10 +24,11 @@ class RightOfWay:
 
     def __init__(self) -> None:
         self._under_way = 0
-        self._beginning: _Line = deque()
-        self._going_on: _Line = deque()
+        # Who waits to begin, and until when each stands aside for emergencies; and who has begun.
+        self._beginning: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._going_on: deque[asyncio.Future[None]] = deque()
         self._is_due = False
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -43,16 +41,16 @@ class RightOfWay:
 
     async def given(self) -> None:
         """Begin: returns when nobody who has begun has a step to take, and no emergency is under way, or after a second."""
-        await self._turn_in(self._beginning)
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._beginning.append((turn, loop.time() + _LONGEST_SECONDS))
+        self._be_due()
+        await turn
 
     async def step(self) -> None:
         """Take the next step, in one turn of the event loop with those who began together."""
-        await self._turn_in(self._going_on)
-
-    async def _turn_in(self, line: _Line) -> None:
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        line.append((turn, loop.time() + _LONGEST_SECONDS))
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._going_on.append(turn)
         self._be_due()
         await turn
 
@@ -63,28 +61,46 @@ class RightOfWay:
         while self._is_due and not self._under_way and len(waiting) < _TOGETHER and clock() < until:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
-    def _call(self) -> None:
-        """The next few go on; where nobody has begun, the next few begin. Due once more until nobody was called: whoever is
-        called takes the step in the next turn."""
-        self._is_due = False
-        line, called = self._going_on or self._beginning, 0
-        while line and called < _TOGETHER:
-            turn, until = line[0]
-            if self._under_way and line is self._beginning and asyncio.get_running_loop().time() < until:
-                self._call_at(until)
-                break
-            line.popleft()
-            if not turn.done():  # else who waited has left
-                turn.set_result(None)
-                called += 1
-        if called or (self._beginning and not self._under_way):
-            self._be_due()
-
     def _be_due(self) -> None:
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._call)
 
-    def _call_at(self, until: float) -> None:
-        if self._alarm is None or self._alarm.when() <= asyncio.get_running_loop().time():
-            self._alarm = asyncio.get_running_loop().call_at(until, self._be_due)
+    def _call(self) -> None:
+        """The next few go on; where nobody has begun, the next few begin. It is due once more after whoever was called has
+        taken the step, in the next turn."""
+        self._is_due = False
+        if self._going_on:
+            for _ in range(min(_TOGETHER, len(self._going_on))):
+                _let(self._going_on.popleft())
+            self._be_due()
+        elif self._beginning:
+            self._begin()
+
+    def _begin(self) -> None:
+        at, called = asyncio.get_running_loop().time(), 0
+        while self._beginning and called < _TOGETHER:
+            turn, until = self._beginning[0]
+            if self._under_way and at < until:
+                self._ring_at(until)
+                break
+            self._beginning.popleft()
+            called += _let(turn)
+        if called:
+            self._be_due()
+
+    def _ring_at(self, until: float) -> None:
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_at(until, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._be_due()
+
+
+def _let(turn: asyncio.Future[None]) -> bool:
+    """False: who waited has left."""
+    if turn.done():
+        return False
+    turn.set_result(None)
+    return True

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
 from app import way
 from app.way import RightOfWay
+
+Result = TypeVar("Result")
+
+
+def on_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """On the loop that `serve` runs on; its timers are whole milliseconds."""
+    return uvloop.run(coroutine)
 
 
 def test_who_comes_while_an_emergency_is_under_way_goes_on_when_the_last_of_them_is_done() -> None:
@@ -30,7 +39,7 @@ def test_who_comes_while_an_emergency_is_under_way_goes_on_when_the_last_of_them
         await waiting
         return done
 
-    assert asyncio.run(run()) == ["ordinary", "emergencies", "ordinary"]
+    assert on_loop(run()) == ["ordinary", "emergencies", "ordinary"]
 
 
 def test_nobody_stands_aside_for_longer_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +51,41 @@ def test_nobody_stands_aside_for_longer_than_a_moment(monkeypatch: pytest.Monkey
             async with asyncio.timeout(10):
                 await right.given()
 
-    asyncio.run(run())
+    on_loop(run())
+
+
+def test_each_of_many_stands_aside_for_a_moment_only_whenever_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(way, "_LONGEST_SECONDS", 0.3)
+
+    async def run() -> None:
+        rights = [RightOfWay() for _ in range(100)]
+        with ExitStack() as under_way:
+            for right in rights:
+                under_way.enter_context(right.taken())
+            waiting = []
+            for _ in range(3):
+                for right in rights:
+                    waiting.append(asyncio.create_task(right.given()))
+                    await asyncio.sleep(0.0011)
+            async with asyncio.timeout(20):
+                await asyncio.gather(*waiting)
+
+    on_loop(run())
+
+
+def test_who_left_between_two_steps_keeps_nobody_from_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(way, "_LONGEST_SECONDS", 0.05)
+
+    async def run() -> None:
+        right = RightOfWay()
+        with right.taken():
+            leaving, beginning = asyncio.create_task(right.step()), asyncio.create_task(right.given())
+            await asyncio.sleep(0)
+            leaving.cancel()
+            async with asyncio.timeout(20):
+                await beginning
+
+    on_loop(run())
 
 
 def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_begin_after_them() -> None:
@@ -62,7 +105,7 @@ def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_
             await asyncio.sleep(0)
         return [turn for turn in turns if turn]
 
-    turns = asyncio.run(run())
+    turns = on_loop(run())
     assert [set(turn) for turn in turns] == [{f"{wave}: {step}"} for wave in range(3) for step in range(3)]
     assert [len(turn) for turn in turns] == [16] * 6 + [8] * 3
 
@@ -75,7 +118,7 @@ def test_who_has_begun_goes_on_while_an_emergency_is_under_way() -> None:
             async with asyncio.timeout(10):
                 await right.step()
 
-    asyncio.run(run())
+    on_loop(run())
 
 
 def test_who_leaves_while_waiting_keeps_nobody_waiting() -> None:
@@ -89,7 +132,7 @@ def test_who_leaves_while_waiting_keeps_nobody_waiting() -> None:
             await right.given()
             await right.step()
 
-    asyncio.run(run())
+    on_loop(run())
 
 
 def _gathered(
@@ -115,7 +158,7 @@ def _gathered(
         await asyncio.gather(*several)
         return found
 
-    return asyncio.run(run())
+    return on_loop(run())
 
 
 def test_who_is_about_to_come_is_waited_for_and_nobody_else() -> None:

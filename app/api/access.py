@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -119,14 +119,21 @@ def scope_of(route: APIRoute, method: str) -> str:
 class Direct(APIRoute):
     """A route whose only parameter, besides the call itself, is who may call: the edge calls it by its fixed address,
     without the machinery that finds routes and solves graphs of dependencies, which costs the busiest call more than
-    validating its body."""
+    validating its body. What it raises is a `Problem`."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **named: Any) -> None:
-        super().__init__(path, endpoint, **named)
-        (who,) = self.dependant.dependencies
+    def __init__(self, *of_route: Any, **named: Any) -> None:
+        super().__init__(*of_route, **named)
+        (who,), endpoint, needs = self.dependant.dependencies, self.endpoint, self.dependant
         allow = who.call
         assert isinstance(allow, Allow)
-        assert not self.param_convertors
+        for params in (
+            needs.path_params,
+            needs.query_params,
+            needs.header_params,
+            needs.cookie_params,
+            needs.body_params,
+        ):
+            assert not params, "nobody would read them"
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive, send)

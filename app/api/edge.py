@@ -55,7 +55,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name: value for name, value in scope["headers"] if name in (b"x-request-id", b"accept-language")}
+        named = (b"x-request-id", b"accept-language")
+        headers = {name: value for name, value in reversed(scope["headers"]) if name in named}  # the first counts
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -81,7 +82,7 @@ class Edge:
             log.info("caller_left")
         except Exception as error:
             expected: Problem | None
-            if isinstance(error, Problem):
+            if isinstance(error, Problem):  # from a direct route
                 expected = error
             else:
                 expected = unavailable() if is_unavailable(error) else problem_of(error)
