@@ -175,18 +175,23 @@ class _SqliteBulk:
         self._let_go()
 
 
-_MOST_ROWS = 32
+_MOST_ROWS = 32  # a power of two
 
 
 def _sqlite_statements(
     table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect
 ) -> Iterator[tuple[str, list[Any]]]:
-    """Statements of at most 32 rows, each with its values: few enough to stay prepared."""
+    """Statements of 32, 16, 8, 4, 2 rows or one, each with its values: few enough to stay prepared; the
+    longest hold 120 KB each while they are."""
     statement, of_rows = _sqlite_rows(table, rows, dialect)
     head, _, one = statement.rpartition(" VALUES ")
-    for at in range(0, len(rows), _MOST_ROWS):
-        some = of_rows[at : at + _MOST_ROWS]
-        yield f"{head} VALUES {', '.join([one] * len(some))}", [value for row in some for value in row]
+    at, count = 0, _MOST_ROWS
+    while at < len(rows):
+        while count > len(rows) - at:
+            count //= 2
+        some = of_rows[at : at + count]
+        yield f"{head} VALUES {', '.join([one] * count)}", [value for row in some for value in row]
+        at += count
 
 
 def _sqlite_rows(table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> tuple[str, list[list[Any]]]:

@@ -32,6 +32,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA secure_delete=ON",  # a key that was destroyed is not left in a free part of the file
     f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
 )
+_SMALL_CACHE = "PRAGMA cache_size=-512"  # KiB: there are many that read, and the system keeps the file's pages for all
 
 
 class Bell:
@@ -180,7 +181,7 @@ def _engine(settings: Settings, vault: Vault) -> AsyncEngine:
             **common,
         )
     settings.make_file()
-    engine = create_async_engine(settings.database_url, **common)
+    engine = create_async_engine(settings.database_url, pool_use_lifo=True, **common)
     prepare_sqlite(engine.sync_engine)
     return engine
 
@@ -204,7 +205,7 @@ def prepare_sqlite(engine: Engine) -> None:
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself; _begin does
         cursor = connection.cursor()
-        for pragma in _SQLITE_PRAGMAS:
+        for pragma in (*_SQLITE_PRAGMAS, _SMALL_CACHE):
             cursor.execute(pragma)
         cursor.close()
 

@@ -243,6 +243,7 @@ class KeyRing:
         self._database = database
         self._remember_seconds = remember_seconds
         self._known: dict[bytes, tuple[Key, float]] = {}
+        self._looking: dict[bytes, asyncio.Task[Key | None]] = {}
         self._used: set[UUID] = set()
 
     async def find(self, presented: str) -> Key | None:
@@ -251,14 +252,13 @@ class KeyRing:
         if known is not None and known[1] > time.monotonic():
             self._used.add(known[0].id)
             return known[0]
-        key = await self._look_up(key_hash)
-        if key is None:
-            self._known.pop(key_hash, None)
-            return None
-        if len(self._known) >= _MOST_REMEMBERED:
-            self._known.clear()
-        self._known[key_hash] = (key, time.monotonic() + self._remember_seconds)
-        self._used.add(key.id)
+        looking = self._looking.get(key_hash)
+        if looking is None:  # one look for all who come with it at once
+            looking = self._looking[key_hash] = asyncio.create_task(self._look_up(key_hash), name="key")
+            looking.add_done_callback(lambda _: self._looking.pop(key_hash))
+        key = await asyncio.shield(looking)
+        if key is not None:
+            self._used.add(key.id)
         return key
 
     async def keep_noting(self, stopping: asyncio.Event, every: float = _NOTE_SECONDS) -> None:
@@ -289,8 +289,16 @@ class KeyRing:
         self._used.difference_update(used)
 
     async def _look_up(self, key_hash: bytes) -> Key | None:
+        asked_at = time.monotonic()
         async with self._database.reading() as connection:
-            return await in_force(connection, api_key.c.key_hash == key_hash)
+            key = await in_force(connection, api_key.c.key_hash == key_hash)
+        if key is None:
+            self._known.pop(key_hash, None)
+            return None
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        self._known[key_hash] = (key, asked_at + self._remember_seconds)
+        return key
 
 
 async def in_force(connection: AsyncConnection, which: ColumnElement[bool]) -> Key | None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 import app
 from app import envelope_keys, service_key
@@ -41,16 +37,3 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-async def is_at_head(connection: AsyncConnection) -> bool:
-    return await connection.run_sync(_is_at_head)
-
-
-@lru_cache(1)
-def newest() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-def _is_at_head(connection: Connection) -> bool:
-    return MigrationContext.configure(connection).get_current_revision() == newest()

@@ -12,7 +12,7 @@ from app import metrics
 from app.config import Settings
 from app.db import Database
 from app.deadlines import Pace
-from app.file_store import FileStore, store_of
+from app.file_store import FileStore, Folder
 from app.keys import KeyRing
 from app.ledger import Ledger
 from app.moves import Moves
@@ -87,8 +87,28 @@ class Office:
             Moves(database),
             files=store_of(settings),
             way=way,
-            provider=Provider(settings) if settings.oidc_issuer else None,
+            provider=provider_of(settings),
         )
+
+
+def store_of(settings: Settings) -> FileStore | None:
+    """None where nobody has said yet where files are to be kept. Raises WrongSettingError."""
+    if settings.s3_url:
+        from app.bucket import Bucket  # with a library that most do without
+
+        return Bucket(settings)
+    if settings.attachments:
+        return Folder(settings.attachments)
+    beside = settings.sqlite_file.with_name(settings.sqlite_file.name + ".attachments")
+    return Folder(beside) if settings.is_sqlite else None
+
+
+def provider_of(settings: Settings) -> Provider | None:
+    if not settings.oidc_issuer:
+        return None
+    from app.oidc_provider import OidcProvider  # with libraries that most do without
+
+    return OidcProvider(settings)
 
 
 def pace_of(settings: Settings) -> Pace:

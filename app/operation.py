@@ -12,9 +12,9 @@ from app.db import Database, is_unavailable
 from app.delivery.queue import oldest_due
 from app.escalation import measure_overdue
 from app.identifiers import now
-from app.migrating import is_at_head
 from app.office import Office
 from app.refusals import RefusedError
+from app.revision import is_at_head
 from app.routing.rules import local_day
 from app.tables import delivery, worker
 

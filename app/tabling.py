@@ -17,7 +17,6 @@ from app.routing.faults import Fault, SheetError
 from app.routing.rules import Rule, in_force
 from app.routing.sheets import read_table, row_of, write_csv
 from app.routing.words import Language, SheetWords
-from app.routing.workbook import write_xlsx
 from app.schemas_routing import PublishIn
 from app.versions import Version
 
@@ -66,6 +65,8 @@ async def export_sheet(office: Office, number: int, form: Literal["csv", "xlsx"]
     version, words = await _load(office, number), sheet_words(await office.registry.current())
     if form == "csv":
         return write_csv(version.table.rules, language)
+    from app.routing.workbook import write_xlsx  # with a library that a service seldom needs
+
     return await asyncio.to_thread(write_xlsx, version.table.rules, words, language)
 
 

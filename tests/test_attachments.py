@@ -26,8 +26,9 @@ from app import attachments, file_sweep
 from app.api import forms
 from app.cleaning.faults import Fault
 from app.db import Database
-from app.file_store import Folder, store_of
+from app.file_store import Folder
 from app.identifiers import now
+from app.office import store_of
 from app.tables import (
     api_key,
     attachment,

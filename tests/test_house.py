@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -67,8 +69,8 @@ LAYERS = (
     "answers_proof answers_reopenings "
     "answers_retention answers_routing answers_staff answers_subscriptions answers_tracking",
     "messages",
-    "bulk constraints envelope_keys file_sweep jurisdictions keys ledger migrating moves office oidc passwords rates readings registry "
-    "same_person service_key",
+    "bucket bulk constraints envelope_keys file_sweep jurisdictions keys ledger migrating moves office oidc oidc_provider "
+    "passwords rates readings registry revision same_person service_key",
     "disputes last_events paged",
     "repeats reserved_numbers sessions timeline",
     "loading",
@@ -241,7 +243,24 @@ def test_the_http_client_stands_in_delivery_only() -> None:
     users = {(room(name), each) for name in modules() for each in imports(name) if each.startswith("aiohttp")}
     assert users == {("delivery", "aiohttp"), ("conformance", "aiohttp.web"), ("demo", "aiohttp.web")}
     assert {room(name) for name in importers("httpx", "requests", "urllib3")} == {"conformance", "demo"}
-    assert {room(name) for name in importers("httpx2", "authlib")} == {"oidc"}, "the single sign-on, by its library"
+    assert {room(name) for name in importers("httpx2", "authlib")} == {"oidc_provider"}, (
+        "the single sign-on, by its library"
+    )
+
+
+def test_who_serves_loads_no_library_that_few_calls_need(tmp_path: Path) -> None:
+    """It would take a third as much memory again."""
+    heavy = {"alembic", "authlib", "httpx2", "lxml", "obstore", "openpyxl", "PIL", "pikepdf", "watchfiles"}
+    code = "import sys, app.cli, uvicorn; from app.main import create_app; create_app(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, f"{PREFIX}SECRET": "0" * 32},
+    )
+    assert heavy & set(done.stdout.split()) == set()
 
 
 def test_no_query_stands_in_api() -> None:

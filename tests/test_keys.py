@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from sqlalchemy import Select, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import keys
 from app.db import Database
@@ -115,6 +117,32 @@ def test_the_last_use_is_noted_beside_the_calls_and_not_again_within_five_minute
     assert use() > first - timedelta(minutes=1)  # type: ignore[operator]
     never = select(api_key.c.last_used_at).where(api_key.c.name == "never used")
     assert fetch(database_url, never)[0]["last_used_at"] is None
+
+
+def test_all_who_come_with_a_key_at_once_wait_for_one_look(database_url: str) -> None:
+    presented = make(database_url, "one", KeyRole.INTAKE)
+
+    async def work(database: Database) -> None:
+        looks = 0
+        reading = database.reading
+
+        def counted() -> AbstractAsyncContextManager[AsyncConnection]:
+            nonlocal looks
+            looks += 1
+            return reading()
+
+        database.reading = counted  # type: ignore[method-assign]
+        ring = KeyRing(database, 60)
+        asking = [asyncio.create_task(ring.find(presented)) for _ in range(8)]
+        await asyncio.sleep(0)
+        asking.pop(0).cancel()  # who leaves takes nobody along
+        found = await asyncio.gather(*asking, ring.find(presented), ring.find("another"))
+        assert [key.name if key else None for key in found] == ["one"] * 8 + [None]
+        assert looks == 2
+        assert await ring.find("another") is None
+        assert looks == 3, "who has no key may have one the next moment"
+
+    on(database_url, work)
 
 
 def test_a_service_that_stops_notes_what_was_used(database_url: str) -> None:

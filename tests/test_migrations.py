@@ -11,13 +11,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Executable, Table, TableClause, column, inspect, select, text, update
 from sqlalchemy import table as table_clause
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Database
 from app.identifiers import new_id
-from app.migrating import _config, is_at_head, migrate
+from app.migrating import _config, migrate
+from app.revision import HEAD, is_at_head
 from app.routing.rows import rule_of_row
 from app.routing.rules import Role
 from app.tables import agency, agency_seat, callback, dispute, handoff, help_request, metadata, routing_table, rule
@@ -48,6 +50,10 @@ def test_an_empty_database_becomes_what_the_tables_say(empty_url: str) -> None:
             return await connection.run_sync(differences)
 
     assert on(empty_url, work) == []
+
+
+def test_the_head_that_those_who_serve_ask_for_is_that_of_the_migrations() -> None:
+    assert ScriptDirectory.from_config(_config()).get_current_head() == HEAD
 
 
 def test_migrating_again_changes_nothing(empty_url: str) -> None:

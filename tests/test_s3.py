@@ -19,8 +19,9 @@ from sqlalchemy import select, update
 
 from app import attachments, file_sweep
 from app.db import Database
-from app.file_store import StoreAwayError, store_of
+from app.file_store import StoreAwayError
 from app.identifiers import now
+from app.office import store_of
 from app.tables import attachment, file_to_remove
 from tests import s3, serving
 from tests.county import County

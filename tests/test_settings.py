@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from app import signing
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
-from app.file_store import store_of
+from app.office import store_of
 
 LONG_ENOUGH = "a secret of tests, thirty-two and more"
 

@@ -23,7 +23,6 @@ from app.api.documents import answers
 from app.conference import reading
 from app.conference.agenda import agenda
 from app.conference.outcomes import apply
-from app.conference.sheet import write
 from app.keys import Key, KeyRole
 from app.repeats import Repeat
 from app.schemas_coordination import OutcomesIn
@@ -52,6 +51,8 @@ async def list_agenda(
     listed = await agenda(office_of(request), key, limit)
     if form != "xlsx" and (form or XLSX not in request.headers.get("accept", "")):
         return answer(listed)
+    from app.conference.sheet import write  # with a library that a service seldom needs
+
     headers = {"Content-Disposition": 'attachment; filename="conference.xlsx"'}
     return Response(write(listed, language), headers=headers, media_type=XLSX)
 

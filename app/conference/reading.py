@@ -6,7 +6,6 @@ import asyncio
 from functools import partial
 
 from app import tabling
-from app.conference import sheet
 from app.conference.outcomes import Line, refused
 from app.office import Office
 from app.routing.faults import SheetError
@@ -19,6 +18,8 @@ def of_json(asked: OutcomesIn) -> list[Line]:
 
 async def of_sheet(office: Office, content: bytes) -> list[Line]:
     """Raises `outcomes_refused` with every fault."""
+    from app.conference import sheet  # with a library that a service seldom needs
+
     agencies = (await office.registry.current()).directory.agencies.values()
     try:
         return await asyncio.to_thread(sheet.read, content, list(agencies))

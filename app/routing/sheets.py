@@ -17,7 +17,6 @@ from app.routing.headings import COLUMNS, HEADINGS, Heading, heading_called
 from app.routing.package import LARGEST, MOST_RULES, OLE, ZIP, refuse_ole
 from app.routing.rules import Rule
 from app.routing.words import Language
-from app.routing.worksheet import letter_of, open_worksheet
 
 __all__ = ["COLUMNS", "Known", "SheetError", "read_rules", "read_table", "row_of", "write_csv"]
 _LONGEST_HEADING = 40
@@ -34,6 +33,8 @@ def read_table(content: bytes, known: Known | None = None) -> tuple[Rule, ...]:
     if content.startswith(OLE):
         refuse_ole(content)
     if content.startswith(ZIP):
+        from app.routing.worksheet import letter_of, open_worksheet  # with a library that a service seldom needs
+
         worksheet = open_worksheet(content)
         faults = Faults(worksheet.name)
         rules = _Table(faults, known, letter_of).read(worksheet.rows())

@@ -21,6 +21,7 @@ import pytest
 
 from app import oidc
 from app.identifiers import now
+from app.oidc_provider import OidcProvider
 from tests import serving
 from tests.county import EDUCATION
 from tests.provider import CLIENT
@@ -64,7 +65,7 @@ def asked(said: bytes, **document: str) -> Any:
 
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         issuer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        provider = oidc.Provider(
+        provider = OidcProvider(
             serving.settings_for(
                 "sqlite:///unused.sqlite3", oidc_issuer=issuer, public_url="http://127.0.0.1", **CLIENT
             )
