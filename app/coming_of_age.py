@@ -60,7 +60,7 @@ class Birthdays:
             found = case.handoff(claimed.handoff_id)
             if not _says_too_much(case, found, claimed.created_at, snapshot, at):
                 return True
-            is_mine = await outbox.is_held(connection, claimed.id, self._worker_id)
+            is_mine = claimed.id in await outbox.held(connection, [claimed.id], self._worker_id)
             desk = Desk(snapshot, at, SYSTEM, self._public_url)
             ended = await take_back_messages(connection, case, found, desk, claimed.id if is_mine else None)
             if ended.ids and is_out(found) and not case.has_ended:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
 import structlog
 from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
 from app.delivery import queue
+from app.delivery.holding import Holding
 from app.delivery.lanes import Priority, Wanted
-from app.delivery.outbox import Attempt, enqueue, is_held, record
+from app.delivery.outbox import Attempt, enqueue, record
 from app.identifiers import new_id, now
 from app.ledger import Unit, write_units
 from app.sealing import SHUT_BOX
@@ -191,10 +194,9 @@ def test_of_several_that_arrived_together_each_is_delivered_also_one_that_was_su
             claimed = await queue.claim(connection, worker, now(), LEASE, [Wanted(Priority.ORDINARY, "a", 9)])
             over = update(delivery).where(delivery.c.id == claimed[0].id)
             await connection.execute(over.values(status="superseded", superseded_at=now()))
-        async with database.reading() as connection:
-            held = [await is_held(connection, each.id, worker) for each in claimed]
-            assert held == [False, True, True]
-            assert not await is_held(connection, claimed[1].id, new_id())
+        mine, anothers = Holding(database, worker), Holding(database, new_id())
+        assert await asyncio.gather(*(mine.still(each.id) for each in claimed)) == [False, True, True]
+        assert not await anothers.still(claimed[1].id)
         arrived = Attempt(now(), 1, 200, None, b"")
         units = [record(each, arrived, worker, now(), None) for each in claimed]
         async with database.writing() as connection:
@@ -202,5 +204,36 @@ def test_of_several_that_arrived_together_each_is_delivered_also_one_that_was_su
             rows = await connection.execute(select(delivery.c.status, delivery.c.attempts, delivery.c.superseded_at))
             found = sorted((row.status, row.attempts, row.superseded_at is not None) for row in rows)
         assert found == [("delivered", 1, False)] * 2 + [("delivered", 1, True)]
+
+    on(database_url, work)
+
+
+def test_all_that_are_about_to_go_are_looked_for_at_once_and_a_look_that_fails_holds_up_no_later_one(
+    database_url: str,
+) -> None:
+    async def work(database: Database) -> None:
+        await put(database, *(("a", Priority.ORDINARY, 5) for _ in range(5)))
+        worker = new_id()
+        async with database.writing() as connection:
+            claimed = await queue.claim(connection, worker, now(), LEASE, [Wanted(Priority.ORDINARY, "a", 9)])
+        looks, reading = 0, database.reading
+
+        def counted() -> AbstractAsyncContextManager[AsyncConnection]:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                raise OSError("cut")
+            return reading()
+
+        database.reading = counted  # type: ignore[method-assign]
+        holding = Holding(database, worker)
+        asked = [asyncio.create_task(holding.still(each.id)) for each in claimed]
+        await asyncio.sleep(0)
+        asked.pop(0).cancel()
+        assert await asyncio.gather(*asked) == [True] * 4
+        assert looks == 1
+        failed = await asyncio.gather(*(holding.still(each.id) for each in claimed), return_exceptions=True)
+        assert [type(each) for each in failed] == [OSError] * 5
+        assert await holding.still(claimed[0].id)
 
     on(database_url, work)

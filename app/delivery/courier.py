@@ -22,6 +22,7 @@ from app.config import Settings
 from app.db import Database, is_unavailable
 from app.delivery import outbox, queue
 from app.delivery.endpoints import Endpoints
+from app.delivery.holding import Holding
 from app.delivery.lanes import Priority, choose
 from app.delivery.notices import finish
 from app.delivery.outbox import UNREADABLE, Attempt, Claimed
@@ -63,6 +64,7 @@ class Courier:
         self._may_go = may_go
         self._settings = settings
         self._database = database
+        self._holding = Holding(database, worker_id)
         self._ledger = ledger
         self._registry = registry
         self._endpoints = Endpoints(settings, database, registry)
@@ -233,10 +235,8 @@ class Courier:
         """What shows something of a person may have been superseded since it was claimed, a moment ago or while it was
         held: it is looked at once more. Anything else only if it was held for its endpoint."""
         was_held = now() - (claimed.lease_until - self._lease) >= timedelta(seconds=_YOUNG_SECONDS)
-        if was_held or claimed.type in DISCLOSING:
-            async with self._database.reading() as connection:
-                if not await outbox.is_held(connection, claimed.id, self._id):
-                    return False
+        if (was_held or claimed.type in DISCLOSING) and not await self._holding.still(claimed.id):
+            return False
         return self._may_go is None or await self._may_go(claimed)
 
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:

@@ -174,10 +174,18 @@ async def give_up(connection: AsyncConnection, delivery_id: UUID, worker_id: UUI
     return given_up.rowcount == 1
 
 
-async def is_held(connection: AsyncConnection, delivery_id: UUID, worker_id: UUID) -> bool:
-    """Whether a worker may still send what it claimed."""
-    held = select(delivery.c.id).where(delivery.c.id == delivery_id, delivery.c.status == "pending")
-    return await connection.scalar(held.where(delivery.c.claimed_by == worker_id)) is not None
+_HELD = select(delivery.c.id).where(
+    delivery.c.id.in_(bindparam("b_ids", expanding=True)),
+    delivery.c.status == "pending",
+    delivery.c.claimed_by == bindparam("b_worker"),
+)
+
+
+async def held(connection: AsyncConnection, delivery_ids: Collection[UUID], worker_id: UUID) -> set[UUID]:
+    """What of that, which it claimed, a worker may still send."""
+    ids = list(delivery_ids)
+    ids += ids[-1:] * ((1 << (len(ids) - 1).bit_length()) - len(ids))  # a power of two: few statements to prepare
+    return set((await connection.execute(_HELD, {"b_ids": ids, "b_worker": worker_id})).scalars())
 
 
 async def has_arrived(connection: AsyncConnection, delivery_id: UUID) -> bool:
