@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from app import registry, versions
@@ -65,9 +66,13 @@ async def export_sheet(office: Office, number: int, form: Literal["csv", "xlsx"]
     version, words = await _load(office, number), sheet_words(await office.registry.current())
     if form == "csv":
         return write_csv(version.table.rules, language)
+    return await asyncio.to_thread(_xlsx, version.table.rules, words, language)
+
+
+def _xlsx(rules: Iterable[Rule], words: SheetWords, language: Language) -> bytes:
     from app.routing.workbook import write_xlsx  # with a library that a service seldom needs
 
-    return await asyncio.to_thread(write_xlsx, version.table.rules, words, language)
+    return write_xlsx(rules, words, language)
 
 
 async def compare(office: Office, since: int, number: int) -> dict[str, Any]:

@@ -234,6 +234,9 @@ def test_all_that_are_about_to_go_are_looked_for_at_once_and_a_look_that_fails_h
         assert looks == 1
         failed = await asyncio.gather(*(holding.still(each.id) for each in claimed), return_exceptions=True)
         assert [type(each) for each in failed] == [OSError] * 5
-        assert await holding.still(claimed[0].id)
+        looks = 2
+        asked = [asyncio.create_task(holding.still(each.id, alone=True)) for each in claimed[:2]]
+        assert await asyncio.gather(holding.still(claimed[2].id), *asked) == [True] * 3
+        assert looks == 5, "who is urgent waits for nobody's look"
 
     on(database_url, work)

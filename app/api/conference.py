@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -25,6 +27,7 @@ from app.conference.agenda import agenda
 from app.conference.outcomes import apply
 from app.keys import Key, KeyRole
 from app.repeats import Repeat
+from app.routing.words import Language
 from app.schemas_coordination import OutcomesIn
 
 router = APIRouter(prefix="/v1/conference", tags=["coordination"])
@@ -51,10 +54,14 @@ async def list_agenda(
     listed = await agenda(office_of(request), key, limit)
     if form != "xlsx" and (form or XLSX not in request.headers.get("accept", "")):
         return answer(listed)
+    headers = {"Content-Disposition": 'attachment; filename="conference.xlsx"'}
+    return Response(await asyncio.to_thread(_xlsx, listed, language), headers=headers, media_type=XLSX)
+
+
+def _xlsx(listed: Mapping[str, Any], language: Language) -> bytes:
     from app.conference.sheet import write  # with a library that a service seldom needs
 
-    headers = {"Content-Disposition": 'attachment; filename="conference.xlsx"'}
-    return Response(write(listed, language), headers=headers, media_type=XLSX)
+    return write(listed, language)
 
 
 @router.post(

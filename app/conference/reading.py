@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from functools import partial
 
 from app import tabling
 from app.conference.outcomes import Line, refused
 from app.office import Office
+from app.routing.directory import Agency
 from app.routing.faults import SheetError
 from app.schemas_coordination import OutcomesIn
 
@@ -18,13 +20,17 @@ def of_json(asked: OutcomesIn) -> list[Line]:
 
 async def of_sheet(office: Office, content: bytes) -> list[Line]:
     """Raises `outcomes_refused` with every fault."""
-    from app.conference import sheet  # with a library that a service seldom needs
-
     agencies = (await office.registry.current()).directory.agencies.values()
     try:
-        return await asyncio.to_thread(sheet.read, content, list(agencies))
+        return await asyncio.to_thread(_read, content, list(agencies))
     except SheetError as error:
         raise refused([tabling.field_error(each) for each in error.faults]) from None
+
+
+def _read(content: bytes, agencies: Collection[Agency]) -> list[Line]:
+    from app.conference import sheet  # with a library that a service seldom needs
+
+    return sheet.read(content, agencies)
 
 
 def _pointer(position: int, name: str) -> str:

@@ -235,9 +235,19 @@ class Courier:
         """What shows something of a person may have been superseded since it was claimed, a moment ago or while it was
         held: it is looked at once more. Anything else only if it was held for its endpoint."""
         was_held = now() - (claimed.lease_until - self._lease) >= timedelta(seconds=_YOUNG_SECONDS)
-        if (was_held or claimed.type in DISCLOSING) and not await self._holding.still(claimed.id):
+        try:
+            must_look = was_held or claimed.type in DISCLOSING
+            if must_look and not await self._holding.still(claimed.id, alone=claimed.is_urgent):
+                return False
+            if self._may_go is not None and not await self._may_go(claimed):
+                return False
+        except Exception:
+            self._late.append(claimed)  # nothing was sent: it is given back, and claimed anew
+            raise
+        if claimed.lease_until - now() < self._margin:  # looking took long
+            self._late.append(claimed)
             return False
-        return self._may_go is None or await self._may_go(claimed)
+        return True
 
     async def _attempt(self, claimed: Claimed, session: Session) -> Attempt:
         code = claimed.receiver

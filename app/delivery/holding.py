@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from uuid import UUID
 
 from app.db import Database
@@ -18,8 +19,11 @@ class Holding:
         self._asking: list[tuple[UUID, asyncio.Future[bool]]] = []
         self._looking: asyncio.Task[None] | None = None
 
-    async def still(self, delivery_id: UUID) -> bool:
-        """As the database is after the question was asked. Raises the database's errors."""
+    async def still(self, delivery_id: UUID, *, alone: bool = False) -> bool:
+        """As the database is after the question was asked; `alone`: without waiting for others' looks. Raises the
+        database's errors."""
+        if alone:
+            return delivery_id in await self._held([delivery_id])
         asked: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._asking.append((delivery_id, asked))
         if self._looking is None or self._looking.done():
@@ -31,8 +35,7 @@ class Holding:
         while self._asking:
             asking, self._asking = self._asking, []
             try:
-                async with self._database.reading() as connection:
-                    held = await outbox.held(connection, [each for each, _ in asking], self._worker_id)
+                held = await self._held([each for each, _ in asking])
             except Exception as error:
                 for _, asked in asking:
                     if not asked.done():
@@ -41,3 +44,7 @@ class Holding:
                 for each, asked in asking:
                     if not asked.done():
                         asked.set_result(each in held)
+
+    async def _held(self, delivery_ids: Collection[UUID]) -> set[UUID]:
+        async with self._database.reading() as connection:
+            return await outbox.held(connection, delivery_ids, self._worker_id)
