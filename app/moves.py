@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app.db import Database
+from app.shared_looks import SharedLooks
 from app.tables import help_request
 
 
@@ -18,8 +18,7 @@ class Moves:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asked: list[tuple[UUID, asyncio.Future[int]]] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._looks = SharedLooks(self._counted, "moves")
         self.followed = 0  # pages that are open
 
     @contextmanager
@@ -32,25 +31,11 @@ class Moves:
 
     async def events(self, request_id: UUID) -> int:
         """How many events a request has; 0: there is no such request. Raises the database's errors."""
-        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._asked.append((request_id, found))
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._run(), name="moves")
-        return await found
+        return await self._looks.ask(request_id)
 
-    async def _run(self) -> None:
-        while self._asked:
-            together, self._asked = self._asked, []
-            try:
-                counted = await events_of(self._database, {request_id for request_id, _ in together})
-            except Exception as error:
-                for _, found in together:
-                    if not found.done():
-                        found.set_exception(error)
-                continue
-            for request_id, found in together:
-                if not found.done():
-                    found.set_result(counted.get(request_id, 0))
+    async def _counted(self, requests: Sequence[UUID]) -> list[int]:
+        counted = await events_of(self._database, set(requests))
+        return [counted.get(each, 0) for each in requests]
 
 
 async def events_of(database: Database, requests: Collection[UUID]) -> dict[UUID, int]:

@@ -25,6 +25,7 @@ from app.logs import describe
 from app.registry import Snapshot
 from app.routing.rules import Role
 from app.schemas import Channel
+from app.shared_looks import SharedLooks
 from app.tables import handoff, help_request
 
 SAME = ("id_mark", "person_mark")  # a telephone alone is a household's
@@ -61,9 +62,7 @@ class SamePerson:
     def __init__(self, database: Database, gather: Callable[[Sized], Awaitable[None]] | None = None) -> None:
         """`gather` returns when those who wait are worth a query."""
         self._database = database
-        self._gather = gather
-        self._waiting: list[tuple[Marks, asyncio.Future[set[UUID]]]] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._looks = SharedLooks(self._find, "same-person", _MOST_TOGETHER, gather)
 
     async def asking_again(self, marks: Marks, needs: Collection[str]) -> list[OpenRequest]:
         """What is open of the person for these needs. Help does not wait for it: a database that is slow or away finds
@@ -76,7 +75,7 @@ class SamePerson:
                 return []
             async with asyncio.timeout(_LONGEST_SECONDS):
                 if found is None:
-                    found = await self._find(marks)
+                    found = await self._looks.ask(marks)
                 if not found:
                     return []
                 async with self._database.reading() as connection:
@@ -92,29 +91,10 @@ class SamePerson:
         rows = self._database.glance(_last_of(tuple([name for name, _ in marks])), tuple([mark for _, mark in marks]))
         return {UUID(bytes=row[0]) for row in rows if row[2] is None}
 
-    async def _find(self, marks: Marks) -> set[UUID]:
-        found: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((marks, found))
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._run(), name="same-person")
-        return await found
-
-    async def _run(self) -> None:
-        while self._waiting:
-            if self._gather:
-                await self._gather(self._waiting)
-            together, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
-            try:
-                async with self._database.reading() as connection:
-                    by_mark = await _open_by_mark(connection, [mark for marks, _ in together for mark in marks])
-            except Exception as error:
-                for _, found in together:
-                    if not found.done():
-                        found.set_exception(error)
-                continue
-            for marks, found in together:
-                if not found.done():
-                    found.set_result({each for mark in marks for each in by_mark.get(mark, ())})
+    async def _find(self, of_each: Sequence[Marks]) -> list[set[UUID]]:
+        async with self._database.reading() as connection:
+            by_mark = await _open_by_mark(connection, [mark for marks in of_each for mark in marks])
+        return [{each for mark in marks for each in by_mark.get(mark, ())} for marks in of_each]
 
 
 # Of each mark the last few requests: whatever a number was misused for, a look costs so much and no more.

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
 
 from app import agencies, metrics
 from app.db import Database
+from app.delivery.holding import Holding
 from app.identifiers import now
 from app.sealing import kept_at
 from app.service_key import service_box
@@ -57,6 +58,53 @@ def pause_after(seen: Seen) -> float:
     """Seconds from the last try's beginning to the next."""
     begun, ended = seen["tries"][-1]["started_at"], seen["next_try_at"]
     return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+
+
+def looks_at(monkeypatch: pytest.MonkeyPatch, first: Callable[[], Awaitable[None]]) -> list[UUID]:
+    """The messages that were looked for before they went; `first` comes before the first look."""
+    looked_for: list[UUID] = []
+    still = Holding.still
+
+    async def watched(holding: Holding, delivery_id: UUID, *, alone: bool = False) -> bool:
+        looked_for.append(delivery_id)
+        if len(looked_for) == 1:
+            await first()
+        return await still(holding, delivery_id, alone=alone)
+
+    monkeypatch.setattr(Holding, "still", watched)
+    return looked_for
+
+
+def assert_it_went_once(county: County, looked_for: list[UUID]) -> None:
+    """What was looked for first: after a second look."""
+
+    def seen() -> Seen | None:
+        view: Seen = county.coordinator.get(f"/v1/deliveries/{looked_for[0]}").raise_for_status().json()
+        return view if view["status"] == "delivered" else None
+
+    until(lambda: looked_for)
+    assert [each["status_code"] for each in until(seen)["tries"]] == [200]
+    assert looked_for.count(looked_for[0]) == 2
+
+
+def test_a_message_whose_look_fails_is_given_back_and_does_not_wait_for_its_lease_to_end(
+    receiver: Receiver, run_service: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut() -> None:
+        raise OSError("cut")
+
+    looked_for = looks_at(monkeypatch, cut)
+    county = County(run_service(embedded_worker=True, delivery_lease_seconds=3600), receiver.secrets)
+    county.ask("education_aid")
+    assert_it_went_once(county, looked_for)
+
+
+def test_a_message_whose_look_takes_long_is_not_sent_at_the_end_of_its_lease_and_claimed_anew(
+    county: County, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for = looks_at(monkeypatch, lambda: asyncio.sleep(3.5))  # of a lease of five, with an attempt of one
+    county.ask("education_aid")
+    assert_it_went_once(county, looked_for)
 
 
 def test_a_failure_is_tried_again_with_the_same_id_and_the_same_bytes(county: County, receiver: Receiver) -> None:
