@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from app.tables import metadata
 
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
+_WRITERS = 3
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
 
 
@@ -34,6 +36,9 @@ class Bulk(Protocol):
 
         `rings`: workers are told; `woken`: the agencies whose inboxes have news, for those who wait for them.
         """
+
+    async def get_ready(self) -> None:
+        """So that who is in a hurry finds a connection open. Raises the database's error."""
 
     def close(self) -> None: ...
 
@@ -82,8 +87,13 @@ class _PostgresBulk:
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         statement, values = _postgres_rows(rows, self._database.engine.dialect, rings=rings, woken=woken)
-        async with self._database.reading() as connection:
-            await connection.exec_driver_sql(statement, tuple(values))
+        async with self._database.direct() as connection:
+            await connection.fetch(statement, *values)
+
+    async def get_ready(self) -> None:
+        async with AsyncExitStack() as all_at_once:
+            for _ in range(_WRITERS):
+                await all_at_once.enter_async_context(self._database.direct())
 
     def close(self) -> None:
         pass
@@ -163,6 +173,9 @@ class _SqliteBulk:
         except BaseException:
             self._let_go()
             raise
+
+    async def get_ready(self) -> None:
+        """It opens at once."""
 
     def _let_go(self) -> None:
         """What was not committed is rolled back."""

@@ -102,7 +102,7 @@ class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
         64, ge=1, le=1000, description="At most this many submissions share one transaction.", examples=[64]
     )
     database_pool: int = Field(
-        10, ge=3, le=200, description="Database connections per process, at most.", examples=[10]
+        10, ge=3, le=200, description="Database connections in the pool of a process, at most.", examples=[10]
     )
     delivery_concurrency: int = Field(
         64, ge=1, le=1000, description="Messages in flight per worker, at most.", examples=[64]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import asyncpg
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -24,6 +25,7 @@ DELIVERIES_CHANNEL = "one_window_deliveries"
 WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
 BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
+_CONNECT_ARGS: dict[str, Any] = {"command_timeout": 30, "server_settings": {"application_name": "one-window"}}
 _TRACE_MILLISECONDS = 200
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -58,6 +60,7 @@ class Database:
         self.vault = Vault(MasterKeys(settings), settings.cipher)
         self.engine = _engine(settings, self.vault)
         self._glancing: sqlite3.Connection | None = None
+        self._direct: deque[asyncpg.Connection] = deque()  # taken in turns, so that each stays warm
         self.bell = Bell(notifies=not self.is_sqlite)
         self.inboxes = Inboxes()
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -117,6 +120,29 @@ class Database:
             self._glancing.execute("PRAGMA busy_timeout=100")
         return self._glancing.execute(query, given).fetchall()
 
+    @asynccontextmanager
+    async def direct(self) -> AsyncIterator[asyncpg.Connection]:
+        """A PostgreSQL connection of the driver's own, for the few that ask all the time: what SQLAlchemy does around a short
+        statement costs a multiple of the statement. One that failed is not used again; its error is raised as SQLAlchemy
+        would name it."""
+        connection = self._direct.popleft() if self._direct else None
+        try:
+            if connection is None or connection.is_closed():
+                connection = await self._connected(**_CONNECT_ARGS)
+            yield connection
+        except BaseException as error:
+            if connection is not None:
+                connection.terminate()
+            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+                refused = isinstance(error, asyncpg.IntegrityConstraintViolationError)
+                raise (IntegrityError if refused else DBAPIError)(None, None, error, hide_parameters=True) from error
+            raise
+        self._direct.append(connection)
+
+    async def _connected(self, **more: Any) -> asyncpg.Connection:
+        _, options = self.engine.dialect.create_connect_args(self.engine.url)
+        return await _connect(**options, **more)
+
     async def leave_no_trace(self) -> None:
         """On SQLite what was erased leaves the write-ahead log too; while somebody reads an older state it can't, and is
         done the next time."""
@@ -142,8 +168,7 @@ class Database:
 
     async def listen(self, channel: str, hear: Callable[[str], None], lost: asyncio.Event) -> asyncpg.Connection:
         """A PostgreSQL connection of its own: `hear` gets each payload of the channel; sets `lost` at its end."""
-        _, options = self.engine.dialect.create_connect_args(self.engine.url)
-        connection = await _connect(**options)
+        connection = await self._connected()
         connection.add_termination_listener(lambda _: lost.set())
         try:
             await connection.add_listener(channel, lambda *said: hear(said[-1]))
@@ -156,6 +181,9 @@ class Database:
         if self._glancing is not None:
             self._glancing.close()
             self._glancing = None
+        for connection in self._direct:
+            connection.terminate()
+        self._direct.clear()
         await self.engine.dispose()
 
 
@@ -173,11 +201,7 @@ def _engine(settings: Settings, vault: Vault) -> AsyncEngine:
         return create_async_engine(
             settings.database_url,
             pool_pre_ping=False,
-            connect_args={
-                "async_creator_fn": _connect,
-                "command_timeout": 30,
-                "server_settings": {"application_name": "one-window"},
-            },
+            connect_args={"async_creator_fn": _connect, **_CONNECT_ARGS},
             **common,
         )
     settings.make_file()

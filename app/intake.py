@@ -43,6 +43,7 @@ from app.schemas_emergencies import EmergencyIn
 from app.sealing import PERSON
 from app.tables import help_request, idempotency
 from app.timeline import Case
+from app.way import Steps
 from app.wire import to_json
 
 _RECEIPT_TRIES = 5
@@ -58,6 +59,21 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     Raises `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`, `unavailable`.
     """
     desk = await desk_of(office, key)
+    asked, odd, person, marks = await office.way.go_on(_looked_at(office, key, asked, desk))
+    again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
+    told = [] if asked.channel in UNATTENDED or not await _is_recorded(office, key, again) else again
+
+    async def register() -> tuple[bytes, Unit]:
+        taken = await numbered(office, key, asked, desk, odd)
+        return await office.way.go_on(_register(office, key, asked, repeat, desk, person, marks, again, told, taken))
+
+    return await stored(office, asked.channel, repeat, register)
+
+
+def _looked_at(
+    office: Office, key: Key, asked: RequestIn, desk: Desk
+) -> Steps[tuple[RequestIn, list[FieldError], dict[str, Any], Mapping[str, bytes | None]]]:
+    """What counts of what was sent, what is to be warned of in it, the person to be sealed, and their marks."""
     asked = by_its_door(key, asked)
     odd: list[FieldError] = []
     if key.role is KeyRole.KIOSK:
@@ -67,18 +83,9 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
         *checks.errors_of(asked, desk.snapshot, desk.at),
     ]:
         raise invalid(*errors)
-
-    await office.way.step()
+    yield
     person = of_person(asked)
-    marks = marks_of(person["applicant"], office.vault)
-    again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
-    told = [] if asked.channel in UNATTENDED or not await _is_recorded(office, key, again) else again
-
-    async def register() -> tuple[bytes, Unit]:
-        taken = await numbered(office, key, asked, desk, odd)
-        return await _register(office, key, asked, repeat, desk, person, marks, again, told, taken)
-
-    return await stored(office, asked.channel, repeat, register)
+    return asked, odd, person, marks_of(person["applicant"], office.vault)
 
 
 async def _is_recorded(office: Office, key: Key, again: list[OpenRequest]) -> bool:
@@ -200,7 +207,7 @@ def opened(
     return case, token
 
 
-async def _register(
+def _register(
     office: Office,
     key: Key,
     asked: RequestIn,
@@ -211,12 +218,12 @@ async def _register(
     again: list[OpenRequest],
     told: list[OpenRequest],
     taken: Taken,
-) -> tuple[bytes, Unit]:
+) -> Steps[tuple[bytes, Unit]]:
     table = table_in_force(desk)
     name_texts(person["consents"], desk.snapshot, desk.at)
     facts = facts_of(asked.division_code, person, local_day(desk.at))
     decision = decide(facts, table, desk.snapshot.directory, desk.at)
-    await office.way.step()
+    yield
     case, token = opened(
         office,
         key,
@@ -230,14 +237,14 @@ async def _register(
     )
     if again:
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
-    await office.way.step()
+    yield
     open_from(case, decision, desk)
-    await office.way.step()
+    yield
     case.settle(desk.at, desk.actor)
     warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
     warnings += rights.taken_in_elsewhere(key, asked.division_code)
     answer = to_json(_receipt(case, asked, decision, table, desk, told, warnings))
-    await office.way.step()
+    yield
     unit = finish(case, desk.snapshot)
     if repeat:
         unit.insert(idempotency, repeat.row(case.id, desk.at, answer))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -92,8 +92,13 @@ class SamePerson:
         return {UUID(bytes=row[0]) for row in rows if row[2] is None}
 
     async def _find(self, of_each: Sequence[Marks]) -> list[set[UUID]]:
-        async with self._database.reading() as connection:
-            by_mark = await _open_by_mark(connection, [mark for marks in of_each for mark in marks])
+        wanted = [mark for marks in of_each for mark in marks]
+        if self._database.is_sqlite:
+            async with self._database.reading() as connection:
+                by_mark = await _open_by_mark(connection, wanted)
+        else:
+            async with self._database.direct() as driver:
+                by_mark = _open_among(await driver.fetch(_LATERAL, *_by_kind(wanted)), wanted)
         return [{each for mark in marks for each in by_mark.get(mark, ())} for marks in of_each]
 
 
@@ -119,20 +124,28 @@ _LATERAL = " UNION ALL ".join(
 
 
 async def _open_by_mark(connection: AsyncConnection, marks: Collection[Mark]) -> dict[Mark, list[UUID]]:
-    """Those of them that are open. A mark is of one kind: its key is told it too."""
-    kinds = {mark: name for name, mark in marks}
-    queries: list[tuple[str, tuple[Any, ...]]]
+    """Those of them that are open."""
+    rows: list[Any] = []
     if connection.dialect.name == "sqlite":
-        queries = [(_LAST[name].format(mark="?"), (mark,)) for mark, name in kinds.items()]
+        for name, mark in set(marks):
+            rows += await connection.exec_driver_sql(_LAST[name].format(mark="?"), (mark,))
     else:
-        queries = [(_LATERAL, tuple([mark for mark, of in kinds.items() if of == name] for name in SAME))]
+        rows += await connection.exec_driver_sql(_LATERAL, _by_kind(marks))
+    return _open_among(rows, marks)
+
+
+def _by_kind(marks: Collection[Mark]) -> tuple[list[bytes], ...]:
+    return tuple([mark for name, mark in set(marks) if name == kind] for kind in SAME)
+
+
+def _open_among(rows: Iterable[Sequence[Any]], marks: Collection[Mark]) -> dict[Mark, list[UUID]]:
+    """A mark is of one kind: its key is told it too."""
+    kinds = {mark: name for name, mark in marks}
     found: dict[Mark, list[UUID]] = {}
-    for query, given in queries:
-        for row in await connection.exec_driver_sql(query, given):
-            request_id, mark, closed_at = tuple(row)
-            if closed_at is None:
-                as_id = UUID(bytes=request_id) if isinstance(request_id, bytes) else UUID(int=request_id.int)
-                found.setdefault((kinds[mark], mark), []).append(as_id)
+    for request_id, mark, closed_at in rows:
+        if closed_at is None:
+            as_id = UUID(bytes=request_id) if isinstance(request_id, bytes) else UUID(int=request_id.int)
+            found.setdefault((kinds[mark], mark), []).append(as_id)
     return found
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sized
+from collections.abc import Generator, Iterator, Sized
 from contextlib import contextmanager
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 # However many emergencies there are, nobody stands aside for longer.
 _LONGEST_SECONDS = 1.0
@@ -18,15 +21,42 @@ _LONGEST_SECONDS = 1.0
 _TOGETHER = 16
 _GATHERING_SECONDS = 0.02
 
+_T = TypeVar("_T")
+Steps: TypeAlias = Generator[None, None, _T]
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Of one request: what it does from one `yield` to the next, in its own context, and who waits for what it returns."""
+
+    steps: Steps[Any]
+    until: float  # when it stands aside no longer
+    ended: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    context: Context = field(default_factory=copy_context)
+
+    def step(self) -> bool:
+        """Whether there is another one."""
+        if self.ended.done():  # who waited has left
+            self.steps.close()
+            return False
+        try:
+            self.context.run(next, self.steps)
+        except StopIteration as end:
+            self.ended.set_result(end.value)
+        except Exception as error:
+            self.ended.set_exception(error)
+        else:
+            return True
+        return False
+
 
 class RightOfWay:
     """Of one process's event loop."""
 
     def __init__(self) -> None:
         self._under_way = 0
-        # Who waits to begin, and until when each stands aside for emergencies; and who has begun.
-        self._beginning: deque[tuple[asyncio.Future[None], float]] = deque()
-        self._going_on: deque[asyncio.Future[None]] = deque()
+        self._beginning: deque[_Walk] = deque()
+        self._going_on: deque[_Walk] = deque()
         self._is_due = False
         self._alarm: asyncio.Handle | None = None
 
@@ -39,20 +69,21 @@ class RightOfWay:
             self._under_way -= 1
             self._be_due()
 
-    async def given(self) -> None:
-        """Begin: returns when nobody who has begun has a step to take, and no emergency is under way, or after a second."""
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._beginning.append((turn, loop.time() + _LONGEST_SECONDS))
-        self._be_due()
-        await turn
+    async def begin(self, steps: Steps[_T]) -> _T:
+        """What `steps` returns, or raises. The first is taken when nobody who has begun has a step to take, and no emergency
+        is under way, or after a second; each next one a turn of the event loop later."""
+        return await self._walk(steps, self._beginning)
 
-    async def step(self) -> None:
-        """Take the next step, in one turn of the event loop with those who began together."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._going_on.append(turn)
+    async def go_on(self, steps: Steps[_T]) -> _T:
+        """The same of who has begun: the steps are taken with those who began together."""
+        return await self._walk(steps, self._going_on)
+
+    async def _walk(self, steps: Steps[_T], where: deque[_Walk]) -> _T:
+        walk = _Walk(steps, asyncio.get_running_loop().time() + _LONGEST_SECONDS)
+        where.append(walk)
         self._be_due()
-        await turn
+        found: _T = await walk.ended
+        return found
 
     async def gathered(self, waiting: Sized) -> None:
         """Returns when enough wait for something that many can share, when nobody is about to come, or after a moment."""
@@ -67,27 +98,23 @@ class RightOfWay:
             asyncio.get_running_loop().call_soon(self._call)
 
     def _call(self) -> None:
-        """The next few go on; where nobody has begun, the next few begin. It is due once more after whoever was called has
-        taken the step, in the next turn."""
+        """The next few take a step; where nobody has begun, the next few begin. It is due once more after whoever walked to
+        the end has gone on from there, in the next turn."""
         self._is_due = False
+        if not self._going_on:
+            self._let_begin()
         if self._going_on:
-            for _ in range(min(_TOGETHER, len(self._going_on))):
-                _let(self._going_on.popleft())
+            together = [self._going_on.popleft() for _ in range(min(_TOGETHER, len(self._going_on)))]
+            self._going_on.extend([each for each in together if each.step()])
             self._be_due()
-        elif self._beginning:
-            self._begin()
 
-    def _begin(self) -> None:
-        at, called = asyncio.get_running_loop().time(), 0
-        while self._beginning and called < _TOGETHER:
-            turn, until = self._beginning[0]
-            if self._under_way and at < until:
+    def _let_begin(self) -> None:
+        at = asyncio.get_running_loop().time()
+        while self._beginning and len(self._going_on) < _TOGETHER:
+            if self._under_way and at < (until := self._beginning[0].until):
                 self._ring_at(until)
                 break
-            self._beginning.popleft()
-            called += _let(turn)
-        if called:
-            self._be_due()
+            self._going_on.append(self._beginning.popleft())
 
     def _ring_at(self, until: float) -> None:
         if self._alarm is None:
@@ -96,11 +123,3 @@ class RightOfWay:
     def _ring(self) -> None:
         self._alarm = None
         self._be_due()
-
-
-def _let(turn: asyncio.Future[None]) -> bool:
-    """False: who waited has left."""
-    if turn.done():
-        return False
-    turn.set_result(None)
-    return True

@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.constraints import constraint_of
 from app.db import Database
 from app.identifiers import new_id, now
 from app.ledger import Ledger, Unit
+from app.logs import describe
 from app.problems import Problem
 from app.tables import api_key, worker
 from tests import serving
@@ -217,7 +219,13 @@ def test_what_is_urgent_goes_before_all_that_waits_in_a_group_of_its_own(databas
             await ledger.write(a_unit(), urgent=urgent)
             done.append(name)
 
-        await asyncio.gather(*(stored(database) for _ in range(5)))  # a connection for everybody
+        if not database.is_sqlite:  # a connection for everybody
+            async with contextlib.AsyncExitStack() as all_at_once:
+                for _ in range(4):
+                    await all_at_once.enter_async_context(database.direct())
+        for _ in range(9):  # which knows the table
+            await ledger.write(a_unit())
+        groups.clear()
         async with held_back(database_url):
             busy = await both_writers_busy(ledger)
             ordinary = [asyncio.create_task(write("ordinary")) for _ in range(40)]
@@ -280,5 +288,39 @@ def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:
         with pytest.raises(Problem) as refused:
             await asleep.write(a_unit())
         assert refused.value.code == "unavailable"
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_a_connection_that_was_cut_is_told_of_once_and_not_used_again(database_url: str) -> None:
+    """SQLite has none that could be cut."""
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        await asyncio.gather(*(ledger.write(a_unit()) for _ in range(9)))
+        async with database.direct() as one:
+            await one.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        for _ in range(9):  # there are no more of them than that
+            with contextlib.suppress(Problem):
+                await ledger.write(a_unit())
+        await ledger.write(unit := a_unit())
+        assert id_of(unit) in await stored(database)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_what_the_server_refuses_is_named_as_elsewhere_and_quotes_no_row(database_url: str) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        with pytest.raises(IntegrityError) as directly:
+            await ledger.write(of_nobody())
+        with pytest.raises(DBAPIError):
+            async with database.direct() as driver:
+                await driver.fetch("SELECT 1 / 0")
+        assert constraint_of(directly.value) == "fk_api_key_agency_code_agency"
+        assert "nobody" not in repr(describe(directly.value))
 
     run(database_url, use)

@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 import uvloop
 
 from app import way
-from app.way import RightOfWay
+from app.way import RightOfWay, Steps
 
 Result = TypeVar("Result")
+
+
+def steps(count: int = 1, take: Callable[[int], None] = lambda _: None) -> Steps[int]:
+    """So many, each of which takes its number; how many they were is what is found."""
+    for number in range(count):
+        if number:
+            yield
+        take(number)
+    return count
 
 
 def on_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -26,8 +37,7 @@ def test_who_comes_while_an_emergency_is_under_way_goes_on_when_the_last_of_them
         right, done = RightOfWay(), []
 
         async def ordinary() -> None:
-            await right.given()
-            done.append("ordinary")
+            await right.begin(steps(take=lambda _: done.append("ordinary")))
 
         await ordinary()
         with right.taken():
@@ -49,7 +59,7 @@ def test_nobody_stands_aside_for_longer_than_a_moment(monkeypatch: pytest.Monkey
         right = RightOfWay()
         with right.taken():
             async with asyncio.timeout(10):
-                await right.given()
+                await right.begin(steps())
 
     on_loop(run())
 
@@ -65,7 +75,7 @@ def test_each_of_many_stands_aside_for_a_moment_only_whenever_it_came(monkeypatc
             waiting = []
             for _ in range(3):
                 for right in rights:
-                    waiting.append(asyncio.create_task(right.given()))
+                    waiting.append(asyncio.create_task(right.begin(steps())))
                     await asyncio.sleep(0.0011)
             async with asyncio.timeout(20):
                 await asyncio.gather(*waiting)
@@ -79,7 +89,7 @@ def test_who_left_between_two_steps_keeps_nobody_from_beginning(monkeypatch: pyt
     async def run() -> None:
         right = RightOfWay()
         with right.taken():
-            leaving, beginning = asyncio.create_task(right.step()), asyncio.create_task(right.given())
+            leaving, beginning = asyncio.create_task(right.go_on(steps())), asyncio.create_task(right.begin(steps()))
             await asyncio.sleep(0)
             leaving.cancel()
             async with asyncio.timeout(20):
@@ -92,13 +102,10 @@ def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_
     async def run() -> list[list[str]]:
         right, turns = RightOfWay(), [list[str]()]
 
-        async def ordinary(number: int) -> None:
-            await right.given()
-            for step in range(3):
-                turns[-1].append(f"{number // 16}: {step}")
-                await right.step()
+        def take(number: int, step: int) -> None:
+            turns[-1].append(f"{number // 16}: {step}")
 
-        several = [asyncio.create_task(ordinary(each)) for each in range(40)]
+        several = [asyncio.create_task(right.begin(steps(3, partial(take, each)))) for each in range(40)]
         while not all(task.done() for task in several):
             if turns[-1]:
                 turns.append([])
@@ -113,10 +120,10 @@ def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_
 def test_who_has_begun_goes_on_while_an_emergency_is_under_way() -> None:
     async def run() -> None:
         right = RightOfWay()
-        await right.given()
+        assert await right.begin(steps()) == 1
         with right.taken():
             async with asyncio.timeout(10):
-                await right.step()
+                assert await right.go_on(steps(2)) == 2
 
     on_loop(run())
 
@@ -124,15 +131,61 @@ def test_who_has_begun_goes_on_while_an_emergency_is_under_way() -> None:
 def test_who_leaves_while_waiting_keeps_nobody_waiting() -> None:
     async def run() -> None:
         right = RightOfWay()
-        leaving = [asyncio.create_task(right.given()) for _ in range(40)]
+        leaving = [asyncio.create_task(right.begin(steps())) for _ in range(40)]
         await asyncio.sleep(0)
         for task in leaving:
             task.cancel()
         async with asyncio.timeout(10):
-            await right.given()
-            await right.step()
+            await right.begin(steps())
+            await right.go_on(steps())
 
     on_loop(run())
+
+
+def test_what_a_step_raises_is_told_to_who_waits_for_it_and_ends_no_other() -> None:
+    def failing() -> Steps[None]:
+        yield
+        raise KeyError("told")
+
+    async def run() -> list[Any]:
+        right = RightOfWay()
+        return await asyncio.gather(*map(right.begin, (steps(3), failing(), steps(3))), return_exceptions=True)
+
+    first, told, last = on_loop(run())
+    assert (first, last) == (3, 3)
+    assert isinstance(told, KeyError)
+
+
+def test_who_leaves_between_two_steps_takes_no_more_of_them() -> None:
+    async def run() -> list[int]:
+        right, taken = RightOfWay(), list[int]()
+        leaving = asyncio.create_task(right.begin(steps(9, taken.append)))
+        while len(taken) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        leaving.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await right.begin(steps(3))
+        return taken
+
+    assert on_loop(run()) == [0, 1]
+
+
+def test_each_step_is_taken_with_what_its_own_request_is_bound_to() -> None:
+    """So that the log of a step names its request."""
+    request: ContextVar[int] = ContextVar("request")
+
+    async def run() -> list[tuple[int, int]]:
+        right, seen = RightOfWay(), list[tuple[int, int]]()
+
+        async def ordinary(number: int) -> None:
+            request.set(number)
+            await right.begin(steps(2, lambda _: seen.append((number, request.get()))))
+
+        await asyncio.gather(*map(ordinary, range(3)))
+        return seen
+
+    assert on_loop(run()) == [(number, number) for number in range(3)] * 2
 
 
 def _gathered(
@@ -144,9 +197,7 @@ def _gathered(
         right, waiting = RightOfWay(), list[int]()
 
         async def ordinary(number: int) -> None:
-            await right.given()
-            for _ in range(number):
-                await right.step()
+            await right.begin(steps(number + 1))
             waiting.append(number)
 
         several = [asyncio.create_task(ordinary(each)) for each in range(begin)]

@@ -20,7 +20,9 @@ from app.attachments import Giver
 from app.keys import Key, KeyRole
 from app.lifecycle import RequestStatus
 from app.rates import Budget
+from app.repeats import Repeat
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
+from app.way import Steps
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
@@ -50,11 +52,14 @@ async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
     office = office_of(request)
     body = await read_sealable(request, office)
-    await office.way.given()
-    asked = parse(RequestIn, body)
-    await office.way.step()
-    repeat = repeat_of(request, key, body)
+    asked, repeat = await office.way.begin(_read(request, key, body))
     return answer(await intake.accept(office, key, asked, repeat), 201)
+
+
+def _read(request: Request, key: Key, body: bytes) -> Steps[tuple[RequestIn, Repeat | None]]:
+    asked = parse(RequestIn, body)
+    yield
+    return asked, repeat_of(request, key, body)
 
 
 @router.get("", summary="List requests, newest first", responses=answers(RequestPage, "validation_failed"))
