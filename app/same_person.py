@@ -93,12 +93,8 @@ class SamePerson:
 
     async def _find(self, of_each: Sequence[Marks]) -> list[set[UUID]]:
         wanted = [mark for marks in of_each for mark in marks]
-        if self._database.is_sqlite:
-            async with self._database.reading() as connection:
-                by_mark = await _open_by_mark(connection, wanted)
-        else:
-            async with self._database.direct() as driver:
-                by_mark = _open_among(await driver.fetch(_LATERAL, *_by_kind(wanted)), wanted)
+        async with self._database.direct() as driver:
+            by_mark = _open_among(await driver.fetch(_LATERAL, *_by_kind(wanted)), wanted)
         return [{each for mark in marks for each in by_mark.get(mark, ())} for marks in of_each]
 
 

@@ -163,7 +163,7 @@ def test_help_does_not_wait_for_a_database_that_is_away() -> None:
     class Away:
         is_sqlite = False
 
-        def reading(self) -> Any:
+        def direct(self) -> Any:
             raise OSError("away")
 
     assert asyncio.run(SamePerson(Away()).asking_again((("id_mark", bytes(16)),), {"education_aid"})) == []  # type: ignore[arg-type]
