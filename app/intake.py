@@ -60,12 +60,16 @@ async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | No
     """
     desk = await desk_of(office, key)
     asked, odd, person, marks = await office.way.go_on(_looked_at(office, key, asked, desk))
-    again = await office.same_person.asking_again(marks_in(marks), {each.code for each in asked.needs})
+    look = office.same_person.look(marks_in(marks))
+    decision = await office.way.go_on(_decided(asked, person, desk))
+    again = await office.same_person.asking_again(look, {each.code for each in asked.needs})
     told = [] if asked.channel in UNATTENDED or not await _is_recorded(office, key, again) else again
 
     async def register() -> tuple[bytes, Unit]:
         taken = await numbered(office, key, asked, desk, odd)
-        return await office.way.go_on(_register(office, key, asked, repeat, desk, person, marks, again, told, taken))
+        return await office.way.go_on(
+            _register(office, key, asked, repeat, desk, person, marks, decision, again, told, taken)
+        )
 
     return await stored(office, asked.channel, repeat, register)
 
@@ -207,6 +211,14 @@ def opened(
     return case, token
 
 
+def _decided(asked: RequestIn, person: dict[str, Any], desk: Desk) -> Steps[RoutingDecision]:
+    """While it is looked up who asks again, which is sent off first."""
+    yield
+    name_texts(person["consents"], desk.snapshot, desk.at)
+    facts = facts_of(asked.division_code, person, local_day(desk.at))
+    return decide(facts, table_in_force(desk), desk.snapshot.directory, desk.at)
+
+
 def _register(
     office: Office,
     key: Key,
@@ -215,15 +227,11 @@ def _register(
     desk: Desk,
     person: dict[str, Any],
     marks: Mapping[str, bytes | None],
+    decision: RoutingDecision,
     again: list[OpenRequest],
     told: list[OpenRequest],
     taken: Taken,
 ) -> Steps[tuple[bytes, Unit]]:
-    table = table_in_force(desk)
-    name_texts(person["consents"], desk.snapshot, desk.at)
-    facts = facts_of(asked.division_code, person, local_day(desk.at))
-    decision = decide(facts, table, desk.snapshot.directory, desk.at)
-    yield
     case, token = opened(
         office,
         key,
@@ -243,7 +251,7 @@ def _register(
     case.settle(desk.at, desk.actor)
     warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
     warnings += rights.taken_in_elsewhere(key, asked.division_code)
-    answer = to_json(_receipt(case, asked, decision, table, desk, told, warnings))
+    answer = to_json(_receipt(case, asked, decision, desk, told, warnings))
     yield
     unit = finish(case, desk.snapshot)
     if repeat:
@@ -263,7 +271,6 @@ def _receipt(
     case: Case,
     asked: RequestIn,
     decision: RoutingDecision,
-    table: RoutingTable,
     desk: Desk,
     told: list[OpenRequest],
     warnings: list[FieldError],
@@ -276,7 +283,7 @@ def _receipt(
         "status": case.status,
         "registered_at": case.request["registered_at"],
         "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
-        "decision": presenting.fresh_decision(decision, table),
+        "decision": presenting.fresh_decision(decision, desk.snapshot.tables[decision.version]),
         "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
         "missing_consents": presenting.missing_consents(gates.all_needed(case, decision, desk.at)),
         "same_person": shown(told, desk.snapshot),

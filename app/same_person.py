@@ -64,19 +64,28 @@ class SamePerson:
         self._database = database
         self._looks = SharedLooks(self._find, "same-person", _MOST_TOGETHER, gather)
 
-    async def asking_again(self, marks: Marks, needs: Collection[str]) -> list[OpenRequest]:
-        """What is open of the person for these needs. Help does not wait for it: a database that is slow or away finds
-        nobody."""
-        if not marks:
-            return []
+    def look(self, marks: Marks) -> asyncio.Future[set[UUID]]:
+        """Begin to look for what is open of the person, whatever it is for."""
+        if marks and not self._database.is_sqlite:
+            found = self._looks.ask(marks)
+            found.add_done_callback(_heard)
+            return found
+        found = asyncio.get_running_loop().create_future()
         try:
-            found = self._glance(marks) if self._database.is_sqlite else None
-            if found == set():
+            found.set_result(self._glance(marks) if marks else set())
+        except sqlite3.OperationalError as error:
+            log.warning("same_person_not_looked_up", **describe(error))
+            found.set_result(set())
+        return found
+
+    async def asking_again(self, look: asyncio.Future[set[UUID]], needs: Collection[str]) -> list[OpenRequest]:
+        """What was found that is open for these needs. Help does not wait for it: a database that is slow or away finds
+        nobody."""
+        try:
+            if look.done() and not look.result():
                 return []
             async with asyncio.timeout(_LONGEST_SECONDS):
-                if found is None:
-                    found = await self._looks.ask(marks)
-                if not found:
+                if not (found := await look):
                     return []
                 async with self._database.reading() as connection:
                     return await open_requests(connection, found, needs)
@@ -96,6 +105,12 @@ class SamePerson:
         async with self._database.direct() as driver:
             by_mark = _open_among(await driver.fetch(_LATERAL, *_by_kind(wanted)), wanted)
         return [{each for mark in marks for each in by_mark.get(mark, ())} for marks in of_each]
+
+
+def _heard(look: asyncio.Future[set[UUID]]) -> None:
+    """Whoever began it may have left: then nobody else asks what became of it."""
+    if not look.cancelled():
+        look.exception()
 
 
 # Of each mark the last few requests: whatever a number was misused for, a look costs so much and no more.

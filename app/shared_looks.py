@@ -25,13 +25,13 @@ class SharedLooks(Generic[Asked, Found]):
         self._waiting: list[tuple[Asked, asyncio.Future[Found]]] = []
         self._runner: asyncio.Task[None] | None = None
 
-    async def ask(self, what: Asked) -> Found:
-        """As the database is after the question was asked. Raises what the look raised."""
+    def ask(self, what: Asked) -> asyncio.Future[Found]:
+        """As the database is after the question was asked, or what the look raised."""
         found: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._waiting.append((what, found))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run(), name=self._name)
-        return await found
+        return found
 
     async def _run(self) -> None:
         while self._waiting:

@@ -133,9 +133,9 @@ def test_those_that_ask_at_one_moment_share_a_look_and_each_gets_its_own(county:
         looking = SamePerson(database)
         by_id = {str(key): row for key, row in rows.items()}
         marks = [marks_in(by_id[each["request_id"]]) for each in receipts]
-        found = await asyncio.gather(*(looking.asking_again(each, {"education_aid"}) for each in marks))
+        found = await asyncio.gather(*(looking.asking_again(looking.look(each), {"education_aid"}) for each in marks))
         assert [[str(one.request_id) for one in each] for each in found] == [[r["request_id"]] for r in receipts]
-        assert await looking.asking_again((("id_mark", bytes(16)),), {"education_aid"}) == []
+        assert await looking.asking_again(looking.look((("id_mark", bytes(16)),)), {"education_aid"}) == []
 
     on(county.running.url, work)
 
@@ -166,7 +166,11 @@ def test_help_does_not_wait_for_a_database_that_is_away() -> None:
         def direct(self) -> Any:
             raise OSError("away")
 
-    assert asyncio.run(SamePerson(Away()).asking_again((("id_mark", bytes(16)),), {"education_aid"})) == []  # type: ignore[arg-type]
+    async def run() -> list[Any]:
+        looking = SamePerson(Away())  # type: ignore[arg-type]
+        return await looking.asking_again(looking.look((("id_mark", bytes(16)),)), {"education_aid"})
+
+    assert asyncio.run(run()) == []
 
 
 def test_no_number_and_no_telephone_stands_in_the_database(county: County) -> None:
