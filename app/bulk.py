@@ -10,7 +10,6 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
@@ -26,7 +25,6 @@ from app.tables import metadata
 
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
-_WRITERS = 3
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
 
 
@@ -36,9 +34,6 @@ class Bulk(Protocol):
 
         `rings`: workers are told; `woken`: the agencies whose inboxes have news, for those who wait for them.
         """
-
-    async def get_ready(self) -> None:
-        """So that who is in a hurry finds a connection open. Raises the database's error."""
 
     def close(self) -> None: ...
 
@@ -89,11 +84,6 @@ class _PostgresBulk:
         statement, values = _postgres_rows(rows, self._database.engine.dialect, rings=rings, woken=woken)
         async with self._database.direct() as connection:
             await connection.fetch(statement, *values)
-
-    async def get_ready(self) -> None:
-        async with AsyncExitStack() as all_at_once:
-            for _ in range(_WRITERS):
-                await all_at_once.enter_async_context(self._database.direct())
 
     def close(self) -> None:
         pass
@@ -173,9 +163,6 @@ class _SqliteBulk:
         except BaseException:
             self._let_go()
             raise
-
-    async def get_ready(self) -> None:
-        """It opens at once."""
 
     def _let_go(self) -> None:
         """What was not committed is rolled back."""

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import asyncpg
@@ -26,6 +26,8 @@ WOKEN = "woken"  # of a connection: agencies that are told something by the tran
 BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
 _CONNECT_ARGS: dict[str, Any] = {"command_timeout": 30, "server_settings": {"application_name": "one-window"}}
+_REST_SECONDS = 60
+_END_SECONDS = 2
 _TRACE_MILLISECONDS = 200
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -60,7 +62,9 @@ class Database:
         self.vault = Vault(MasterKeys(settings), settings.cipher)
         self.engine = _engine(settings, self.vault)
         self._glancing: sqlite3.Connection | None = None
-        self._direct: deque[asyncpg.Connection] = deque()  # taken in turns, so that each stays warm
+        # Since when each rests. They are taken in turns, so that each stays warm.
+        self._direct: deque[tuple[asyncpg.Connection, float]] = deque()
+        self._ending: set[asyncio.Task[None]] = set()
         self.bell = Bell(notifies=not self.is_sqlite)
         self.inboxes = Inboxes()
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -123,25 +127,49 @@ class Database:
     @asynccontextmanager
     async def direct(self) -> AsyncIterator[asyncpg.Connection]:
         """A PostgreSQL connection of the driver's own, for the few that ask all the time: what SQLAlchemy does around a short
-        statement costs a multiple of the statement. One that failed is not used again; its error is raised as SQLAlchemy
-        would name it."""
-        connection = self._direct.popleft() if self._direct else None
+        statement costs a multiple of the statement. One that failed is not used again. Errors are SQLAlchemy's, of the same
+        kinds as on its own connections."""
+        connection = self._kept_one()
         try:
-            if connection is None or connection.is_closed():
+            if connection is None:
                 connection = await self._connected(**_CONNECT_ARGS)
             yield connection
         except BaseException as error:
+            is_closed = connection is not None and connection.is_closed()
             if connection is not None:
-                connection.terminate()
-            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
-                refused = isinstance(error, asyncpg.IntegrityConstraintViolationError)
-                raise (IntegrityError if refused else DBAPIError)(None, None, error, hide_parameters=True) from error
-            raise
-        self._direct.append(connection)
+                self._end(connection)
+            told = _as_sqlalchemy_tells(error, is_closed)
+            if is_unavailable(told):  # the others are hardly better: the next ones ask for a server that is
+                while self._direct:
+                    self._end(self._direct.popleft()[0])
+            if told is error:
+                raise
+            raise told from error
+        self._direct.append((connection, asyncio.get_running_loop().time()))
+
+    def _kept_one(self) -> asyncpg.Connection | None:
+        """The one that has rested longest, unless that is so long that something between may have forgotten it."""
+        until = asyncio.get_running_loop().time() - _REST_SECONDS
+        while self._direct:
+            connection, since = self._direct.popleft()
+            if since > until and not connection.is_closed():
+                return connection
+            self._end(connection)
+        return None
+
+    def _end(self, connection: asyncpg.Connection) -> None:
+        """Beside whoever is told of it. What the server still does for it is cancelled first: it would wait for a lock, and
+        write, long after whoever asked was told that nothing was written."""
+        ending = asyncio.create_task(_ended(connection))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     async def _connected(self, **more: Any) -> asyncpg.Connection:
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
-        return await _connect(**options, **more)
+        options.pop("prepared_statement_name_func", None)  # SQLAlchemy's own, as is the next
+        if (size := options.pop("prepared_statement_cache_size", None)) is not None:
+            options.setdefault("statement_cache_size", int(size))
+        return await _connect(**{**options, **more})
 
     async def leave_no_trace(self) -> None:
         """On SQLite what was erased leaves the write-ahead log too; while somebody reads an older state it can't, and is
@@ -181,9 +209,9 @@ class Database:
         if self._glancing is not None:
             self._glancing.close()
             self._glancing = None
-        for connection in self._direct:
-            connection.terminate()
-        self._direct.clear()
+        while self._direct:
+            self._end(self._direct.popleft()[0])
+        await asyncio.gather(*self._ending)
         await self.engine.dispose()
 
 
@@ -245,6 +273,29 @@ def sqlite_writer(path: str) -> sqlite3.Connection:
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)
     return connection
+
+
+async def _ended(connection: asyncpg.Connection) -> None:
+    with suppress(Exception):
+        await connection.close(timeout=_END_SECONDS)
+    connection.terminate()
+
+
+class _Told(Exception):  # noqa: N818
+    """What the driver said in a sentence, without its details, which quote the row."""
+
+
+def _as_sqlalchemy_tells(error: BaseException, is_closed: bool) -> BaseException:
+    if not isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return error
+    told = _Told(f"{type(error).__name__}: {error.args[0] if error.args else ''}")
+    told.__cause__ = error
+    kind: type[DBAPIError] = DBAPIError
+    if isinstance(error, asyncpg.InterfaceError):
+        kind = InterfaceError
+    elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        kind = IntegrityError
+    return kind(None, None, told, hide_parameters=True, connection_invalidated=is_closed)
 
 
 # A standby that lags may not even know the database yet.

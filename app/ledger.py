@@ -96,7 +96,6 @@ class Ledger:
         self._stopping = False
         self._writers: list[asyncio.Task[None]] = []
         self._urgent_writer: asyncio.Task[None] | None = None
-        self._getting_ready: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         writers = 1 if self._database.is_sqlite else 2
@@ -104,15 +103,12 @@ class Ledger:
         self._writers = [asyncio.create_task(each, name=f"ledger-{n}") for n, each in enumerate(ordinary)]
         # A writer of its own waits for no group: it is next at the database.
         self._urgent_writer = asyncio.create_task(self._run(self._urgent, self._urgent_arrived), name="ledger-urgent")
-        self._getting_ready = asyncio.create_task(self._get_ready(), name="ledger-ready")
 
     async def stop(self) -> None:
         """Write all that waits, then end; later writes are refused as unavailable."""
         self._stopping = True
         self._arrived.set()
         self._urgent_arrived.set()
-        if self._getting_ready:
-            self._getting_ready.cancel()
         await asyncio.gather(*self._writers, *filter(None, [self._urgent_writer]))
         self._bulk.close()
 
@@ -128,12 +124,6 @@ class Ledger:
         (self._urgent if urgent else self._waiting).append((unit, written))
         (self._urgent_arrived if urgent else self._arrived).set()
         await written
-
-    async def _get_ready(self) -> None:
-        try:
-            await self._bulk.get_ready()
-        except Exception:
-            return  # each write tries anew, and tells
 
     async def _run(
         self, waiting: _Line, arrived: asyncio.Event, gather: Callable[[Sized], Awaitable[None]] | None = None

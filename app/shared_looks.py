@@ -41,10 +41,12 @@ class SharedLooks(Generic[Asked, Found]):
             del self._waiting[: len(together)]
             try:
                 answers = await self._look([what for what, _ in together])
-            except Exception as error:
+            except BaseException as error:
                 for _, found in together:
                     if not found.done():
                         found.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
                 continue
             for (_, found), answer in zip(together, answers, strict=True):
                 if not found.done():  # else whoever asked has left

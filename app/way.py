@@ -30,7 +30,6 @@ class _Walk:
     """Of one request: what it does from one `yield` to the next, in its own context, and who waits for what it returns."""
 
     steps: Steps[Any]
-    until: float  # when it stands aside no longer
     ended: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     context: Context = field(default_factory=copy_context)
 
@@ -43,7 +42,7 @@ class _Walk:
             self.context.run(next, self.steps)
         except StopIteration as end:
             self.ended.set_result(end.value)
-        except Exception as error:
+        except BaseException as error:  # whoever waits hears of it, and those beside it go on
             self.ended.set_exception(error)
         else:
             return True
@@ -55,7 +54,8 @@ class RightOfWay:
 
     def __init__(self) -> None:
         self._under_way = 0
-        self._beginning: deque[_Walk] = deque()
+        # Who waits to begin, and until when each stands aside for emergencies; and who has begun.
+        self._beginning: deque[tuple[_Walk, float]] = deque()
         self._going_on: deque[_Walk] = deque()
         self._is_due = False
         self._alarm: asyncio.Handle | None = None
@@ -71,19 +71,22 @@ class RightOfWay:
 
     async def begin(self, steps: Steps[_T]) -> _T:
         """What `steps` returns, or raises. The first is taken when nobody who has begun has a step to take, and no emergency
-        is under way, or after a second; each next one a turn of the event loop later."""
-        return await self._walk(steps, self._beginning)
+        is under way, or after a second; each next one in a later turn of the event loop."""
+        walk = _Walk(steps)
+        self._beginning.append((walk, asyncio.get_running_loop().time() + _LONGEST_SECONDS))
+        found: _T = await self._ended(walk)
+        return found
 
     async def go_on(self, steps: Steps[_T]) -> _T:
         """The same of who has begun: the steps are taken with those who began together."""
-        return await self._walk(steps, self._going_on)
-
-    async def _walk(self, steps: Steps[_T], where: deque[_Walk]) -> _T:
-        walk = _Walk(steps, asyncio.get_running_loop().time() + _LONGEST_SECONDS)
-        where.append(walk)
-        self._be_due()
-        found: _T = await walk.ended
+        walk = _Walk(steps)
+        self._going_on.append(walk)
+        found: _T = await self._ended(walk)
         return found
+
+    async def _ended(self, walk: _Walk) -> Any:
+        self._be_due()
+        return await walk.ended
 
     async def gathered(self, waiting: Sized) -> None:
         """Returns when enough wait for something that many can share, when nobody is about to come, or after a moment."""
@@ -111,10 +114,12 @@ class RightOfWay:
     def _let_begin(self) -> None:
         at = asyncio.get_running_loop().time()
         while self._beginning and len(self._going_on) < _TOGETHER:
-            if self._under_way and at < (until := self._beginning[0].until):
+            walk, until = self._beginning[0]
+            if self._under_way and at < until:
                 self._ring_at(until)
                 break
-            self._going_on.append(self._beginning.popleft())
+            self._beginning.popleft()
+            self._going_on.append(walk)
 
     def _ring_at(self, until: float) -> None:
         if self._alarm is None:

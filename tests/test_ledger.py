@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.constraints import constraint_of
-from app.db import Database
+from app.db import Database, is_unavailable
 from app.identifiers import new_id, now
 from app.ledger import Ledger, Unit
 from app.logs import describe
@@ -317,10 +317,66 @@ def test_what_the_server_refuses_is_named_as_elsewhere_and_quotes_no_row(databas
     async def use(ledger: Ledger, database: Database) -> None:
         with pytest.raises(IntegrityError) as directly:
             await ledger.write(of_nobody())
-        with pytest.raises(DBAPIError):
+        with pytest.raises(DBAPIError) as divided:
             async with database.direct() as driver:
                 await driver.fetch("SELECT 1 / 0")
+        assert not is_unavailable(divided.value)
         assert constraint_of(directly.value) == "fk_api_key_agency_code_agency"
-        assert "nobody" not in repr(describe(directly.value))
+        assert "nobody" not in repr(describe(directly.value)) + str(directly.value)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_what_took_too_long_is_not_done_after_all(database_url: str) -> None:
+    """Whoever waited was told that nothing was written."""
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        with pytest.raises(TimeoutError):
+            async with database.direct() as driver:
+                await driver.fetch("SELECT pg_sleep(60)", timeout=0.2)
+        running = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'")
+        async with asyncio.timeout(10), database.reading() as connection:
+            while await connection.scalar(running):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize("how", ["lost", "too long"])
+def test_where_one_connection_tells_that_the_server_is_away_the_others_are_not_tried(
+    how: str, database_url: str
+) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        await asyncio.gather(*(ledger.write(a_unit(), urgent=urgent) for urgent in (False, True) for _ in range(9)))
+        before = {id(each) for each, _ in database._direct}
+        assert len(before) > 1
+        query = {"lost": "SELECT pg_terminate_backend(pg_backend_pid())", "too long": "SELECT pg_sleep(60)"}[how]
+        with pytest.raises((DBAPIError, TimeoutError)) as told:
+            async with database.direct() as driver:
+                await driver.fetch(query, timeout=0.5)
+        assert is_unavailable(told.value)
+        assert not database._direct
+        await ledger.write(unit := a_unit())
+        assert id_of(unit) in await stored(database)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_one_that_has_rested_for_long_is_not_trusted(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall between may have forgotten it without a word."""
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        async def its_pid() -> int:
+            async with database.direct() as driver:
+                return int(driver.get_server_pid())
+
+        first = await its_pid()
+        assert await its_pid() == first
+        monkeypatch.setattr("app.db._REST_SECONDS", 0.0)
+        await asyncio.sleep(0.01)
+        assert await its_pid() != first
 
     run(database_url, use)

@@ -156,6 +156,26 @@ def test_what_a_step_raises_is_told_to_who_waits_for_it_and_ends_no_other() -> N
     assert isinstance(told, KeyError)
 
 
+def test_what_no_step_should_raise_ends_its_own_request_alone() -> None:
+    """A panic of a library that is written in Rust is no `Exception`."""
+
+    class PanicError(BaseException):
+        pass
+
+    def panicking() -> Steps[None]:
+        yield
+        raise PanicError
+
+    async def run() -> list[Any]:
+        right = RightOfWay()
+        async with asyncio.timeout(10):
+            return await asyncio.gather(*map(right.begin, (steps(3), panicking(), steps(3))), return_exceptions=True)
+
+    first, told, last = on_loop(run())
+    assert (first, last) == (3, 3)
+    assert isinstance(told, PanicError)
+
+
 def test_who_leaves_between_two_steps_takes_no_more_of_them() -> None:
     async def run() -> list[int]:
         right, taken = RightOfWay(), list[int]()
