@@ -140,8 +140,7 @@ class Database:
                 self._end(connection)
             told = _as_sqlalchemy_tells(error, is_closed)
             if is_unavailable(told):  # the others are hardly better: the next ones ask for a server that is
-                while self._direct:
-                    self._end(self._direct.popleft()[0])
+                self._end_those_that_rest()
             if told is error:
                 raise
             raise told from error
@@ -156,6 +155,10 @@ class Database:
                 return connection
             self._end(connection)
         return None
+
+    def _end_those_that_rest(self) -> None:
+        while self._direct:
+            self._end(self._direct.popleft()[0])
 
     def _end(self, connection: asyncpg.Connection) -> None:
         """Beside whoever is told of it. What the server still does for it is cancelled first: it would wait for a lock, and
@@ -209,8 +212,7 @@ class Database:
         if self._glancing is not None:
             self._glancing.close()
             self._glancing = None
-        while self._direct:
-            self._end(self._direct.popleft()[0])
+        self._end_those_that_rest()
         await asyncio.gather(*self._ending)
         await self.engine.dispose()
 
