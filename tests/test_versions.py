@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
+from app.identifiers import now
 from app.replay import LEAST
 from app.routing.decide import EDITION
 from app.routing.sheets import read_table
@@ -48,7 +49,8 @@ def clerk(service: Running) -> Clerk:
 
 
 def moment(**ahead: float) -> datetime:
-    return datetime.now(UTC) + timedelta(**ahead)
+    """Of whole milliseconds, as all that is stored."""
+    return now() + timedelta(**ahead)
 
 
 def register(service: Running, *needs: str, times: int = 1) -> list[dict[str, Any]]:
