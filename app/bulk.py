@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
@@ -134,13 +135,16 @@ def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings
 
 class _SqliteBulk:
     """A connection of its own, in a thread of its own: SQLite works while the event loop computes. Of each table it is given
-    many rows a statement, since after each one the thread waits for the interpreter's lock."""
+    many rows a statement, since after each one the thread waits for the interpreter's lock. What has gathered in the
+    write-ahead log goes to the database's file from another thread, beside the next groups (docs/decisions/0028)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._path = database.engine.url.database or ""
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._second_thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._groups = 0
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         dialect = self._database.engine.dialect
@@ -151,6 +155,9 @@ class _SqliteBulk:
             except sqlite3.Error as error:
                 raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
         self._database.inboxes.ring(woken)
+        self._groups += 1
+        if self._groups % _CHECKPOINT_GROUPS == 0:
+            self._second_thread.submit(self._checkpoint)
 
     def _commit(self, statements: list[tuple[str, list[Any]]]) -> None:
         try:
@@ -164,6 +171,11 @@ class _SqliteBulk:
             self._let_go()
             raise
 
+    def _checkpoint(self) -> None:
+        """Holds nobody up (sqlite.org/c3ref/wal_checkpoint_v2.html, PASSIVE); what goes wrong is met again by who commits."""
+        with suppress(sqlite3.Error), closing(sqlite_writer(self._path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def _let_go(self) -> None:
         """What was not committed is rolled back."""
         if self._connection is not None:
@@ -172,23 +184,24 @@ class _SqliteBulk:
 
     def close(self) -> None:
         self._thread.shutdown()
+        self._second_thread.shutdown(cancel_futures=True)
         self._let_go()
 
 
-_MOST_ROWS = 32  # a power of two
+_CHECKPOINT_GROUPS = 16
+_ROWS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)  # of a statement
 
 
 def _sqlite_statements(
     table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect
 ) -> Iterator[tuple[str, list[Any]]]:
-    """Statements of 32, 16, 8, 4, 2 rows or one, each with its values: few enough to stay prepared; the
-    longest hold 120 KB each while they are."""
+    """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 240 KB each
+    while they are."""
     statement, of_rows = _sqlite_rows(table, rows, dialect)
     head, _, one = statement.rpartition(" VALUES ")
-    at, count = 0, _MOST_ROWS
+    at = 0
     while at < len(rows):
-        while count > len(rows) - at:
-            count //= 2
+        count = next(each for each in _ROWS if each <= len(rows) - at)
         some = of_rows[at : at + count]
         yield f"{head} VALUES {', '.join([one] * count)}", [value for row in some for value in row]
         at += count

@@ -21,7 +21,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
-from app import __version__, inbox, logs
+from app import __version__, huge_pages, inbox, logs
 from app.answers import ProblemBody
 from app.api import (
     agencies,
@@ -204,6 +204,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     starting = asyncio.create_task(start_when_possible(worker, stopping), name="worker-start") if worker else None
     noting = asyncio.create_task(office.keys.keep_noting(stopping), name="keys-used")
     ringing = asyncio.create_task(inbox.keep_ringing(office, stopping), name="inboxes")
+    settling = asyncio.create_task(huge_pages.take_when_settled(stopping), name="huge-pages")
     _end_waiting_calls_on_signals(office.database.inboxes)
     log.info("started", version=__version__, embedded_worker=worker is not None)
     try:
@@ -217,6 +218,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await fresh
         await ringing
         await noting
+        await settling
         await office.ledger.stop()
         await office.rates.close()
         await office.database.close()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.constraints import constraint_of
@@ -280,6 +284,49 @@ def test_rows_of_one_group_need_not_have_the_same_columns_filled(database_url: s
         assert found == [None, at, None]
 
     run(database_url, use)
+
+
+def test_a_group_of_any_number_of_rows_is_written_whole(database_url: str) -> None:
+    numbers = (2, 5, 7, 11, 31, 47, 63, 65, 113, 127, 200)
+    groups: list[int] = []
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        written = set()
+        for number in numbers:
+            unit = Unit()
+            for _ in range(number):
+                unit.insert(worker, *a_unit().inserts[worker])
+            await ledger.write(unit)
+            written |= {row["id"] for row in unit.inserts[worker]}
+        assert await stored(database) == written
+
+    run(database_url, use, observe_group=groups.append)
+    assert groups == [1] * len(numbers)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_gathers_in_the_log_goes_to_the_file_beside_the_writing(database_url: str) -> None:
+    """Of a copy of the file alone, without its log, all that was there 16 groups ago can be read."""
+    file = Path(make_url(database_url).database or "")
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        units = [a_unit() for _ in range(16)]
+        for unit in units:
+            await ledger.write(unit)
+        async with asyncio.timeout(10):
+            while not {id_of(each).bytes for each in units} <= in_the_file_alone(file):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    run(database_url, use)
+
+
+def in_the_file_alone(file: Path) -> set[bytes]:
+    found: set[bytes] = set()
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(sqlite3.DatabaseError):  # copied half way through
+        copied = shutil.copy(file, folder)
+        with contextlib.closing(sqlite3.connect(f"file:{copied}?immutable=1", uri=True)) as connection:
+            found.update(row_id for (row_id,) in connection.execute("SELECT id FROM worker"))
+    return found
 
 
 def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:
