@@ -189,13 +189,13 @@ class _SqliteBulk:
 
 
 _CHECKPOINT_GROUPS = 16
-_ROWS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)  # of a statement
+_ROWS = (48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 
 def _sqlite_statements(
     table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect
 ) -> Iterator[tuple[str, list[Any]]]:
-    """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 240 KB each
+    """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 180 KB each
     while they are."""
     statement, of_rows = _sqlite_rows(table, rows, dialect)
     head, _, one = statement.rpartition(" VALUES ")

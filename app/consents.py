@@ -17,8 +17,7 @@ from app.routing.rules import Consent, ConsentOf, Rule, local_day
 from app.routing.words import VOCABULARIES
 
 APPLICANT = "applicant"
-PURPOSES = (Consent.VERIFICATION, Consent.MEDICAL, Consent.SENSITIVE, Consent.SHARING)
-_PURPOSES = frozenset(PURPOSES)
+PURPOSES = frozenset({Consent.VERIFICATION, Consent.MEDICAL, Consent.SENSITIVE, Consent.SHARING})
 _OF_AGE, _SPEAKS_FOR_ITSELF = 18, 14  # Civil Code art. 17 to 20; Personal Information Protection Law art. 31
 _OPENED_BY = {
     "income": (Consent.VERIFICATION, Consent.SENSITIVE),
@@ -77,11 +76,14 @@ class Recorded:
     """The consents of a request as they stand on a day. What is lacking is asked for one handoff after another, and looked
     for once."""
 
-    __slots__ = ("_in_force", "_lacking", "day", "person")
+    __slots__ = ("_births", "_given", "_lacking", "day", "person")
 
     def __init__(self, person: Person, day: date) -> None:
         self.person, self.day = person, day
-        self._in_force = in_force(person)
+        self._given: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for each in in_force(person):
+            self._given.setdefault((each["purpose"], each["person"]), []).append(each)
+        self._births: dict[str, date | None] = {}
         self._lacking: dict[tuple[Consent, ConsentOf], tuple[Missing, ...]] = {}
 
     def lacking(self, purpose: Consent, of: ConsentOf) -> tuple[Missing, ...]:
@@ -92,18 +94,23 @@ class Recorded:
         return found
 
     def _looked_for(self, purpose: Consent, of: ConsentOf) -> list[Missing]:
-        given = [each for each in self._in_force if each["purpose"] == purpose]
         guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
         found = []
         for name, who in _asked(purpose, of, self.person):
-            by_guardian = _is_younger(who, guarded_until, self.day)
-            its = [each for each in given if each["person"] == name]
+            birth = self._birth(name, who)
+            by_guardian = _is_younger(birth, guarded_until, self.day)
+            its = self._given.get((purpose, name), ())
             is_given = any(("guardian" in each) is by_guardian for each in its)
             if not is_given and not by_guardian and not name.startswith("obligors/"):
-                is_given = any(not _is_outgrown(each, who, self.day) for each in its)
+                is_given = any(not _is_outgrown(each, birth, self.day) for each in its)
             if not is_given:
                 found.append(Missing(purpose, name, by_guardian))
         return found
+
+    def _birth(self, name: str, who: Mapping[str, Any]) -> date | None:
+        if name not in self._births:
+            self._births[name] = born(who)
+        return self._births[name]
 
 
 def missing(rule: Rule, recorded: Recorded) -> tuple[Missing, ...]:
@@ -143,18 +150,18 @@ def _open_at(moment: str, rule: Rule, recorded: Recorded, is_emergency: bool) ->
 def missing_of(rules: Iterable[Rule], recorded: Recorded) -> list[Missing]:
     """Of several rules, once each."""
     asked = dict.fromkeys(
-        [(purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in _PURPOSES]
+        [(purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in PURPOSES]
     )
     return list(dict.fromkeys([each for purpose, of in asked for each in recorded.lacking(purpose, of)]))
 
 
-def _is_outgrown(by_guardian: Mapping[str, Any], who: Mapping[str, Any], day: date) -> bool:
+def _is_outgrown(by_guardian: Mapping[str, Any], birth: date | None, day: date) -> bool:
     """A guardian consented for a minor who is of age by now and decides alone (Civil Code art. 18); who is of age and under
     guardianship still has theirs."""
     given_at = by_guardian.get("given_at")
-    if given_at is None or _is_younger(who, _OF_AGE, day):
+    if given_at is None or _is_younger(birth, _OF_AGE, day):
         return False
-    return _is_younger(who, _OF_AGE, local_day(datetime.fromisoformat(given_at)))
+    return _is_younger(birth, _OF_AGE, local_day(datetime.fromisoformat(given_at)))
 
 
 def in_force(person: Person) -> list[Mapping[str, Any]]:
@@ -180,26 +187,22 @@ def holding_back(rule: Rule, recorded: Recorded, *, is_emergency: bool) -> tuple
 def opened_groups(rule: Rule, recorded: Recorded, *, is_emergency: bool = False) -> tuple[str, ...]:
     """The field groups that a rule opens with the consents that are recorded. What needs another stays closed, and
     to a charity everything; in an emergency the law asks for none (Personal Information Protection Law art. 13)."""
-    asked = [each for each in PURPOSES if each in rule.consent]
-    if not asked or is_emergency:
+    if is_emergency or PURPOSES.isdisjoint(rule.consent):
         return rule.discloses
 
     def is_given(purpose: Consent) -> bool:
         return not recorded.lacking(purpose, rule.consent_of)
 
-    if Consent.SHARING in asked and not is_given(Consent.SHARING):
+    if Consent.SHARING in rule.consent and not is_given(Consent.SHARING):
         return ()
 
-    def is_open(group: str) -> bool:
-        by = _OPENED_BY.get(group)
-        if by is None:
-            return True
-        named = [purpose for purpose in by if purpose in asked]
+    def is_open(by: Sequence[Consent]) -> bool:
+        named = [purpose for purpose in by if purpose in rule.consent]
         # Who agreed to something narrower has agreed to as much; who agreed to sensitive data has to no verification.
         enough = by if Consent.SENSITIVE in named else named
         return not named or any(map(is_given, enough))
 
-    return tuple([group for group in rule.discloses if is_open(group)])
+    return tuple([group for group in rule.discloses if group not in _OPENED_BY or is_open(_OPENED_BY[group])])
 
 
 def shown_by(rule: Rule, person: Person) -> Person:
@@ -225,9 +228,8 @@ def _numbered(role: str, people: Sequence[Mapping[str, Any]]) -> Iterator[tuple[
     return ((f"{role}/{position}", each) for position, each in enumerate(people))
 
 
-def _is_younger(who: Mapping[str, Any], years: int, day: date) -> bool:
+def _is_younger(birth: date | None, years: int, day: date) -> bool:
     """Whose age nobody knows is taken for grown up: their consent is needed all the same."""
-    birth = born(who)
     return birth is not None and age_on(birth, day) < years
 
 

@@ -22,6 +22,10 @@ from app.sealing import Vault
 from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
+# The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes as long
+# as writing it (docs/decisions/0026). Ours are lists or tuples.
+asyncpg.protocol.protocol.IterableABC = asyncpg.protocol.protocol.SizedABC = (list, tuple)
+
 WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
 BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
@@ -123,6 +127,7 @@ class Database:
             self._glancing = sqlite3.connect(self.engine.url.database or "", isolation_level=None)
             self._glancing.execute("PRAGMA query_only=ON")
             self._glancing.execute("PRAGMA busy_timeout=100")
+            self._glancing.execute("PRAGMA cache_size=-1024")  # KiB
         return self._glancing.execute(query, given).fetchall()
 
     @asynccontextmanager

@@ -67,7 +67,7 @@ def disclosing(case: Case, handoff: Handoff, snapshot: Snapshot) -> Rule:
 def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> tuple[str, ...]:
     """The field groups of the person that a handoff's agency is shown."""
     rule = disclosing(case, handoff, snapshot)
-    if set(consents.PURPOSES).isdisjoint(rule.consent):
+    if consents.PURPOSES.isdisjoint(rule.consent):
         return rule.discloses
     return consents.opened_groups(rule, case.recorded(local_day(at)), is_emergency=case.is_emergency)
 
@@ -85,7 +85,7 @@ def withdrawn_at(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime)
     """Since when a handoff's agency is shown less, or may not handle it, because a consent was withdrawn; None: that is
     not so, or consent was given again."""
     rule = disclosing(case, handoff, snapshot)
-    if set(consents.PURPOSES).isdisjoint(rule.consent):
+    if consents.PURPOSES.isdisjoint(rule.consent):
         return None
     return consents.closed_since(rule, case.recorded(local_day(at)), is_emergency=case.is_emergency)
 

@@ -427,3 +427,19 @@ def test_one_that_has_rested_for_long_is_not_trusted(database_url: str, monkeypa
         assert await its_pid() != first
 
     run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_the_driver_takes_lists_and_tuples_for_arrays_and_asks_nothing_else(database_url: str) -> None:
+    """Otherwise it looks elsewhere for what an array is, and asks of every value at length (docs/decisions/0026)."""
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        async with database.direct() as driver:
+            for rows in (["1", None], ("1", None), [["1"], [None]]):
+                assert await driver.fetchval("SELECT cardinality($1::TEXT[])", rows) == 2
+            assert await driver.fetchval("SELECT $1::BYTEA[]", [b"1"]) == [b"1"]
+        with pytest.raises(DBAPIError):
+            async with database.direct() as driver:
+                await driver.fetchval("SELECT $1::TEXT[]", {"1"})
+
+    run(database_url, use)
