@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cache, lru_cache
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from sqlalchemy import JSON, Boolean, DateTime, Dialect, LargeBinary, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
@@ -22,8 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import DELIVERIES_CHANNEL, Database, sqlite_writer
 from app.inboxes import CHANNEL, payload_of
+from app.logs import describe
 from app.tables import metadata
 
+log = structlog.get_logger()
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
@@ -144,6 +148,7 @@ class _SqliteBulk:
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._second_thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._checkpoint: Future[None] | None = None
         self._groups = 0
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
@@ -156,8 +161,9 @@ class _SqliteBulk:
                 raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
         self._database.inboxes.ring(woken)
         self._groups += 1
-        if self._groups % _CHECKPOINT_GROUPS == 0:
-            self._second_thread.submit(self._checkpoint)
+        if self._groups % _CHECKPOINT_GROUPS == 0 and (self._checkpoint is None or self._checkpoint.done()):
+            with suppress(RuntimeError):  # no thread can be had: the group is stored all the same
+                self._checkpoint = self._second_thread.submit(put_away, self._path)
 
     def _commit(self, statements: list[tuple[str, list[Any]]]) -> None:
         try:
@@ -170,11 +176,6 @@ class _SqliteBulk:
         except BaseException:
             self._let_go()
             raise
-
-    def _checkpoint(self) -> None:
-        """Holds nobody up (sqlite.org/c3ref/wal_checkpoint_v2.html, PASSIVE); what goes wrong is met again by who commits."""
-        with suppress(sqlite3.Error), closing(sqlite_writer(self._path)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _let_go(self) -> None:
         """What was not committed is rolled back."""
@@ -189,6 +190,19 @@ class _SqliteBulk:
 
 
 _CHECKPOINT_GROUPS = 16
+
+
+def put_away(path: str) -> None:
+    """What is in the write-ahead log goes to the database's file, as far as nobody is held up by it (PASSIVE,
+    sqlite.org/c3ref/wal_checkpoint_v2.html)."""
+    try:
+        file = Path(path).absolute().as_uri()
+        with closing(sqlite3.connect(f"{file}?mode=rw", uri=True, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except sqlite3.Error as error:
+        log.warning("log_not_put_away", **describe(error))
+
+
 _ROWS = (48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 

@@ -22,10 +22,6 @@ from app.sealing import Vault
 from app.wire import from_json, to_json
 
 DELIVERIES_CHANNEL = "one_window_deliveries"
-# The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes as long
-# as writing it (docs/decisions/0026). Ours are lists or tuples.
-asyncpg.protocol.protocol.IterableABC = asyncpg.protocol.protocol.SizedABC = (list, tuple)
-
 WOKEN = "woken"  # of a connection: agencies that are told something by the transaction under way
 BUSY_SECONDS = 15
 _CONNECT_SECONDS = 5
@@ -33,6 +29,7 @@ _CONNECT_ARGS: dict[str, Any] = {"command_timeout": 30, "server_settings": {"app
 _REST_SECONDS = 60
 _END_SECONDS = 2
 _TRACE_MILLISECONDS = 200
+_TRACE_TRIES, _TRACE_PAUSE_SECONDS = 50, 0.02
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -42,6 +39,9 @@ _SQLITE_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=8000",  # pages: who commits has to do it only where the ledger has not (docs/decisions/0028)
 )
 _SMALL_CACHE = "PRAGMA cache_size=-512"  # KiB: there are many that read, and the system keeps the file's pages for all
+# The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes as long
+# as writing it (docs/decisions/0026). Ours are lists or tuples.
+asyncpg.protocol.protocol.IterableABC = asyncpg.protocol.protocol.SizedABC = (list, tuple)
 
 
 class Bell:
@@ -182,14 +182,18 @@ class Database:
 
     async def leave_no_trace(self) -> None:
         """On SQLite what was erased leaves the write-ahead log too; while somebody reads an older state it can't, and is
-        done the next time."""
+        done the next time. Where another checkpoint is under way, SQLite refuses at once: it is asked again."""
         if not self.is_sqlite:
             return
         async with self.turn, self.engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.execute(f"PRAGMA busy_timeout={_TRACE_MILLISECONDS}")  # whoever writes waits meanwhile
             try:
-                await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                for _ in range(_TRACE_TRIES):
+                    ((is_busy, in_log, _),) = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                    if not (is_busy and in_log < 0):
+                        break
+                    await asyncio.sleep(_TRACE_PAUSE_SECONDS)
             finally:
                 await driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import sqlite3
-import tempfile
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.bulk import put_away
 from app.constraints import constraint_of
 from app.db import Database, is_unavailable
 from app.identifiers import new_id, now
@@ -321,12 +323,69 @@ def test_what_gathers_in_the_log_goes_to_the_file_beside_the_writing(database_ur
 
 
 def in_the_file_alone(file: Path) -> set[bytes]:
-    found: set[bytes] = set()
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(sqlite3.DatabaseError):  # copied half way through
-        copied = shutil.copy(file, folder)
-        with contextlib.closing(sqlite3.connect(f"file:{copied}?immutable=1", uri=True)) as connection:
-            found.update(row_id for (row_id,) in connection.execute("SELECT id FROM worker"))
-    return found
+    """`immutable`: not looked for in the log, and nothing is locked or unlocked."""
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as connection:
+        try:
+            return {row_id for (row_id,) in connection.execute("SELECT id FROM worker")}
+        except sqlite3.DatabaseError:  # half of it is written
+            return set()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_group_is_stored_though_there_is_no_thread_to_put_the_log_away(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        units = [a_unit() for _ in range(17)]
+        for unit in units[:2]:
+            await ledger.write(unit)  # for which there is one
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as during:
+            during.setattr(threading.Thread, "start", refuse)
+            for unit in units[2:]:
+                await ledger.write(unit)
+        assert {id_of(each) for each in units} <= await stored(database)
+
+    run(database_url, use)
+
+
+def test_no_database_is_made_where_one_has_vanished(tmp_path: Path) -> None:
+    put_away(str(tmp_path / "gone.sqlite3"))
+    assert not list(tmp_path.iterdir())
+
+
+# Another process that is in the midst of a checkpoint, as far as SQLite can tell (sqlite.org/walformat.html#locks).
+_CHECKPOINTS = """
+import fcntl, os, sys, time
+index = open(sys.argv[1], "r+b")
+fcntl.lockf(index, fcntl.LOCK_EX, 1, 121)
+print("held", flush=True)
+time.sleep(0.3)
+"""
+
+
+def length(file: str) -> int:
+    return Path(file).stat().st_size
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_was_erased_leaves_the_log_though_another_checkpoint_was_under_way(database_url: str) -> None:
+    file = make_url(database_url).database or ""
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        await ledger.write(a_unit())
+        arguments = (sys.executable, "-c", _CHECKPOINTS, f"{file}-shm")
+        other = await asyncio.create_subprocess_exec(*arguments, stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        assert await other.stdout.readline() == b"held\n"
+        await database.leave_no_trace()
+        assert other.returncode is not None or await other.wait() == 0
+        assert length(f"{file}-wal") == 0
+
+    run(database_url, use)
 
 
 def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:
