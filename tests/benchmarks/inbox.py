@@ -133,7 +133,8 @@ async def latencies(http: httpx.AsyncClient, busy: str, window: str, times: int)
 
 def run(kind: str, url: str, clients: int, seconds: float) -> dict[str, Any]:
     serving.prepare(url)
-    service = serving.Service(url, "--no-worker").wait_until("/health/live")
+    # Those that wait, and the few that measure.
+    service = serving.Service(url, "--no-worker", connections=clients + 10).wait_until("/health/live")
     try:
         figures = uvloop.run(measure(service, url, clients, seconds))
     finally:

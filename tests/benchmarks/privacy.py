@@ -1,6 +1,6 @@
 """What the protection of people's data costs intake: the same service with it and without, in turns, in the same run.
 
-    python -m tests.benchmarks.privacy [--database sqlite|postgresql|both] [--seconds 3] [--turns 5]
+    python -m tests.benchmarks.privacy [--database sqlite|postgresql|both] [--seconds 3] [--turns 5] [--json FILE]
 
 Without: `unprotected`. The limit is 25 % of the throughput at 32 requests in flight.
 """
@@ -8,8 +8,10 @@ Without: `unprotected`. The limit is 25 % of the throughput at 32 requests in fl
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
+from pathlib import Path
 
 import httpx
 import psutil
@@ -57,7 +59,7 @@ class Side:
         self._process.stop()
 
 
-def measure(kind: str, urls: dict[str, str], seconds: float, turns: int) -> None:
+def measure(kind: str, urls: dict[str, str], seconds: float, turns: int) -> dict[str, float]:
     sides = {name: Side(url, _SIDES[name]) for name, url in urls.items()}
     try:
         for side in sides.values():
@@ -78,6 +80,13 @@ def measure(kind: str, urls: dict[str, str], seconds: float, turns: int) -> None
         f"of the service's processor time {cpu_with:.0f} and {cpu_without:.0f} us a submission",
         flush=True,
     )
+    return {
+        "with_rate": with_it,
+        "without_rate": without,
+        "cost": 1 - with_it / without,
+        "with_cpu_us": cpu_with,
+        "without_cpu_us": cpu_without,
+    }
 
 
 def main() -> None:
@@ -85,15 +94,19 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    results = {}
     if options.database in ("sqlite", "both"):
         with tempfile.TemporaryDirectory(prefix="one-window-bench-") as folder:
             urls = {name: f"sqlite:///{folder}/{name}.sqlite3" for name in _SIDES}
-            measure("sqlite", urls, options.seconds, options.turns)
+            results["sqlite"] = measure("sqlite", urls, options.seconds, options.turns)
     if options.database in ("postgresql", "both"):
         with serving.postgres() as server:
             urls = {name: serving.make_postgres_database(server) for name in _SIDES}
-            measure("postgresql", urls, options.seconds, options.turns)
+            results["postgresql"] = measure("postgresql", urls, options.seconds, options.turns)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

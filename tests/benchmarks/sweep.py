@@ -1,9 +1,10 @@
 """What a sweep costs with 10,000 and with 1,000,000 open handoffs, in turns on two databases of the same engine.
 
-    python -m tests.benchmarks.sweep [--database sqlite|postgresql|both] [--json FILE]
+    python -m tests.benchmarks.sweep [--database sqlite|postgresql|both] [--seconds 60] [--json FILE]
 
 The rows are made by the database itself, one handoff a request. Before each turn a hundred of each are made late, by so
-much that they are supervised; then there is nothing left to do, and a sweep that finds nothing is measured too.
+much that they are supervised; then there is nothing left to do, and a sweep that finds nothing is measured too. Three turns
+at least and 24 at most, within so many seconds; to make the rows takes a minute or more before.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from tests import serving
 
 ROWS = (10_000, 1_000_000)
 LATE = 100
-TURNS = 24
+LEAST_TURNS, TURNS = 3, 24
 _TOGETHER = 50_000
 _NUMBERS = {
     "sqlite": "WITH RECURSIVE g(n) AS (SELECT :low UNION ALL SELECT n + 1 FROM g WHERE n + 1 < :high)",
@@ -97,12 +98,15 @@ async def one(database: Database, registry: Registry, late: int) -> float:
     return took
 
 
-async def measure(kind: str, urls: Sequence[str]) -> dict[str, Any]:
+async def measure(kind: str, urls: Sequence[str], seconds: float) -> dict[str, Any]:
     databases = [await filled(kind, url, rows) for rows, url in zip(ROWS, urls, strict=True)]
     registries = [Registry(each, 60) for each in databases]
     busy: list[list[float]] = [[], []]
     idle: list[list[float]] = [[], []]
+    until = time.monotonic() + seconds
     for turn in range(TURNS + 1):
+        if turn > LEAST_TURNS and time.monotonic() > until:
+            break
         for side, (database, registry) in enumerate(zip(databases, registries, strict=True)):
             async with database.writing() as connection:
                 await connection.execute(text(_late(kind)), {"low": turn * LATE, "high": (turn + 1) * LATE})
@@ -124,12 +128,12 @@ async def measure(kind: str, urls: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def run(kind: str, urls: Sequence[str]) -> dict[str, Any]:
+def run(kind: str, urls: Sequence[str], seconds: float) -> dict[str, Any]:
     for url in urls:
         serving.prepare(url)
         serving.make_key(url, serving.KeyRole.INTAKE)
         serving.set_endpoints(url, "http://127.0.0.1:9/{code}")
-    figures = asyncio.run(measure(kind, urls))
+    figures = asyncio.run(measure(kind, urls, seconds))
     print(
         f"{kind}: a sweep with {LATE} to supervise of {ROWS[0]:,} open {figures['few_p50_ms']:.1f} ms, of {ROWS[1]:,} "
         f"{figures['many_p50_ms']:.1f} ms: x{figures['ratio']:.2f}; with nothing to do {figures['few_idle_p50_ms']:.2f} and "
@@ -142,16 +146,21 @@ def run(kind: str, urls: Sequence[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     results: dict[str, Any] = {}
     with ExitStack() as stack:
         if asked.database in ("sqlite", "both"):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="one-window-sweep-")))
-            results["sqlite"] = run("sqlite", [f"sqlite:///{folder / f'{rows}.sqlite3'}" for rows in ROWS])
+            results["sqlite"] = run(
+                "sqlite", [f"sqlite:///{folder / f'{rows}.sqlite3'}" for rows in ROWS], asked.seconds
+            )
         if asked.database in ("postgresql", "both"):
             server = stack.enter_context(serving.postgres())
-            results["postgresql"] = run("postgresql", [serving.make_postgres_database(server) for _ in ROWS])
+            results["postgresql"] = run(
+                "postgresql", [serving.make_postgres_database(server) for _ in ROWS], asked.seconds
+            )
     if asked.json:
         asked.json.write_text(json.dumps(results, indent=2))
 
