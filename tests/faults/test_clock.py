@@ -25,7 +25,7 @@ def test_a_clock_that_is_set_back_loses_nothing_doubles_nothing_and_holds_up_not
     clock = Clock(tmp_path / "clock")
     clock.set(HOUR)
     fleet.start(**clock.environment)
-    load = fleet.load(reports=False, most=150)
+    load = fleet.load(reports=False, most=2_000)  # more than can be taken in before the step is seen
     load.wait_for(20)
     clock.set(0)
 
