@@ -19,18 +19,22 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text, update
 
 from app.clocks import Step
 from app.db import Database
 from app.escalation import sweep
 from app.identifiers import now
 from app.registry import Registry
+from app.sealing import PERSON, vault_of
+from app.tables import help_request
 from tests import serving
 
 ROWS = (10_000, 1_000_000)
 LATE = 100
+_NOBODY: dict[str, Any] = {"applicant": {}, "household": [], "facts": {}, "needs": []}
 LEAST_TURNS, TURNS = 3, 24
 _TOGETHER = 50_000
 _NUMBERS = {
@@ -89,6 +93,21 @@ async def filled(kind: str, url: str, rows: int) -> Database:
     return database
 
 
+async def keyed(kind: str, database: Database, low: int, high: int) -> None:
+    """Those that a sweep will look at have a data key each, and somebody sealed with it."""
+    rows = []
+    async with database.writing() as connection:
+        vault = vault_of(connection)
+        for n in range(low, high):
+            request_id = UUID(bytes=b"%016d" % n) if kind == "sqlite" else UUID(int=n)
+            box, data_key = vault.new_box(request_id.bytes)
+            rows.append({"b_id": request_id, "sealed": box.seal(_NOBODY, PERSON), "data_key": data_key})
+        of = help_request.c.id == bindparam("b_id")
+        await connection.execute(
+            update(help_request).where(of).values(sealed=bindparam("sealed"), data_key=bindparam("data_key")), rows
+        )
+
+
 async def one(database: Database, registry: Registry, late: int) -> float:
     """Milliseconds of a sweep that has so many steps to do."""
     began = time.perf_counter()
@@ -108,6 +127,7 @@ async def measure(kind: str, urls: Sequence[str], seconds: float) -> dict[str, A
         if turn > LEAST_TURNS and time.monotonic() > until:
             break
         for side, (database, registry) in enumerate(zip(databases, registries, strict=True)):
+            await keyed(kind, database, turn * LATE, (turn + 1) * LATE)
             async with database.writing() as connection:
                 await connection.execute(text(_late(kind)), {"low": turn * LATE, "high": (turn + 1) * LATE})
             took, nothing = await one(database, registry, LATE), await one(database, registry, 0)
