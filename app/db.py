@@ -39,8 +39,8 @@ _SQLITE_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=8000",  # pages: who commits has to do it only where the ledger has not (docs/decisions/0028)
 )
 _SMALL_CACHE = "PRAGMA cache_size=-512"  # KiB: there are many that read, and the system keeps the file's pages for all
-# The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes as long
-# as writing it (docs/decisions/0026). Ours are lists or tuples.
+# The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes half as
+# long as writing it (docs/decisions/0026). Ours are lists or tuples.
 asyncpg.protocol.protocol.IterableABC = asyncpg.protocol.protocol.SizedABC = (list, tuple)
 
 
@@ -127,7 +127,7 @@ class Database:
             self._glancing = sqlite3.connect(self.engine.url.database or "", isolation_level=None)
             self._glancing.execute("PRAGMA query_only=ON")
             self._glancing.execute("PRAGMA busy_timeout=100")
-            self._glancing.execute("PRAGMA cache_size=-1024")  # KiB
+            self._glancing.execute("PRAGMA cache_size=-1024")  # KiB: the upper pages of a few indexes
         return self._glancing.execute(query, given).fetchall()
 
     @asynccontextmanager

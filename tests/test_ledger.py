@@ -308,7 +308,7 @@ def test_a_group_of_any_number_of_rows_is_written_whole(database_url: str) -> No
 
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_what_gathers_in_the_log_goes_to_the_file_beside_the_writing(database_url: str) -> None:
-    """Of a copy of the file alone, without its log, all that was there 16 groups ago can be read."""
+    """After 16 groups, all of them can be read from the file alone, without its log."""
     file = Path(make_url(database_url).database or "")
 
     async def use(ledger: Ledger, database: Database) -> None:
@@ -359,7 +359,7 @@ def test_no_database_is_made_where_one_has_vanished(tmp_path: Path) -> None:
 
 # Another process that is in the midst of a checkpoint, as far as SQLite can tell (sqlite.org/walformat.html#locks).
 _CHECKPOINTS = """
-import fcntl, os, sys, time
+import fcntl, sys, time
 index = open(sys.argv[1], "r+b")
 fcntl.lockf(index, fcntl.LOCK_EX, 1, 121)
 print("held", flush=True)
