@@ -23,7 +23,7 @@ from tests import serving
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
 from tests.receivers import Answer, Received, Receiver
 from tests.running import Running
-from tests.watching import change, count, fetch, on, until
+from tests.watching import change, count, fetch, make_due, on, until
 
 SCHOOL = "360803-school"
 
@@ -43,11 +43,6 @@ def the_delivery(county: County, agency: str = EDUCATION) -> Seen:
 
 def tried(county: County, times: int, agency: str = EDUCATION) -> Seen:
     return until(lambda: seen if (seen := the_delivery(county, agency))["attempts"] == times else None)
-
-
-def make_due(county: County) -> None:
-    """Nobody waits in a test for a retry's time to come."""
-    change(county.running.url, update(delivery).where(delivery.c.status == "pending").values(due_at=now()))
 
 
 def messages_of(receiver: Receiver, agency: str, number: int) -> list[Received]:
@@ -114,7 +109,7 @@ def test_a_failure_is_tried_again_with_the_same_id_and_the_same_bytes(county: Co
         seen = tried(county, attempt)
         assert (seen["status"], seen["ended_at"]) == ("pending", None)
         assert least <= pause_after(seen) <= most + 1, "exponential, spread by a fifth to either side"
-        make_due(county)
+        make_due(county.running.url)
     seen = tried(county, 3)
     assert seen["status"] == "delivered"
     assert [each["status_code"] for each in seen["tries"]] == [500, 503, 200]
@@ -152,7 +147,7 @@ def test_an_endpoint_that_hangs_or_hangs_up_is_tried_again(
     (attempt,) = seen["tries"]
     assert (seen["status"], attempt["fault"], attempt["status_code"]) == ("pending", fault, None)
     assert attempt["milliseconds"] < 1500
-    make_due(county)
+    make_due(county.running.url)
     assert tried(county, 2)["status"] == "delivered"
 
 
@@ -179,7 +174,7 @@ def test_an_endpoint_that_is_not_there_is_tried_again_at_its_new_address(
     receiver.secrets[EDUCATION] = move(database_url, EDUCATION, receiver.endpoint.format(code=EDUCATION))
 
     def delivered() -> bool:
-        make_due(county)
+        make_due(county.running.url)
         return bool(the_delivery(county)["status"] == "delivered")
 
     until(delivered, what="the delivery")
@@ -190,7 +185,7 @@ def test_a_huge_answer_is_cut_to_one_kib(county: County, receiver: Receiver) -> 
     receiver.then(EDUCATION, Answer(500, body=b"y" * 5_000_000), Answer(200, body=b"z" * 5_000_000))
     county.ask("education_aid")
     tried(county, 1)
-    make_due(county)
+    make_due(county.running.url)
     seen = tried(county, 2)
     assert seen["status"] == "delivered"
     assert [each["answer"] for each in seen["tries"]] == ["y" * 1024, "z" * 1024]
@@ -298,7 +293,7 @@ def test_what_was_withdrawn_before_it_was_delivered_is_still_delivered_and_so_is
     messages_of(receiver, EDUCATION, 2)
 
     def delivered() -> list[Seen]:
-        make_due(county)
+        make_due(county.running.url)
         found = county.coordinator.get("/v1/deliveries", params={"agency": EDUCATION}).json()["items"]
         return [each for each in found if each["status"] == "delivered"]
 
@@ -329,7 +324,7 @@ def test_a_delivery_that_is_sent_again_begins_its_schedule_anew_and_is_numbered_
     receiver.then(EDUCATION, *[Answer(500)] * 4)
     county.ask("education_aid")
     tried(county, 1)
-    make_due(county)
+    make_due(county.running.url)
     given_up = tried(county, 2)["delivery_id"]
     of_education = update(delivery).where(delivery.c.receiver == EDUCATION)
     change(county.running.url, of_education.values(status="exhausted", ended_at=now(), attempts=14))
@@ -337,7 +332,7 @@ def test_a_delivery_that_is_sent_again_begins_its_schedule_anew_and_is_numbered_
     for attempt, (least, most) in ((15, (4, 6)), (16, (16, 24))):
         seen = tried(county, attempt)
         assert least <= pause_after(seen) <= most + 1, "what failed before it was sent again counts no more"
-        make_due(county)
+        make_due(county.running.url)
     seen = tried(county, 17)
     assert (seen["status"], [each["number"] for each in seen["tries"]]) == ("delivered", [1, 2, 15, 16, 17])
 
@@ -348,7 +343,7 @@ def test_a_failing_endpoint_is_left_alone_for_a_while(county: County, receiver: 
         county.ask("education_aid")
     until(lambda: len(receiver.of(EDUCATION)) >= 5, what="the failures that open the breaker")
     until(lambda: len(receiver.of(CIVIL_AFFAIRS)) == 12, what="everything for its neighbour")
-    make_due(county)
+    make_due(county.running.url)
     county.ask("education_aid")
     until(lambda: len(receiver.of(CIVIL_AFFAIRS)) == 13, what="the neighbour's next")
     in_a_row, most_in_flight = 5, 8

@@ -22,7 +22,7 @@ from tests.county import EDUCATION, County, Seen
 from tests.receivers import Answer, Receiver
 from tests.running import Running
 from tests.test_subscriptions import arrived, path_of, queued, seen, subscribe, types_of
-from tests.watching import change, fetch, on, until
+from tests.watching import change, fetch, make_due, on, until
 
 TROUBLES = ["endpoint.failing", "endpoint.suspended", "endpoint.recovered"]
 PHONE = "0796-8200001"
@@ -32,12 +32,6 @@ PHONE = "0796-8200001"
 def county(database_url: str, receiver: Receiver, run_service: Callable[..., Running]) -> County:
     change(database_url, update(agency).where(agency.c.code == EDUCATION).values(phone=PHONE))
     return County(run_service(embedded_worker=True), receiver.secrets)
-
-
-def make_due(county: County) -> None:
-    """What nobody has in hand: else it would be sent a second time."""
-    waits = (delivery.c.status == "pending", delivery.c.claimed_by.is_(None))
-    change(county.running.url, update(delivery).where(*waits).values(due_at=now()))
 
 
 def fails(county: County, receiver: Receiver, answer: Answer = Answer(500), times: int = 5) -> None:  # noqa: B008
@@ -68,7 +62,7 @@ def test_a_coordinator_is_told_whom_to_call_when_an_endpoint_fails_and_that_it_w
     assert abs(failing.timestamp - failing.data.since) < timedelta(minutes=1)
     assert PHONE in failing.data.advice_zh
     assert PHONE in failing.data.advice_en
-    until(lambda: make_due(county) or len(receiver.of("dashboard")) == 2, what="that it works again")
+    until(lambda: make_due(county.running.url) or len(receiver.of("dashboard")) == 2, what="that it works again")
     recovered = told_of(receiver, 2)[1]
     assert (recovered.type, recovered.data.fault) == ("endpoint.recovered", None)
     assert recovered.data.since >= failing.data.since
@@ -103,7 +97,7 @@ def test_one_that_says_gone_is_told_of_and_so_is_the_first_message_after_it_was_
     county.coordinator.post(f"/v1/agencies/{EDUCATION}/resume-endpoint").raise_for_status()
     # A message under way when it was taken back may arrive before its worker knows: then the next one says it.
     until(
-        lambda: make_due(county) or (county.ask("education_aid") and len(receiver.of("dashboard")) == 2),
+        lambda: make_due(county.running.url) or (county.ask("education_aid") and len(receiver.of("dashboard")) == 2),
         what="that it works again",
     )
     assert told_of(receiver, 2)[1].type == "endpoint.recovered"
