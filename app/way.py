@@ -1,18 +1,22 @@
-"""The right of way: ordinary requests begin up to sixteen a turn of the event loop, and go on step by step together; none
-begins while an emergency is being taken in.
+"""The right of way: ordinary requests begin up to sixteen a turn of the event loop, and go on step by step together, those
+that came first before the others; none begins while an emergency is being taken in.
 
 A request's whole way through the code is larger than the processor's nearest caches: sixteen that take each step one after
-the other find its code and tables there, and cost a third less than sixteen that go all the way one by one.
+the other find its code and tables there, and cost a third less than sixteen that go all the way one by one. And while the
+database stores those that came first, the event loop has the next ones to see to.
 """
 
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections import deque
 from collections.abc import Generator, Iterator, Sized
 from contextlib import contextmanager
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
+from itertools import count
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 # However many emergencies there are, nobody stands aside for longer.
@@ -23,6 +27,7 @@ _GATHERING_SECONDS = 0.02
 
 _T = TypeVar("_T")
 Steps: TypeAlias = Generator[None, None, _T]
+_came: ContextVar[int] = ContextVar("came", default=0)  # a request's number
 
 
 @dataclass(slots=True)
@@ -32,6 +37,7 @@ class _Walk:
     steps: Steps[Any]
     ended: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     context: Context = field(default_factory=copy_context)
+    came: int = field(default_factory=_came.get)
 
     def step(self) -> bool:
         """Whether there is another one."""
@@ -56,7 +62,9 @@ class RightOfWay:
         self._under_way = 0
         # Who waits to begin, and until when each stands aside for emergencies; and who has begun.
         self._beginning: deque[tuple[_Walk, float]] = deque()
-        self._going_on: deque[_Walk] = deque()
+        self._going_on: list[_Walk] = []  # who came first stands first
+        self._numbers = count(1)
+        self._waited = 0  # to begin, a turn ago
         self._is_due = False
         self._alarm: asyncio.Handle | None = None
 
@@ -72,15 +80,16 @@ class RightOfWay:
     async def begin(self, steps: Steps[_T]) -> _T:
         """What `steps` returns, or raises. The first is taken when nobody who has begun has a step to take, and no emergency
         is under way, or after a second; each next one in a later turn of the event loop."""
+        _came.set(next(self._numbers))
         walk = _Walk(steps)
         self._beginning.append((walk, asyncio.get_running_loop().time() + _LONGEST_SECONDS))
         found: _T = await self._ended(walk)
         return found
 
     async def go_on(self, steps: Steps[_T]) -> _T:
-        """The same of who has begun: the steps are taken with those who began together."""
+        """The same of who has begun: the steps are taken with those who began together, before those who came later."""
         walk = _Walk(steps)
-        self._going_on.append(walk)
+        insort(self._going_on, walk, key=attrgetter("came"))
         found: _T = await self._ended(walk)
         return found
 
@@ -105,10 +114,15 @@ class RightOfWay:
         the end has gone on from there, in the next turn."""
         self._is_due = False
         if not self._going_on:
+            if self._waited < len(self._beginning) < _TOGETHER:  # who comes with them may be heard a turn later
+                self._waited = len(self._beginning)
+                self._be_due()
+                return
+            self._waited = 0
             self._let_begin()
         if self._going_on:
-            together = [self._going_on.popleft() for _ in range(min(_TOGETHER, len(self._going_on)))]
-            self._going_on.extend([each for each in together if each.step()])
+            together = self._going_on[:_TOGETHER]
+            self._going_on[: len(together)] = [each for each in together if each.step()]
             self._be_due()
 
     def _let_begin(self) -> None:

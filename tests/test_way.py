@@ -117,6 +117,48 @@ def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_
     assert [len(turn) for turn in turns] == [16] * 6 + [8] * 3
 
 
+def test_who_came_first_goes_on_before_those_who_came_later() -> None:
+    """So that the database has something to store while the others are seen to."""
+
+    async def run() -> str:
+        right, heard, taken = RightOfWay(), asyncio.Event(), list[str]()
+
+        async def first() -> None:
+            await right.begin(steps())
+            await heard.wait()
+            await right.go_on(steps(3, lambda _: taken.append("first")))
+
+        async def later() -> None:
+            await right.begin(steps(9, lambda _: taken.append("later")))
+
+        several = [asyncio.create_task(first()) for _ in range(16)]
+        await asyncio.sleep(0.01)
+        several += [asyncio.create_task(later()) for _ in range(16)]
+        while len(taken) < 32:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        heard.set()
+        await asyncio.gather(*several)
+        return "".join(each[0] for each in taken)
+
+    order = on_loop(run())
+    assert (order.count("f"), order.count("l")) == (3 * 16, 9 * 16)
+    assert "f" * 48 in order
+    assert order.index("f") < 5 * 16, "nor do those who came later end first"
+
+
+@pytest.mark.parametrize("together", [2, 15])
+def test_who_is_heard_a_turn_later_begins_with_those_who_came_with_them(together: int) -> None:
+    async def run() -> list[int]:
+        right, begun, several = RightOfWay(), list[int](), list[asyncio.Task[int]]()
+        for _ in range(together):
+            several.append(asyncio.create_task(right.begin(steps(3, begun.append))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*several)
+        return begun
+
+    assert on_loop(run()) == [step for step in range(3) for _ in range(together)]
+
+
 def test_who_has_begun_goes_on_while_an_emergency_is_under_way() -> None:
     async def run() -> None:
         right = RightOfWay()
