@@ -18,6 +18,12 @@ BACKENDS = ("sqlite", "postgresql")
 # A busy machine is no failure of the rule under test.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+_LONGEST = {"test_contract.py", "test_conformance.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: nobody waits for it at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -43,6 +44,28 @@ class Running:
             client.close()
 
 
+class _Server(uvicorn.Server):
+    """Looks a hundred times a second whether it is to stop, and then waits for calls under way alone: its own pauses of a
+    tenth of a second were a sixth of all tests. Tests of processes have the server as it is."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for door in sockets or ():
+            door.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wait_tasks_to_complete(), self.config.timeout_graceful_shutdown)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+
 @contextlib.contextmanager
 def in_this_process(url: str) -> Iterator[Callable[..., Running]]:
     """Starts the service on a real port, as often as it is asked to; all of them stop when the block ends."""
@@ -52,7 +75,7 @@ def in_this_process(url: str) -> Iterator[Callable[..., Running]]:
         settings = {"embedded_worker": False, "poll_seconds": 0.2, "refresh_seconds": 0.2, **settings}
         settings_ = serving.settings_for(url, **settings)
         app = create_app(settings_)
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **server_options(settings_)))
+        server = _Server(uvicorn.Config(app, lifespan="on", **server_options(settings_)))
         door = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([door],), daemon=True)
         thread.start()
