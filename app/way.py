@@ -42,7 +42,6 @@ class _Walk:
     def step(self) -> bool:
         """Whether there is another one."""
         if self.ended.done():  # who waited has left
-            self.steps.close()
             return False
         try:
             self.context.run(next, self.steps)
@@ -64,7 +63,7 @@ class RightOfWay:
         self._beginning: deque[tuple[_Walk, float]] = deque()
         self._going_on: list[_Walk] = []  # who came first stands first
         self._numbers = count(1)
-        self._waited = 0  # to begin, a turn ago
+        self._waited = 0  # so many have waited a turn to begin
         self._is_due = False
         self._alarm: asyncio.Handle | None = None
 
@@ -78,8 +77,9 @@ class RightOfWay:
             self._be_due()
 
     async def begin(self, steps: Steps[_T]) -> _T:
-        """What `steps` returns, or raises. The first is taken when nobody who has begun has a step to take, and no emergency
-        is under way, or after a second; each next one in a later turn of the event loop."""
+        """What `steps` returns, or raises. The first is taken when nobody who has begun has a step to take, a turn of the event
+        loop has brought nobody else to begin with, or they are sixteen, and no emergency is under way, or after a second;
+        each next one in a later turn. Whoever awaits it is to go on in the same task, which is known by its number."""
         _came.set(next(self._numbers))
         walk = _Walk(steps)
         self._beginning.append((walk, asyncio.get_running_loop().time() + _LONGEST_SECONDS))
@@ -110,19 +110,20 @@ class RightOfWay:
             asyncio.get_running_loop().call_soon(self._call)
 
     def _call(self) -> None:
-        """The next few take a step; where nobody has begun, the next few begin. It is due once more after whoever walked to
-        the end has gone on from there, in the next turn."""
+        """The next few take a step; where nobody has one to take, the next few begin, or wait a turn for who is heard with
+        them. It is due once more after whoever walked to the end has gone on from there, in the next turn."""
         self._is_due = False
         if not self._going_on:
-            if self._waited < len(self._beginning) < _TOGETHER:  # who comes with them may be heard a turn later
-                self._waited = len(self._beginning)
+            is_news = self._waited < len(self._beginning) < _TOGETHER
+            if not is_news:
+                self._let_begin()
+            self._waited = len(self._beginning)
+            if is_news:
                 self._be_due()
-                return
-            self._waited = 0
-            self._let_begin()
         if self._going_on:
             together = self._going_on[:_TOGETHER]
-            self._going_on[: len(together)] = [each for each in together if each.step()]
+            del self._going_on[:_TOGETHER]
+            self._going_on[:0] = [each for each in together if each.step()]
             self._be_due()
 
     def _let_begin(self) -> None:

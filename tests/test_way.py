@@ -146,17 +146,107 @@ def test_who_came_first_goes_on_before_those_who_came_later() -> None:
     assert order.index("f") < 5 * 16, "nor do those who came later end first"
 
 
+def test_who_came_last_goes_on_last_whenever_it_was_heard() -> None:
+    async def run() -> list[int]:
+        right, taken = RightOfWay(), list[int]()
+        heard = [asyncio.Event() for _ in range(3)]
+
+        async def one(number: int) -> None:
+            await right.begin(steps())
+            await heard[number].wait()
+            await right.go_on(steps(40, lambda _: taken.append(number)))
+
+        several = [asyncio.create_task(one(number)) for number in range(3) for _ in range(16)]
+        await asyncio.sleep(0.01)
+        for number in (1, 2, 0):
+            heard[number].set()
+            while number not in taken and number != 2:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        await asyncio.gather(*several)
+        return taken
+
+    taken = on_loop(run())
+    first_of_first = taken.index(0)
+    assert set(taken[:first_of_first]) == {1}, "until who came first is heard"
+    rest = taken[first_of_first:]
+    assert rest == sorted(rest)
+
+
 @pytest.mark.parametrize("together", [2, 15])
 def test_who_is_heard_a_turn_later_begins_with_those_who_came_with_them(together: int) -> None:
-    async def run() -> list[int]:
-        right, begun, several = RightOfWay(), list[int](), list[asyncio.Task[int]]()
+    async def run(right: RightOfWay) -> list[int]:
+        begun, several = list[int](), list[asyncio.Task[int]]()
         for _ in range(together):
             several.append(asyncio.create_task(right.begin(steps(3, begun.append))))
             await asyncio.sleep(0)
         await asyncio.gather(*several)
         return begun
 
-    assert on_loop(run()) == [step for step in range(3) for _ in range(together)]
+    async def twice() -> list[list[int]]:
+        right = RightOfWay()
+        return [await run(right), await run(right)]
+
+    assert on_loop(twice()) == [[step for step in range(3) for _ in range(together)]] * 2
+
+
+def test_who_comes_alone_waits_a_turn_for_nobody_and_others_no_longer_than_until_they_are_sixteen() -> None:
+    async def run() -> list[int]:
+        right, waited = RightOfWay(), list[int]()
+        turn, several = 0, list[asyncio.Task[int]]()
+
+        def begins(came: int) -> asyncio.Task[int]:
+            return asyncio.create_task(right.begin(steps(1, lambda _: waited.append(turn - came))))
+
+        several.append(begins(0))
+        while not waited:
+            turn += 1
+            await asyncio.sleep(0)
+        for _ in range(100):
+            turn += 1
+            several.append(begins(turn))
+            await asyncio.sleep(0)
+        await asyncio.gather(*several)
+        return waited
+
+    alone, *others = on_loop(run())
+    assert alone <= 4
+    assert max(others) <= 16 + 4
+
+
+def test_who_waited_for_emergencies_begins_in_the_turn_between_two_of_them() -> None:
+    async def run() -> int:
+        right, emergencies = RightOfWay(), 0
+        waiting = asyncio.create_task(right.begin(steps()))
+        while not waiting.done():
+            emergencies += 1
+            with right.taken():
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+        return emergencies
+
+    assert on_loop(run()) <= 3
+
+
+def test_who_goes_on_from_within_a_step_is_not_lost() -> None:
+    """As a task would that is begun eagerly."""
+
+    async def run() -> list[int]:
+        right, taken, going_on = RightOfWay(), list[int](), list[Coroutine[Any, Any, int]]()
+
+        def beginning(number: int) -> Steps[None]:
+            going_on.append(right.go_on(steps(take=lambda _: taken.append(number))))
+            going_on[-1].send(None)
+            yield
+
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(right.begin(beginning(number)) for number in range(3)))
+            while len(taken) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        for each in going_on:
+            each.close()
+        return taken
+
+    assert sorted(on_loop(run())) == [0, 1, 2]
 
 
 def test_who_has_begun_goes_on_while_an_emergency_is_under_way() -> None:
