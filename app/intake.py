@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import structlog
@@ -51,33 +51,44 @@ _LONGEST_RECORDING = 1.0  # seconds
 log = structlog.get_logger()
 
 
-@again_if_outdated
-async def accept(office: Office, key: Key, asked: RequestIn, repeat: Repeat | None) -> bytes:
-    """Take a request in; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its messages queued. Those
-    that came together take each step together (`way`).
+class _Understood(NamedTuple):
+    """A call: what counts of it, the first answer to it, if it has a key, what is to be warned of in it, the person to be
+    sealed, their marks, a look for what is open of them, and where it all goes."""
 
-    Raises `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`, `unavailable`.
+    asked: RequestIn
+    repeat: Repeat | None
+    odd: list[FieldError]
+    person: dict[str, Any]
+    marks: Mapping[str, bytes | None]
+    look: asyncio.Future[set[UUID]]
+    decision: RoutingDecision
+
+
+@again_if_outdated
+async def accept(office: Office, key: Key, read: Callable[[], Steps[tuple[RequestIn, Repeat | None]]]) -> bytes:
+    """Take a request in, which `read` reads; the answer (`RequestReceipt`, JSON) only after it is on disk, routed and its
+    messages queued. Those that came together take each step together (`way`).
+
+    Raises what `read` raises, `validation_failed` with every field's fault (not for a kiosk), `idempotency_conflict`,
+    `unavailable`.
     """
     desk = await desk_of(office, key)
-    asked, odd, person, marks = await office.way.go_on(_looked_at(office, key, asked, desk))
-    look = office.same_person.look(marks_in(marks))
-    decision = await office.way.go_on(_decided(asked, person, desk))
-    again = await office.same_person.asking_again(look, {each.code for each in asked.needs})
-    told = [] if asked.channel in UNATTENDED or not await _is_recorded(office, key, again) else again
+    call = await office.way.begin(_understood(office, key, read(), desk))
+    again = await office.same_person.asking_again(call.look, {each.code for each in call.asked.needs})
+    told = [] if call.asked.channel in UNATTENDED or not await _is_recorded(office, key, again) else again
 
     async def register() -> tuple[bytes, Unit]:
-        taken = await numbered(office, key, asked, desk, odd)
-        return await office.way.go_on(
-            _register(office, key, asked, repeat, desk, person, marks, decision, again, told, taken)
-        )
+        taken = await numbered(office, key, call.asked, desk, call.odd)
+        return await office.way.go_on(_register(office, key, desk, call, again, told, taken))
 
-    return await stored(office, asked.channel, repeat, register)
+    return await stored(office, call.asked.channel, call.repeat, register)
 
 
-def _looked_at(
-    office: Office, key: Key, asked: RequestIn, desk: Desk
-) -> Steps[tuple[RequestIn, list[FieldError], dict[str, Any], Mapping[str, bytes | None]]]:
-    """What counts of what was sent, what is to be warned of in it, the person to be sealed, and their marks."""
+def _understood(
+    office: Office, key: Key, read: Steps[tuple[RequestIn, Repeat | None]], desk: Desk
+) -> Steps[_Understood]:
+    asked, repeat = yield from read
+    yield
     asked = by_its_door(key, asked)
     odd: list[FieldError] = []
     if key.role is KeyRole.KIOSK:
@@ -89,7 +100,13 @@ def _looked_at(
         raise invalid(*errors)
     yield
     person = of_person(asked)
-    return asked, odd, person, marks_of(person["applicant"], office.vault)
+    marks = marks_of(person["applicant"], office.vault)
+    look = office.same_person.look(marks_in(marks))
+    yield  # it is looked up while it is decided
+    name_texts(person["consents"], desk.snapshot, desk.at)
+    facts = facts_of(asked.division_code, person, local_day(desk.at))
+    decision = decide(facts, table_in_force(desk), desk.snapshot.directory, desk.at)
+    return _Understood(asked, repeat, odd, person, marks, look, decision)
 
 
 async def _is_recorded(office: Office, key: Key, again: list[OpenRequest]) -> bool:
@@ -211,35 +228,24 @@ def opened(
     return case, token
 
 
-def _decided(asked: RequestIn, person: dict[str, Any], desk: Desk) -> Steps[RoutingDecision]:
-    """While it is looked up who asks again, which is sent off first."""
-    yield
-    name_texts(person["consents"], desk.snapshot, desk.at)
-    facts = facts_of(asked.division_code, person, local_day(desk.at))
-    return decide(facts, table_in_force(desk), desk.snapshot.directory, desk.at)
-
-
 def _register(
     office: Office,
     key: Key,
-    asked: RequestIn,
-    repeat: Repeat | None,
     desk: Desk,
-    person: dict[str, Any],
-    marks: Mapping[str, bytes | None],
-    decision: RoutingDecision,
+    call: _Understood,
     again: list[OpenRequest],
     told: list[OpenRequest],
     taken: Taken,
 ) -> Steps[tuple[bytes, Unit]]:
+    asked, decision = call.asked, call.decision
     case, token = opened(
         office,
         key,
         desk,
         channel=asked.channel,
         division_code=asked.division_code,
-        person=person,
-        marks=marks,
+        person=call.person,
+        marks=call.marks,
         decision=decision,
         taken=taken,
     )
@@ -254,8 +260,8 @@ def _register(
     answer = to_json(_receipt(case, asked, decision, desk, told, warnings))
     yield
     unit = finish(case, desk.snapshot)
-    if repeat:
-        unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
+    if call.repeat:
+        unit.insert(idempotency, call.repeat.row(case.id, desk.at, answer))
     return with_token(answer, token), unit
 
 

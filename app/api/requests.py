@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -52,8 +53,7 @@ async def take_in(request: Request, key: TakesIn) -> Response:
     """A 201 means: on disk, routed to every agency concerned, the messages to them queued, in one transaction."""
     office = office_of(request)
     body = await read_sealable(request, office)
-    asked, repeat = await office.way.begin(_read(request, key, body))
-    return answer(await intake.accept(office, key, asked, repeat), 201)
+    return answer(await intake.accept(office, key, partial(_read, request, key, body)), 201)
 
 
 def _read(request: Request, key: Key, body: bytes) -> Steps[tuple[RequestIn, Repeat | None]]:
