@@ -37,6 +37,10 @@ class WrongAgencyError(RefusedError):
     """An agency, or what is to be changed of it, that can't be so."""
 
 
+class AgencyExistsError(WrongAgencyError):
+    """Its code is another agency's."""
+
+
 async def add(
     connection: AsyncConnection,
     *,
@@ -51,7 +55,7 @@ async def add(
 ) -> str | None:
     """Add an agency; with an endpoint, its signing secret, which is shown this once. `how`: as in `change`."""
     if await connection.scalar(select(agency.c.code).where(agency.c.code == code)) is not None:
-        raise WrongAgencyError(f"There is an agency {code} already; choose another code.")
+        raise AgencyExistsError(f"There is an agency {code} already; choose another code.")
     if await connection.scalar(select(department.c.code).where(department.c.code == department_code)) is None:
         raise WrongAgencyError(f"There is no department {department_code}; write one such as county_civil_affairs.")
     if await connection.scalar(select(division.c.code).where(division.c.code == division_code)) is None:

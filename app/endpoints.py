@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import agencies, checks, etags, rights
+from app.agencies import AgencyExistsError
 from app.delivery import again
 from app.endpoint_rows import endpoint_errors, fares, must_match, secrets_of, tls_kept, tls_of, tried
 from app.jurisdictions import Conditions, lies_in, within
@@ -82,16 +83,16 @@ async def add(office: Office, key: Key, asked: AgencyIn, repeat: Repeat | None) 
         raise invalid(*errors)
 
     async def make(connection: AsyncConnection) -> dict[str, Any]:
-        taken = select(agency.c.code).where(agency.c.code == asked.code)
-        if await connection.scalar(taken) is not None:
-            raise Problem("agency_exists")
         how = {
             "delivery_mode": asked.delivery_mode.value,
             "max_in_flight": asked.max_in_flight,
             "per_second": asked.per_second,
             "tls": tls_of(asked.tls),
         }
-        secret = await agencies.add(connection, department_code=asked.department, how=how, **given)
+        try:
+            secret = await agencies.add(connection, department_code=asked.department, how=how, **given)
+        except AgencyExistsError:
+            raise Problem("agency_exists") from None
         return {**await _view(connection, await _row(connection, asked.code)), "secret": secret}
 
     return await once(office.database, repeat, make, taken="pk_agency")

@@ -75,22 +75,35 @@ async def once(
 ) -> bytes:
     """What `make` answers, JSON, or what it answered the first time; for answers that hold a signing secret.
 
-    Two at the same moment, which meet at the key or at the constraint `taken`: the later one looks again.
+    Two at the same moment, which meet at the key or at the constraint `taken`: the later one looks again. So it does where
+    `make` refuses: what is in its way may be what the first one made.
     """
     try:
         return await _made(database, repeat, make)
     except IntegrityError as error:
         if constraint_of(error) not in (IDEMPOTENCY_KEY, taken):
             raise
+    except Problem:
+        async with database.reading() as connection:
+            if (first := await _answered(connection, repeat)) is not None:
+                return first
+        raise
     return await _made(database, repeat, make)
+
+
+async def _answered(connection: AsyncConnection, repeat: Repeat | None) -> bytes | None:
+    first = await first_answer(connection, repeat) if repeat else None
+    if repeat is None or first is None:
+        return None
+    return (await service_box(connection)).unseal_bytes(first.answer, repeat.place) or b""
 
 
 async def _made(
     database: Database, repeat: Repeat | None, make: Callable[[AsyncConnection], Awaitable[dict[str, Any]]]
 ) -> bytes:
     async with database.writing() as connection:
-        if repeat and (first := await first_answer(connection, repeat)):
-            return (await service_box(connection)).unseal_bytes(first.answer, repeat.place) or b""
+        if (first := await _answered(connection, repeat)) is not None:
+            return first
         answer = to_json(await make(connection))
         if repeat:
             sealed = (await service_box(connection)).seal_bytes(answer, repeat.place)

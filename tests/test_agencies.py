@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, update
 
+from app import agencies
 from app.identifiers import now
 from app.tables import agency, agency_seat, delivery, endpoint_secret, endpoint_state
 from app.turns import MOST_A_MINUTE, Turns
@@ -103,6 +105,29 @@ def test_an_agency_is_added_once_however_often_it_is_sent_and_its_secret_is_show
     assert (exists.status_code, exists.json()["code"]) == (409, "agency_exists")
     seats = fetch(service.url, select(agency_seat).where(agency_seat.c.agency_code == NEW["code"]))
     assert [(seat["department"], seat["active"]) for seat in seats] == [("county_housing", True)]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])  # on SQLite one waits for the other before it looks
+def test_who_sends_it_again_while_it_is_added_gets_the_first_answer_and_another_is_told_that_it_exists(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, first = agencies.add, list[httpx.Response]()
+
+    def send(key: str) -> httpx.Response:
+        return admin.post("/v1/agencies", json=NEW, headers={"idempotency-key": key})
+
+    async def add_later(*given: Any, **named: Any) -> str | None:
+        """What was looked up before may not stand any more."""
+        if not first:
+            monkeypatch.setattr(agencies, "add", add)
+            first.append(await asyncio.to_thread(send, "k-1"))
+        return await add(*given, **named)
+
+    monkeypatch.setattr(agencies, "add", add_later)
+    again = send("k-1")
+    assert (first[0].status_code, again.status_code, again.content) == (201, 201, first[0].content)
+    another = send("k-2")
+    assert (another.status_code, another.json()["code"]) == (409, "agency_exists")
 
 
 def test_what_is_wrong_with_a_new_agency_is_said_by_field(admin: httpx.Client) -> None:
