@@ -52,8 +52,8 @@ log = structlog.get_logger()
 
 
 class _Understood(NamedTuple):
-    """A call: what counts of it, the first answer to it, if it has a key, what is to be warned of in it, the person to be
-    sealed, their marks, a look for what is open of them, and where it all goes."""
+    """A call: what counts of it, its key, if it has one, what is to be warned of in it, the person to be sealed, their
+    marks, a look for what is open of them, and where it all goes."""
 
     asked: RequestIn
     repeat: Repeat | None

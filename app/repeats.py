@@ -84,6 +84,8 @@ async def once(
         if constraint_of(error) not in (IDEMPOTENCY_KEY, taken):
             raise
     except Problem:
+        if repeat is None:
+            raise
         async with database.reading() as connection:
             if (first := await _answered(connection, repeat)) is not None:
                 return first
@@ -91,9 +93,8 @@ async def once(
     return await _made(database, repeat, make)
 
 
-async def _answered(connection: AsyncConnection, repeat: Repeat | None) -> bytes | None:
-    first = await first_answer(connection, repeat) if repeat else None
-    if repeat is None or first is None:
+async def _answered(connection: AsyncConnection, repeat: Repeat) -> bytes | None:
+    if (first := await first_answer(connection, repeat)) is None:
         return None
     return (await service_box(connection)).unseal_bytes(first.answer, repeat.place) or b""
 
@@ -102,7 +103,7 @@ async def _made(
     database: Database, repeat: Repeat | None, make: Callable[[AsyncConnection], Awaitable[dict[str, Any]]]
 ) -> bytes:
     async with database.writing() as connection:
-        if (first := await _answered(connection, repeat)) is not None:
+        if repeat and (first := await _answered(connection, repeat)) is not None:
             return first
         answer = to_json(await make(connection))
         if repeat:

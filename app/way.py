@@ -114,12 +114,11 @@ class RightOfWay:
         them. It is due once more after whoever walked to the end has gone on from there, in the next turn."""
         self._is_due = False
         if not self._going_on:
-            is_news = self._waited < len(self._beginning) < _TOGETHER
-            if not is_news:
+            if self._waited < len(self._beginning) < _TOGETHER:
+                self._be_due()
+            else:
                 self._let_begin()
             self._waited = len(self._beginning)
-            if is_news:
-                self._be_due()
         if self._going_on:
             together = self._going_on[:_TOGETHER]
             del self._going_on[:_TOGETHER]

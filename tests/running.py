@@ -46,7 +46,7 @@ class Running:
 
 class _Server(uvicorn.Server):
     """Looks a hundred times a second whether it is to stop, and then waits for calls under way alone: its own pauses of a
-    tenth of a second were a sixth of all tests. Tests of processes have the server as it is."""
+    tenth of a second took a seventh of the time of such tests. Tests of processes have the server as it is."""
 
     async def main_loop(self) -> None:
         while not await self.on_tick(0):  # noqa: ASYNC110
