@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cache, lru_cache
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from app.logs import describe
 from app.tables import metadata
 
 log = structlog.get_logger()
-Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
+Rows = Mapping[Table, Sequence[Any]]  # of mappings, or of objects, that have each column by its name
 _POSTGRESQL: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _ORDER = {table: position for position, table in enumerate(metadata.sorted_tables)}
 
@@ -61,21 +62,49 @@ async def insert_rows(connection: AsyncConnection, rows: Rows) -> None:
             await connection.exec_driver_sql(statement, tuple(values))
         return
     for table in tables:
-        statement, of_rows = _sqlite_rows(table, rows[table], dialect)
-        await connection.exec_driver_sql(statement, [tuple(each) for each in of_rows])
+        names, values = _filled(table, rows[table], dialect)
+        await connection.exec_driver_sql(_sqlite_insert(table, names, 1), list(zip(*values, strict=True)))
 
 
-def _blank(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The columns that none of the rows has a value for, which are left out: half of a new handoff's."""
-    blank = _may_be_blank(table)
-    for row in rows:
-        blank = [name for name in blank if row[name] is None]
-    return tuple(blank)
+def _filled(table: Table, rows: Sequence[Any], dialect: Dialect) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """The columns that some row has a value for (half of a new handoff's has none), and of each the driver's values."""
+    columns = _columns(table, dialect)
+    pick = _picked(itemgetter if isinstance(rows[0], Mapping) else attrgetter, table)
+    names: list[str] = []
+    values: list[list[Any]] = []
+    for (name, process, may_be_blank), of_rows in zip(columns, zip(*map(pick, rows), strict=True), strict=True):
+        if may_be_blank and of_rows.count(None) == len(of_rows):
+            continue
+        names.append(name)
+        values.append([None if v is None else process(v) for v in of_rows] if process else list(of_rows))
+    return tuple(names), values
 
 
 @cache
-def _may_be_blank(table: Table) -> list[str]:
-    return [column.name for column in table.c if column.nullable and column.server_default is None]
+def _picked(getter: Any, table: Table) -> Callable[[Any], tuple[Any, ...]]:
+    """What picks the values of a row."""
+    of_each: Callable[[Any], tuple[Any, ...]] = getter(*table.c.keys())
+    return of_each
+
+
+@cache
+def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any, bool]]:
+    """Each column with what turns a value into the driver's, or None where the driver takes it as it is, and whether it may
+    be left out."""
+    found = []
+    for column in table.c:
+        process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
+        if dialect.name == "sqlite" and isinstance(column.type, LargeBinary):
+            process = bytearray  # which the driver takes as it is; of bytes it asks first whether somebody adapts them
+        may_be_blank = bool(column.nullable) and column.server_default is None
+        found.append((column.name, None if _taken_as_it_is(column.type, dialect) else process, may_be_blank))
+    return found
+
+
+def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
+    if dialect.name == "sqlite":
+        return isinstance(kind, Boolean)
+    return not isinstance(kind, JSON) and isinstance(kind, Boolean | DateTime | String)
 
 
 class _PostgresBulk:
@@ -98,33 +127,29 @@ def _postgres_rows(
     rows: Rows, dialect: Dialect, *, rings: bool = False, woken: Collection[str] = ()
 ) -> tuple[str, list[Any]]:
     """A statement, and an array for each of the columns that some row fills."""
-    tables = tuple([(table, _blank(table, rows[table])) for table in in_order(rows)])
+    tables: list[tuple[Table, tuple[str, ...]]] = []
     values: list[Any] = []
-    for table, blank in tables:
-        for name, process in _columns(table, dialect):
-            if name in blank:
-                continue
-            column = [row[name] for row in rows[table]]
-            values.append([None if v is None else process(v) for v in column] if process else column)
+    for table in in_order(rows):
+        names, of_each = _filled(table, rows[table], dialect)
+        tables.append((table, names))
+        values += of_each
     if woken:
         values.append(payload_of(woken))
-    return _postgres_statement(tables, rings, bool(woken)), values
+    return _postgres_statement(tuple(tables), rings, bool(woken)), values
 
 
 @lru_cache(1024)
 def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings: bool, wakes: bool) -> str:
     parts, number = [], 0
-    for table, blank in tables:
-        arrays, chosen, filled = [], [], []
-        for column in table.c:
-            if column.name in blank:
-                continue
+    for table, filled in tables:
+        arrays, chosen = [], []
+        for name in filled:
             number += 1
-            of_json = isinstance(column.type, JSON)
-            kind = "TEXT" if of_json or isinstance(column.type, String) else column.type.compile(dialect=_POSTGRESQL)
-            arrays.append(f"${number}::{kind}[]")
-            chosen.append(f"{column.name}::JSONB" if of_json else column.name)
-            filled.append(column.name)
+            kind = table.c[name].type
+            of_json = isinstance(kind, JSON)
+            element = "TEXT" if of_json or isinstance(kind, String) else kind.compile(dialect=_POSTGRESQL)
+            arrays.append(f"${number}::{element}[]")
+            chosen.append(f"{name}::JSONB" if of_json else name)
         names = ", ".join(filled)
         source = f"unnest({', '.join(arrays)}) AS given ({names})"
         insertion = f"INSERT INTO {table.name} ({names}) SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608
@@ -206,62 +231,20 @@ def put_away(path: str) -> None:
 _ROWS = (48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 
-def _sqlite_statements(
-    table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect
-) -> Iterator[tuple[str, list[Any]]]:
+def _sqlite_statements(table: Table, rows: Sequence[Any], dialect: Dialect) -> Iterator[tuple[str, list[Any]]]:
     """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 180 KB each
     while they are."""
-    statement, of_rows = _sqlite_rows(table, rows, dialect)
-    head, _, one = statement.rpartition(" VALUES ")
-    at = 0
-    while at < len(rows):
-        count = next(each for each in _ROWS if each <= len(rows) - at)
-        some = of_rows[at : at + count]
-        yield f"{head} VALUES {', '.join([one] * count)}", [value for row in some for value in row]
-        at += count
-
-
-def _sqlite_rows(table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> tuple[str, list[list[Any]]]:
-    """A statement, and what each row gives it."""
-    statement, values = _sqlite_insert(table, _blank(table, rows), dialect)
-    return statement, [values(row) for row in rows]
+    names, of_columns = _filled(table, rows, dialect)
+    values = list(chain.from_iterable(zip(*of_columns, strict=True)))
+    left = len(rows)
+    while left:
+        count = next(each for each in _ROWS if each <= left)
+        left -= count
+        some, values = values[: count * len(names)], values[count * len(names) :]
+        yield _sqlite_insert(table, names, count), some
 
 
 @lru_cache(1024)
-def _sqlite_insert(
-    table: Table, blank: tuple[str, ...], dialect: Dialect
-) -> tuple[str, Callable[[Mapping[str, Any]], list[Any]]]:
-    """The statement for one row, and what makes the driver's values of it, in its order."""
-    columns = [(name, process) for name, process in _columns(table, dialect) if name not in blank]
-    names = [name for name, _ in columns]
-    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
-    pick = itemgetter(*names)
-    processors = [(position, process) for position, (_, process) in enumerate(columns) if process]
-
-    def values(row: Mapping[str, Any]) -> list[Any]:
-        found = list(pick(row))
-        for position, process in processors:
-            value = found[position]
-            if value is not None:
-                found[position] = process(value)
-        return found
-
-    return statement, values
-
-
-@cache
-def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any]]:
-    """Each column with what turns its value into the driver's, or None where the driver takes it as it is."""
-    found = []
-    for column in table.c:
-        process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
-        if dialect.name == "sqlite" and isinstance(column.type, LargeBinary):
-            process = bytearray  # which the driver takes as it is; of bytes it asks first whether somebody adapts them
-        found.append((column.name, None if _taken_as_it_is(column.type, dialect) else process))
-    return found
-
-
-def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
-    if dialect.name == "sqlite":
-        return isinstance(kind, Boolean)
-    return not isinstance(kind, JSON) and isinstance(kind, DateTime | String)
+def _sqlite_insert(table: Table, names: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([one] * rows)}"  # noqa: S608

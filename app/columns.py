@@ -21,7 +21,7 @@ class _InstantText(sqlite.DATETIME):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        return lambda value: None if value is None else _written(value)
+        return _written
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else datetime.fromisoformat(value)
@@ -29,8 +29,8 @@ class _InstantText(sqlite.DATETIME):
 
 # The rows of a submission name the same few moments again and again, and writing one out is slow.
 @lru_cache(1024)
-def _written(at: datetime) -> str:
-    return at.isoformat(" ", "milliseconds")
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(" ", "milliseconds")
 
 
 class _UuidBytes(UserDefinedType[UUID]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.disclosure import SENSITIVE
 from app.routing.facts import age_on, born
@@ -32,8 +32,7 @@ Person = Mapping[str, Any]
 """A request as taken in: `applicant`, `household`, `obligors`, `consents`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """A consent that is asked for and not recorded; of a minor it is their guardian's to give."""
 
     purpose: Consent
@@ -99,13 +98,16 @@ class Recorded:
         for name, who in _asked(purpose, of, self.person):
             birth = self._birth(name, who)
             by_guardian = _is_younger(birth, guarded_until, self.day)
-            its = self._given.get((purpose, name), ())
-            is_given = any(("guardian" in each) is by_guardian for each in its)
-            if not is_given and not by_guardian and not name.startswith("obligors/"):
-                is_given = any(not _is_outgrown(each, birth, self.day) for each in its)
-            if not is_given:
+            its = self._given.get((purpose, name))
+            if not its or not self._is_given(its, name, birth, by_guardian=by_guardian):
                 found.append(Missing(purpose, name, by_guardian))
         return found
+
+    def _is_given(self, its: Sequence[Mapping[str, Any]], name: str, birth: date | None, *, by_guardian: bool) -> bool:
+        if any(("guardian" in each) is by_guardian for each in its):
+            return True
+        may_outgrow = not by_guardian and not name.startswith("obligors/")
+        return may_outgrow and any(not _is_outgrown(each, birth, self.day) for each in its)
 
     def _birth(self, name: str, who: Mapping[str, Any]) -> date | None:
         if name not in self._births:

@@ -7,6 +7,8 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -40,8 +42,8 @@ _SQLITE_PRAGMAS = (
 )
 _SMALL_CACHE = "PRAGMA cache_size=-512"  # KiB: there are many that read, and the system keeps the file's pages for all
 # The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes half as
-# long as writing it (docs/decisions/0026). Ours are lists or tuples.
-asyncpg.protocol.protocol.IterableABC = asyncpg.protocol.protocol.SizedABC = (list, tuple)
+# long as writing it (docs/decisions/0026). Ours are lists.
+asyncpg.protocol.protocol.IterableABC = asyncpg.protocol.protocol.SizedABC = list
 
 
 class Bell:
@@ -139,6 +141,7 @@ class Database:
         try:
             if connection is None:
                 connection = await self._connected(**_CONNECT_ARGS)
+                await connection.set_type_codec("timestamptz", schema="pg_catalog", format="tuple", **_INSTANTS)
             yield connection
         except BaseException as error:
             is_closed = connection is not None and connection.is_closed()
@@ -287,6 +290,23 @@ def sqlite_writer(path: str) -> sqlite3.Connection:
     # Each page that a statement of many rows changes is kept until its end, for an error in the last row.
     connection.execute("PRAGMA temp_store=MEMORY")
     return connection
+
+
+# The server counts microseconds from here.
+_POSTGRES_EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+# The rows of a submission name the same few moments again and again, and the driver works each out anew.
+@lru_cache(1024)
+def _counted(at: datetime) -> tuple[int]:
+    return ((at - _POSTGRES_EPOCH) // _MICROSECOND,)
+
+
+def _instant(counted: tuple[int]) -> datetime:
+    return _POSTGRES_EPOCH + counted[0] * _MICROSECOND
+
+
+_INSTANTS = {"encoder": _counted, "decoder": _instant}
 
 
 async def _ended(connection: asyncpg.Connection) -> None:

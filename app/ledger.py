@@ -27,14 +27,15 @@ _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 @dataclass(slots=True)
 class Unit:
-    """Rows that are written together or not at all. Inserts run first, parents before children, then updates."""
+    """Rows that are written together or not at all. Inserts run first, parents before children, then updates. A row that is
+    inserted is a mapping, or an object, that has each column by its name."""
 
-    inserts: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
+    inserts: dict[Table, list[Any]] = field(default_factory=dict)
     updates: list[tuple[Update | TextClause, dict[str, Any]]] = field(default_factory=list)
     rings: bool = False
     woken: set[str] = field(default_factory=set)  # agencies with news in their inboxes
 
-    def insert(self, table: Table, *rows: dict[str, Any]) -> None:
+    def insert(self, table: Table, *rows: Any) -> None:
         if rows:
             self.inserts.setdefault(table, []).extend(rows)
 
@@ -60,8 +61,8 @@ async def write_units(connection: AsyncConnection, units: Sequence[Unit]) -> Non
             await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload_of(woken)})
 
 
-def _merged(units: Sequence[Unit]) -> dict[Table, list[dict[str, Any]]]:
-    rows: dict[Table, list[dict[str, Any]]] = {}
+def _merged(units: Sequence[Unit]) -> dict[Table, list[Any]]:
+    rows: dict[Table, list[Any]] = {}
     for unit in units:
         for table, inserted in unit.inserts.items():
             rows.setdefault(table, []).extend(inserted)

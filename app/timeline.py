@@ -111,9 +111,6 @@ class Handoff:
     def set_clocks(self, clocks: Clocks) -> None:
         self.sign_in_due, self.accept_due, self.complete_due, self.due_provisional = clocks
 
-    def row(self) -> dict[str, Any]:
-        return dict(zip(_HANDOFF_FIELDS, _handoff_values(self), strict=True))
-
 
 def allowed_now(found: Handoff) -> list[str]:
     """The callback types that its agency may send: no return after a ruling."""
@@ -121,13 +118,12 @@ def allowed_now(found: Handoff) -> list[str]:
     return [each for each in allowed(found.status) if each != returned or found.bound_at is None]
 
 
-_HANDOFF_FIELDS = tuple(each.name for each in fields(Handoff))
-_handoff_values = attrgetter(*_HANDOFF_FIELDS)
 _FIXED = (
     *("id", "request_id", "division_code", "need", "agency_code", "role", "step", "mandatory"),
     *("routing_version", "opened_at"),
 )
-_MOVING = tuple(name for name in _HANDOFF_FIELDS if name not in (*_FIXED, "rule_number"))
+_MOVING = tuple(each.name for each in fields(Handoff) if each.name not in (*_FIXED, "rule_number"))
+_moving = attrgetter(*_MOVING)
 HEAD = ("status", "closed_at", "events", "head", "emergency", "debts")
 
 _UPDATE_HANDOFF = (
@@ -348,17 +344,16 @@ class Case:
             unit.insert(handoff, *map(self._placed, self.handoffs))
         else:
             for each in self.changed():
-                row = each.row()
-                unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **{name: row[name] for name in _MOVING}})
+                unit.update(_UPDATE_HANDOFF, {"b_id": each.id, **dict(zip(_MOVING, _moving(each), strict=True))})
             names = ("id", *HEAD)
             unit.update(_UPDATE_REQUEST, {f"b_{name}": self.request[name] for name in names})
             unit.woken.add(timeline_bell(self.id))  # of a new one nobody can have a page open
         self._changed.clear()
         return unit
 
-    def _placed(self, opened: Handoff) -> dict[str, Any]:
+    def _placed(self, opened: Handoff) -> Handoff:
         opened.division_code = self.request["division_code"]
-        return opened.row()
+        return opened
 
     def take_part(self, taker: Handoff, part: Handoff) -> None:
         """Let a handoff that is already stored play another one's part in its need."""

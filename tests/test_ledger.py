@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import make_url, select, text
@@ -489,16 +491,40 @@ def test_one_that_has_rested_for_long_is_not_trusted(database_url: str, monkeypa
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])
-def test_the_driver_takes_lists_and_tuples_for_arrays_and_asks_nothing_else(database_url: str) -> None:
+def test_the_driver_takes_lists_for_arrays_and_asks_nothing_else(database_url: str) -> None:
     """Otherwise it looks elsewhere for what an array is, and asks of every value at length (docs/decisions/0026)."""
 
     async def use(ledger: Ledger, database: Database) -> None:
         async with database.direct() as driver:
-            for rows in (["1", None], ("1", None), [["1"], [None]]):
+            for rows in (["1", None], [["1"], [None]]):
                 assert await driver.fetchval("SELECT cardinality($1::TEXT[])", rows) == 2
             assert await driver.fetchval("SELECT $1::BYTEA[]", [b"1"]) == [b"1"]
-        with pytest.raises(DBAPIError):
-            async with database.direct() as driver:
-                await driver.fetchval("SELECT $1::TEXT[]", {"1"})
+        for otherwise in ({"1"}, ("1",)):
+            with pytest.raises(DBAPIError):
+                async with database.direct() as driver:
+                    await driver.fetchval("SELECT $1::TEXT[]", otherwise)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_a_moment_is_the_same_on_the_drivers_own_connections(database_url: str) -> None:
+    """Whatever its zone, before the year from which the server counts as well as after."""
+    moments = [
+        datetime(2026, 11, 28, 1, 2, 3, 456789, UTC),
+        datetime(2026, 11, 28, 9, 2, 3, 456789, ZoneInfo("Asia/Shanghai")),
+        datetime(1999, 12, 31, 23, 59, 59, 999999, UTC),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, UTC),
+    ]
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        as_text = [each.astimezone(UTC).replace(tzinfo=None).isoformat() for each in moments]
+        async with database.direct() as driver:
+            read = await driver.fetchval("SELECT $1::TIMESTAMPTZ[]", [*moments, None])
+            same = "SELECT $1::TIMESTAMPTZ[] = (SELECT array_agg(one::TIMESTAMP AT TIME ZONE 'UTC') FROM unnest($2::TEXT[]) one)"
+            assert await driver.fetchval(same, moments, as_text)
+        assert read == [*moments, None]
+        assert all(each.utcoffset() == timedelta(0) for each in read[:-1])
 
     run(database_url, use)

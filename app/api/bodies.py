@@ -43,7 +43,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
     """The body, at most 256 KiB unless told. Raises `unsupported_media_type`, `body_too_large`."""
-    if not is_json(request) or _OTHER_CHARSET.search(request.headers["content-type"]):
+    given = request.headers.get("content-type", "")
+    if not _JSON_TYPE.fullmatch(given) or _OTHER_CHARSET.search(given):
         raise Problem("unsupported_media_type")
     return await read_whole(request, most)
 

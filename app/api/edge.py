@@ -50,6 +50,7 @@ class Edge:
         """`direct`: routes that are called from here, by address and method."""
         self._app, self._direct = app, direct
         self._hardened = [*HARDENED, _ONLY_TLS] if only_tls else HARDENED
+        self._hardened_names = frozenset(name for name, _ in self._hardened)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,16 +60,18 @@ class Edge:
         headers = {name: value for name, value in reversed(scope["headers"]) if name in named}  # the first counts
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(
+            request_id=request_id
+        )  # each call has a task, and so a context, of its own
         began, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = message["headers"]
-                named = {name for name, _ in own}
-                hardened = [each for each in self._hardened if each[0] not in named]
+                own, hardened = message["headers"], self._hardened
+                if not self._hardened_names.isdisjoint(named := [name for name, _ in own]):
+                    hardened = [each for each in hardened if each[0] not in named]
                 message["headers"] = [*own, (b"x-request-id", request_id.encode()), *hardened]
             await send(message)
 
@@ -105,7 +108,6 @@ class Edge:
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )
-            structlog.contextvars.unbind_contextvars("request_id")
 
 
 def language_of(accept_language: str) -> str:
