@@ -194,9 +194,8 @@ class _SqliteBulk:
         try:
             if self._connection is None:
                 self._connection = sqlite_writer(self._path)
-            self._connection.execute("BEGIN IMMEDIATE")
-            for statement, values in statements:
-                self._connection.execute(statement, values)
+            for statement, values in statements:  # by `executemany` there are fewer waits for the interpreter's lock
+                self._connection.executemany(statement, [values])
             self._connection.commit()
         except BaseException:
             self._let_go()

@@ -283,8 +283,9 @@ def prepare_sqlite(engine: Engine) -> None:
 
 
 def sqlite_writer(path: str) -> sqlite3.Connection:
-    """A connection of the driver's own with the same properties, for one thread; another may close it."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    """A connection of the driver's own with the same properties, for one thread; another may close it. What inserts begins a
+    transaction, which holds the write lock."""
+    connection = sqlite3.connect(path, isolation_level="IMMEDIATE", check_same_thread=False, cached_statements=256)
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)
     # Each page that a statement of many rows changes is kept until its end, for an error in the last row.
