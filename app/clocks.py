@@ -143,11 +143,13 @@ def suspended_until(handoff: Handoff, snapshot: Snapshot) -> datetime | None:
 def suspended_days(handoff: Handoff, snapshot: Snapshot, waits_for: str | None = None) -> int:
     """For how many working days its completion clock has stood, or of these for one reason, before the suspension that
     there may be now."""
+    if not handoff.stood:
+        return 0
     return sum(
         snapshot.calendar.working_days(
             china_day(datetime.fromisoformat(stopped)), china_day(datetime.fromisoformat(again))
         )
-        for reason, stopped, again, _ in handoff.stood or ()
+        for reason, stopped, again, _ in handoff.stood
         if waits_for in (None, reason)
     )
 
@@ -176,7 +178,7 @@ def due_steps(handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[Planne
     if since is None:
         return []
     gravest: dict[Clock, Planned] = {}
-    for each in _plan(handoff, snapshot):
+    for each in _plan(handoff, running(handoff), snapshot):
         if since <= each.at < at:
             gravest[each.clock] = max(each, gravest.get(each.clock, each), key=lambda one: _GRAVITY.index(one.step))
     return list(gravest.values())
@@ -189,16 +191,19 @@ def set_next_look(handoff: Handoff, snapshot: Snapshot, at: datetime) -> None:
         handoff.next_look_at = None
     elif handoff.status in _PLANNED_FOR:
         since = min(handoff.next_look_at or at, at)
-        handoff.first_due = min([due_at for _, due_at in running(handoff)], default=None)
-        handoff.next_look_at = min([each.at for each in _plan(handoff, snapshot) if each.at >= since], default=None)
+        ends = running(handoff)
+        handoff.first_due = min([due_at for _, due_at in ends], default=None)
+        moments = [each.at for each in _plan(handoff, ends, snapshot) if each.at >= since]
+        handoff.next_look_at = min(moments, default=None)
     else:
         handoff.first_due = handoff.next_look_at = None
 
 
-def _plan(handoff: Handoff, snapshot: Snapshot) -> list[Planned]:
+def _plan(handoff: Handoff, ends: list[tuple[Clock, datetime]], snapshot: Snapshot) -> list[Planned]:
+    """Whatever is to be done of it; `ends`: its clocks that run."""
     if until := suspended_until(handoff, snapshot):
         return [Planned(until, Clock.COMPLETION, Step.RESUME)]
-    if not (ends := running(handoff)):
+    if not ends:
         return []
     opening, pace, rule = snapshot.calendar.opening, snapshot.pace, rule_of(handoff, snapshot)
     limits = {

@@ -13,8 +13,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Generator, Iterator, Sized
 from contextlib import contextmanager
-from contextvars import Context, ContextVar, copy_context
-from dataclasses import dataclass, field
+from contextvars import ContextVar, copy_context
 from itertools import count
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
@@ -30,14 +29,16 @@ Steps: TypeAlias = Generator[None, None, _T]
 _came: ContextVar[int] = ContextVar("came", default=0)  # a request's number
 
 
-@dataclass(slots=True)
 class _Walk:
     """Of one request: what it does from one `yield` to the next, in its own context, and who waits for what it returns."""
 
-    steps: Steps[Any]
-    ended: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    context: Context = field(default_factory=copy_context)
-    came: int = field(default_factory=_came.get)
+    __slots__ = ("came", "context", "ended", "steps")
+
+    def __init__(self, steps: Steps[Any]) -> None:
+        self.steps = steps
+        self.ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.context = copy_context()
+        self.came = _came.get()
 
     def step(self) -> bool:
         """Whether there is another one."""

@@ -100,14 +100,8 @@ class Edge:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "unmatched")
             metrics.answered(scope["method"], route, status, seconds)
-            log.log(
-                20 if status >= 400 else 10,  # info, debug
-                "answered",
-                method=scope["method"],
-                route=route,
-                status=status,
-                milliseconds=round(seconds * 1000, 1),
-            )
+            say = log.info if status >= 400 else log.debug
+            say("answered", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1))
 
 
 def language_of(accept_language: str) -> str:
