@@ -62,17 +62,23 @@ async def insert_rows(connection: AsyncConnection, rows: Rows) -> None:
             await connection.exec_driver_sql(statement, tuple(values))
         return
     for table in tables:
-        names, values = _filled(table, rows[table], dialect)
+        names, values = _filled(table, _picked(table, rows[table]), dialect)
         await connection.exec_driver_sql(_sqlite_insert(table, names, 1), list(zip(*values, strict=True)))
 
 
-def _filled(table: Table, rows: Sequence[Any], dialect: Dialect) -> tuple[tuple[str, ...], list[list[Any]]]:
+def _picked(table: Table, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The values of each row, in the order of the columns."""
+    pick = _pick(itemgetter if isinstance(rows[0], Mapping) else attrgetter, table)
+    return list(map(pick, rows))
+
+
+def _filled(
+    table: Table, picked: Sequence[tuple[Any, ...]], dialect: Dialect
+) -> tuple[tuple[str, ...], list[list[Any]]]:
     """The columns that some row has a value for (half of a new handoff's has none), and of each the driver's values."""
-    columns = _columns(table, dialect)
-    pick = _picked(itemgetter if isinstance(rows[0], Mapping) else attrgetter, table)
     names: list[str] = []
     values: list[list[Any]] = []
-    for (name, process, may_be_blank), of_rows in zip(columns, zip(*map(pick, rows), strict=True), strict=True):
+    for (name, process, may_be_blank), of_rows in zip(_columns(table, dialect), zip(*picked, strict=True), strict=True):
         if may_be_blank and of_rows.count(None) == len(of_rows):
             continue
         names.append(name)
@@ -81,8 +87,7 @@ def _filled(table: Table, rows: Sequence[Any], dialect: Dialect) -> tuple[tuple[
 
 
 @cache
-def _picked(getter: Any, table: Table) -> Callable[[Any], tuple[Any, ...]]:
-    """What picks the values of a row."""
+def _pick(getter: Any, table: Table) -> Callable[[Any], tuple[Any, ...]]:
     of_each: Callable[[Any], tuple[Any, ...]] = getter(*table.c.keys())
     return of_each
 
@@ -94,17 +99,16 @@ def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any, bool]]:
     found = []
     for column in table.c:
         process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
-        if dialect.name == "sqlite" and isinstance(column.type, LargeBinary):
-            process = bytearray  # which the driver takes as it is; of bytes it asks first whether somebody adapts them
+        if dialect.name == "sqlite" and isinstance(column.type, LargeBinary | Boolean):
+            # Of bytes and of truths its driver asks at length whether somebody adapts them.
+            process = bytearray if isinstance(column.type, LargeBinary) else int
         may_be_blank = bool(column.nullable) and column.server_default is None
         found.append((column.name, None if _taken_as_it_is(column.type, dialect) else process, may_be_blank))
     return found
 
 
 def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
-    if dialect.name == "sqlite":
-        return isinstance(kind, Boolean)
-    return not isinstance(kind, JSON) and isinstance(kind, Boolean | DateTime | String)
+    return dialect.name != "sqlite" and not isinstance(kind, JSON) and isinstance(kind, Boolean | DateTime | String)
 
 
 class _PostgresBulk:
@@ -130,7 +134,7 @@ def _postgres_rows(
     tables: list[tuple[Table, tuple[str, ...]]] = []
     values: list[Any] = []
     for table in in_order(rows):
-        names, of_each = _filled(table, rows[table], dialect)
+        names, of_each = _filled(table, _picked(table, rows[table]), dialect)
         tables.append((table, names))
         values += of_each
     if woken:
@@ -233,14 +237,16 @@ _ROWS = (48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often hav
 def _sqlite_statements(table: Table, rows: Sequence[Any], dialect: Dialect) -> Iterator[tuple[str, list[Any]]]:
     """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 180 KB each
     while they are."""
-    names, of_columns = _filled(table, rows, dialect)
-    values = list(chain.from_iterable(zip(*of_columns, strict=True)))
-    left = len(rows)
+    left = sorted(_picked(table, rows), key=_blanks, reverse=True)  # like with like: what none of them has is left out
     while left:
-        count = next(each for each in _ROWS if each <= left)
-        left -= count
-        some, values = values[: count * len(names)], values[count * len(names) :]
-        yield _sqlite_insert(table, names, count), some
+        count = next(each for each in _ROWS if each <= len(left))
+        some, left = left[:count], left[count:]
+        names, values = _filled(table, some, dialect)
+        yield _sqlite_insert(table, names, count), list(chain.from_iterable(zip(*values, strict=True)))
+
+
+def _blanks(picked: tuple[Any, ...]) -> int:
+    return picked.count(None)
 
 
 @lru_cache(1024)

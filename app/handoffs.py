@@ -106,10 +106,9 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
         for each in waiting_of(case, need):
             dispatch(case, each, desk)
         return
-    for step in sorted({each.step for each in waiting_of(case, need)}):
-        earlier = [
-            each for each in case.of_need(need) if each.step < step and each.mandatory and each.replaced_by is None
-        ]
+    parts = case.of_need(need)
+    for step in sorted({each.step for each in parts if each.status is HandoffStatus.WAITING}):
+        earlier = [each for each in parts if each.step < step and each.mandatory and each.replaced_by is None]
         if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
             return
         failed = any(each.outcome == FAILED for each in earlier)

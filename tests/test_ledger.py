@@ -291,18 +291,23 @@ def test_rows_of_one_group_need_not_have_the_same_columns_filled(database_url: s
 
 
 def test_a_group_of_any_number_of_rows_is_written_whole(database_url: str) -> None:
+    """Each as it is, whichever of its columns are blank."""
     numbers = (2, 5, 7, 11, 31, 47, 63, 65, 113, 127, 200)
     groups: list[int] = []
 
     async def use(ledger: Ledger, database: Database) -> None:
-        written = set()
+        written = {}
         for number in numbers:
             unit = Unit()
-            for _ in range(number):
-                unit.insert(worker, *a_unit().inserts[worker])
+            for position in range(number):
+                (row,) = a_unit().inserts[worker]
+                swept_at = now() if position % 3 == 0 else None
+                unit.insert(worker, {**row, "swept_at": swept_at})
+                written[row["id"]] = swept_at
             await ledger.write(unit)
-            written |= {row["id"] for row in unit.inserts[worker]}
-        assert await stored(database) == written
+        async with database.reading() as connection:
+            found = await connection.execute(select(worker.c.id, worker.c.swept_at))
+            assert {row.id: row.swept_at for row in found} == written
 
     run(database_url, use, observe_group=groups.append)
     assert groups == [1] * len(numbers)
