@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cache, lru_cache
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter, itemgetter, methodcaller
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -231,22 +231,19 @@ def put_away(path: str) -> None:
         log.warning("log_not_put_away", **describe(error))
 
 
+_BLANKS = methodcaller("count", None)  # of a row
 _ROWS = (48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 
 def _sqlite_statements(table: Table, rows: Sequence[Any], dialect: Dialect) -> Iterator[tuple[str, list[Any]]]:
     """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 180 KB each
     while they are."""
-    left = sorted(_picked(table, rows), key=_blanks, reverse=True)  # like with like: what none of them has is left out
+    left = sorted(_picked(table, rows), key=_BLANKS, reverse=True)  # like with like: what none of them has is left out
     while left:
         count = next(each for each in _ROWS if each <= len(left))
         some, left = left[:count], left[count:]
         names, values = _filled(table, some, dialect)
         yield _sqlite_insert(table, names, count), list(chain.from_iterable(zip(*values, strict=True)))
-
-
-def _blanks(picked: tuple[Any, ...]) -> int:
-    return picked.count(None)
 
 
 @lru_cache(1024)

@@ -83,7 +83,7 @@ log = structlog.get_logger()
 # Full collections walk every cached rule, agency and compiled statement; fewer of them halve the p99 under load.
 _GC_FIRST_THRESHOLD = 20_000
 # How long a busy event loop keeps the interpreter's lock from the thread that writes (docs/decisions/0003).
-_SWITCH_SECONDS = 0.0001
+_SWITCH_SECONDS = 0.00002
 _TAGS = [
     ("catalogue", "What may be asked for, where, and what each problem code means. No key needed."),
     ("requests", "A request for help is taken in, looked at, added to, taken back."),
