@@ -28,7 +28,8 @@ _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 @dataclass(slots=True)
 class Unit:
     """Rows that are written together or not at all. Inserts run first, parents before children, then updates. A row that is
-    inserted is a mapping, or an object, that has each column by its name."""
+    inserted is a mapping, or an object, that has each column by its name (of one table all are one or the other), and is
+    stored as it is when it is written."""
 
     inserts: dict[Table, list[Any]] = field(default_factory=dict)
     updates: list[tuple[Update | TextClause, dict[str, Any]]] = field(default_factory=list)

@@ -60,9 +60,8 @@ class Edge:
         headers = {name: value for name, value in reversed(scope["headers"]) if name in named}  # the first counts
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
-        structlog.contextvars.bind_contextvars(
-            request_id=request_id
-        )  # each call has a task, and so a context, of its own
+        # Each call has a task, and so a context, of its own: nobody else is logged with its id.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         began, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
