@@ -355,6 +355,7 @@ def is_unavailable(error: BaseException) -> bool:
         | asyncpg.CrashShutdownError
         | asyncpg.InsufficientResourcesError
         | asyncpg.ReadOnlySQLTransactionError
+        | asyncpg.InternalClientError  # asked between the server's last word and the connection's end
         | asyncpg.TargetServerAttributeNotMatched  # no host is the primary just now
         | asyncpg.UndefinedTableError,  # not migrated yet
     ) or (isinstance(error, asyncpg.InterfaceError) and "connection" in str(error))

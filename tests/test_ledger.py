@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -29,6 +30,7 @@ from app.problems import Problem
 from app.tables import api_key, worker
 from tests import serving
 
+PID = "SELECT pg_backend_pid()"
 Use = Callable[[Ledger, Database], Coroutine[Any, Any, None]]
 
 
@@ -421,6 +423,35 @@ def test_a_connection_that_was_cut_is_told_of_once_and_not_used_again(database_u
                 await ledger.write(a_unit())
         await ledger.write(unit := a_unit())
         assert id_of(unit) in await stored(database)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize("turns", range(5))
+@pytest.mark.parametrize("way", [Database.direct, Database.reading])
+def test_a_connection_that_was_cut_says_so_at_whatever_moment_it_is_used(
+    way: Callable[[Database], Any], turns: int, database_url: str
+) -> None:
+    """Its end is heard of in two turns of the event loop: what the server says last, and then that it has gone."""
+
+    async def ask(connection: Any) -> int:
+        return int(await (connection.fetchval(PID) if way is Database.direct else connection.scalar(text(PID))))
+
+    async def cut_and_ask(database: Database) -> None:
+        async with way(database) as connection:
+            cut = f"SELECT pg_terminate_backend({await ask(connection)}, 5000)"
+            cutter = threading.Thread(target=serving.execute, args=(database_url, cut))
+            cutter.start()
+            cutter.join()  # the event loop stands still meanwhile
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await ask(connection)
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        with pytest.raises((DBAPIError, asyncpg.InternalClientError)) as told:
+            await cut_and_ask(database)
+        assert is_unavailable(told.value), repr(told.value)
 
     run(database_url, use)
 
