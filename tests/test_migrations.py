@@ -349,6 +349,23 @@ def test_an_upgraded_database_is_what_an_empty_one_becomes(upgraded_url: str, ba
     on(upgraded_url, work)
 
 
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize("which", ["empty_url", "upgraded_url"])
+def test_first_answers_are_stored_without_the_time_that_compressing_takes(
+    which: str, backend: str, request: pytest.FixtureRequest
+) -> None:
+    """docs/decisions/0029"""
+    url = request.getfixturevalue(which)
+    how = text("SELECT attstorage FROM pg_attribute WHERE attrelid = 'idempotency'::regclass AND attname = 'answer'")
+
+    async def work(database: Database) -> Any:
+        await migrate(database)
+        async with database.reading() as connection:
+            return await connection.scalar(how)
+
+    assert on(url, work) in ("e", b"e")  # EXTERNAL
+
+
 def test_an_upgraded_database_refuses_what_the_tables_refuse(upgraded_url: str) -> None:
     informed = {**_HANDOFF, "id": new_id(), "agency_code": "office", "need": "more", "role": Role.INFORMED.value}
     informed |= {"rule_number": 1, "status": "dispatched"}

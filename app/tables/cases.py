@@ -382,6 +382,7 @@ idempotency = Table(
     # None where something else than a request was made.
     Column("request_id", Id, ForeignKey("help_request.id")),
     Column("created_at", Instant, nullable=False),
+    # On PostgreSQL it is stored as it is (docs/decisions/0029).
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("api_key_id", "key_hash"),
     Index(None, "created_at"),
