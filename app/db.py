@@ -321,7 +321,7 @@ class _Told(Exception):  # noqa: N818
 
 
 def _as_sqlalchemy_tells(error: BaseException, is_closed: bool) -> BaseException:
-    if not isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+    if not isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return error
     told = _Told(f"{type(error).__name__}: {error.args[0] if error.args else ''}")
     told.__cause__ = error
