@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -122,7 +122,7 @@ class Database:
             finally:
                 await driver.execute("PRAGMA foreign_keys=ON")
 
-    def glance(self, query: str, given: tuple[Any, ...]) -> list[Any]:
+    def glance(self, query: str, given: Sequence[Any]) -> list[Any]:
         """What a query that costs a few seeks finds, at once, on the event loop: SQLite only, where waiting for the turn of
         a thread would cost many times as much. Raises the driver's errors."""
         if self._glancing is None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +58,7 @@ def marks_in(row: Mapping[Any, Any]) -> Marks:
 
 
 class SamePerson:
-    """Look-ups of a process. On PostgreSQL those that are asked for while one is under way share the next."""
+    """Look-ups of a process: those that are asked for together, or while one is under way, share the next."""
 
     def __init__(self, database: Database, gather: Callable[[Sized], Awaitable[None]] | None = None) -> None:
         """`gather` returns when those who wait are worth a query."""
@@ -66,16 +67,12 @@ class SamePerson:
 
     def look(self, marks: Marks) -> asyncio.Future[set[UUID]]:
         """Begin to look for what is open of the person, whatever it is for."""
-        if marks and not self._database.is_sqlite:
-            found = self._looks.ask(marks)
-            found.add_done_callback(_heard)
-            return found
-        found = asyncio.get_running_loop().create_future()
-        try:
-            found.set_result(self._glance(marks) if marks else set())
-        except sqlite3.OperationalError as error:
-            log.warning("same_person_not_looked_up", **describe(error))
+        if not marks:
+            found: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
             found.set_result(set())
+            return found
+        found = self._looks.ask(marks)
+        found.add_done_callback(_heard)
         return found
 
     async def asking_again(self, look: asyncio.Future[set[UUID]], needs: Collection[str]) -> list[OpenRequest]:
@@ -95,15 +92,14 @@ class SamePerson:
             log.warning("same_person_not_looked_up", **describe(error))
             return []
 
-    def _glance(self, marks: Marks) -> set[UUID]:
-        """A few seeks: cheaper than to wait for the turn of a thread."""
-        rows = self._database.glance(_last_of(tuple([name for name, _ in marks])), tuple([mark for _, mark in marks]))
-        return {UUID(bytes=row[0]) for row in rows if row[2] is None}
-
     async def _find(self, of_each: Sequence[Marks]) -> list[set[UUID]]:
-        wanted = [mark for marks in of_each for mark in marks]
-        async with self._database.direct() as driver:
-            by_mark = _open_among(await driver.fetch(_LATERAL, *_by_kind(wanted)), wanted)
+        wanted = {mark for marks in of_each for mark in marks}
+        if self._database.is_sqlite:  # a few seeks: cheaper than to wait for the turn of a thread
+            rows = self._database.glance(*_last_of_each(_by_kind(wanted)))
+        else:
+            async with self._database.direct() as driver:
+                rows = await driver.fetch(_LATERAL, *_by_kind(wanted))
+        by_mark = _open_among(rows, wanted)
         return [{each for mark in marks for each in by_mark.get(mark, ())} for marks in of_each]
 
 
@@ -121,10 +117,17 @@ _LAST = {
 }
 
 
+def _last_of_each(by_kind: Sequence[list[bytes]]) -> tuple[str, list[bytes | None]]:
+    """In numbers of which there are few, so that the statements stay prepared: no request has the mark NULL."""
+    numbers = [1 << (len(marks) - 1).bit_length() if marks else 0 for marks in by_kind]
+    filled = [[*marks, *[None] * (number - len(marks))] for marks, number in zip(by_kind, numbers, strict=True)]
+    return _union(tuple(numbers)), list(chain.from_iterable(filled))
+
+
 @cache
-def _last_of(kinds: tuple[str, ...]) -> str:
-    """Of a mark of each of these kinds."""
-    return " UNION ALL ".join(f"SELECT * FROM ({_LAST[name].format(mark='?')})" for name in kinds)  # noqa: S608
+def _union(numbers: tuple[int, ...]) -> str:
+    each = (f"SELECT * FROM ({last.format(mark='?')})" for last in _LAST.values())  # noqa: S608 - our own names
+    return " UNION ALL ".join(chain.from_iterable([one] * number for one, number in zip(each, numbers, strict=True)))
 
 
 _LATERAL = " UNION ALL ".join(
