@@ -10,20 +10,20 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
+from enum import Enum
 from functools import cache, lru_cache
 from itertools import chain
-from operator import attrgetter, itemgetter, methodcaller
-from pathlib import Path
+from operator import attrgetter, itemgetter
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import JSON, Boolean, DateTime, Dialect, LargeBinary, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, LargeBinary, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import DELIVERIES_CHANNEL, Database, sqlite_writer
+from app.db import DELIVERIES_CHANNEL, Database, sqlite_maintainer, sqlite_writer
 from app.inboxes import CHANNEL, payload_of
 from app.logs import describe
 from app.tables import metadata
@@ -78,11 +78,11 @@ def _filled(
     """The columns that some row has a value for (half of a new handoff's has none), and of each the driver's values."""
     names: list[str] = []
     values: list[list[Any]] = []
-    for (name, process, may_be_blank), of_rows in zip(_columns(table, dialect), zip(*picked, strict=True), strict=True):
-        if may_be_blank and of_rows.count(None) == len(of_rows):
+    for (name, turned, may_be_blank), of_rows in zip(_columns(table, dialect), zip(*picked, strict=True), strict=True):
+        if may_be_blank and all(value is None for value in of_rows):
             continue
         names.append(name)
-        values.append([None if v is None else process(v) for v in of_rows] if process else list(of_rows))
+        values.append(turned(of_rows))
     return tuple(names), values
 
 
@@ -93,22 +93,36 @@ def _pick(getter: Any, table: Table) -> Callable[[Any], tuple[Any, ...]]:
 
 
 @cache
-def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Any, bool]]:
-    """Each column with what turns a value into the driver's, or None where the driver takes it as it is, and whether it may
-    be left out."""
-    found = []
-    for column in table.c:
-        process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
-        if dialect.name == "sqlite" and isinstance(column.type, LargeBinary | Boolean):
-            # Of bytes and of truths its driver asks at length whether somebody adapts them.
-            process = bytearray if isinstance(column.type, LargeBinary) else int
-        may_be_blank = bool(column.nullable) and column.server_default is None
-        found.append((column.name, None if _taken_as_it_is(column.type, dialect) else process, may_be_blank))
-    return found
+def _columns(table: Table, dialect: Dialect) -> list[tuple[str, Callable[[tuple[Any, ...]], list[Any]], bool]]:
+    """Each column with what turns its values into the driver's, and whether it may be left out."""
+    turn = _for_sqlite if dialect.name == "sqlite" else _for_postgres
+    return [(each.name, turn(each, dialect), bool(each.nullable) and each.server_default is None) for each in table.c]
 
 
-def _taken_as_it_is(kind: Any, dialect: Dialect) -> bool:
-    return dialect.name != "sqlite" and not isinstance(kind, JSON) and isinstance(kind, Boolean | DateTime | String)
+def _for_postgres(column: Column[Any], dialect: Dialect) -> Callable[[tuple[Any, ...]], list[Any]]:
+    process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
+    if process is None or (not isinstance(column.type, JSON) and isinstance(column.type, Boolean | DateTime | String)):
+        return list  # as they are
+    return lambda values: [None if value is None else process(value) for value in values]
+
+
+_NULL = float("nan")  # SQLite stores it as NULL (sqlite.org/c3ref/bind_blob.html)
+
+
+def _for_sqlite(column: Column[Any], dialect: Dialect) -> Callable[[tuple[Any, ...]], list[Any]]:
+    """Of None, bytes, truths and members of an enumeration its driver asks at length whether somebody adapts them, and keeps
+    the interpreter's lock meanwhile: it is given none of them."""
+    process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
+    if isinstance(column.type, LargeBinary | Boolean):
+        process = bytearray if isinstance(column.type, LargeBinary) else int
+
+    def turned(values: tuple[Any, ...]) -> list[Any]:
+        turn = process or (str.__str__ if isinstance(values[0], Enum) else None)
+        if not column.nullable:
+            return list(map(turn, values) if turn else values)
+        return [_NULL if value is None else turn(value) if turn else value for value in values]
+
+    return turned
 
 
 class _PostgresBulk:
@@ -175,6 +189,7 @@ class _SqliteBulk:
         self._database = database
         self._path = database.engine.url.database or ""
         self._connection: sqlite3.Connection | None = None
+        self._putting_away: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._second_thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._checkpoint: Future[None] | None = None
@@ -192,7 +207,7 @@ class _SqliteBulk:
         self._groups += 1
         if self._groups % _CHECKPOINT_GROUPS == 0 and (self._checkpoint is None or self._checkpoint.done()):
             with suppress(RuntimeError):  # no thread can be had: the group is stored all the same
-                self._checkpoint = self._second_thread.submit(put_away, self._path)
+                self._checkpoint = self._second_thread.submit(self._put_away)
 
     def _commit(self, statements: list[tuple[str, list[Any]]]) -> None:
         try:
@@ -205,6 +220,16 @@ class _SqliteBulk:
             self._let_go()
             raise
 
+    def _put_away(self) -> None:
+        """What is in the write-ahead log goes to the database's file, as far as nobody is held up by it (PASSIVE,
+        sqlite.org/c3ref/wal_checkpoint_v2.html)."""
+        try:
+            if self._putting_away is None:
+                self._putting_away = sqlite_maintainer(self._path)
+            self._putting_away.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            log.warning("log_not_put_away", **describe(error))
+
     def _let_go(self) -> None:
         """What was not committed is rolled back."""
         if self._connection is not None:
@@ -215,30 +240,20 @@ class _SqliteBulk:
         self._thread.shutdown()
         self._second_thread.shutdown(cancel_futures=True)
         self._let_go()
+        if self._putting_away is not None:
+            self._putting_away.close()
 
 
 _CHECKPOINT_GROUPS = 16
 
 
-def put_away(path: str) -> None:
-    """What is in the write-ahead log goes to the database's file, as far as nobody is held up by it (PASSIVE,
-    sqlite.org/c3ref/wal_checkpoint_v2.html)."""
-    try:
-        file = Path(path).absolute().as_uri()
-        with closing(sqlite3.connect(f"{file}?mode=rw", uri=True, isolation_level=None)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    except sqlite3.Error as error:
-        log.warning("log_not_put_away", **describe(error))
-
-
-_BLANKS = methodcaller("count", None)  # of a row
-_ROWS = (48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
+_ROWS = (64, 48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 
 def _sqlite_statements(table: Table, rows: Sequence[Any], dialect: Dialect) -> Iterator[tuple[str, list[Any]]]:
     """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 180 KB each
     while they are."""
-    left = sorted(_picked(table, rows), key=_BLANKS, reverse=True)  # like with like: what none of them has is left out
+    left = _picked(table, rows)
     while left:
         count = next(each for each in _ROWS if each <= len(left))
         some, left = left[:count], left[count:]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -291,6 +292,12 @@ def sqlite_writer(path: str) -> sqlite3.Connection:
     # Each page that a statement of many rows changes is kept until its end, for an error in the last row.
     connection.execute("PRAGMA temp_store=MEMORY")
     return connection
+
+
+def sqlite_maintainer(path: str) -> sqlite3.Connection:
+    """One that changes no row, for one thread; another may close it. Raises the driver's error where there is no file."""
+    file = Path(path).absolute().as_uri()
+    return sqlite3.connect(f"{file}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
 
 
 # The server counts microseconds from here.

@@ -19,9 +19,8 @@ import pytest
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.bulk import put_away
 from app.constraints import constraint_of
-from app.db import Database, is_unavailable
+from app.db import Database, is_unavailable, sqlite_maintainer
 from app.identifiers import new_id, now
 from app.ledger import Ledger, Unit
 from app.logs import describe
@@ -361,7 +360,8 @@ def test_a_group_is_stored_though_there_is_no_thread_to_put_the_log_away(
 
 
 def test_no_database_is_made_where_one_has_vanished(tmp_path: Path) -> None:
-    put_away(str(tmp_path / "gone.sqlite3"))
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite_maintainer(str(tmp_path / "gone.sqlite3"))
     assert not list(tmp_path.iterdir())
 
 
