@@ -79,7 +79,7 @@ def _filled(
     names: list[str] = []
     values: list[list[Any]] = []
     for (name, turned, may_be_blank), of_rows in zip(_columns(table, dialect), zip(*picked, strict=True), strict=True):
-        if may_be_blank and all(value is None for value in of_rows):
+        if may_be_blank and of_rows[0] is None and of_rows.count(None) == len(of_rows):
             continue
         names.append(name)
         values.append(turned(of_rows))
