@@ -245,13 +245,11 @@ class _SqliteBulk:
 
 
 _CHECKPOINT_GROUPS = 16
-
-
 _ROWS = (64, 48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 
 def _sqlite_statements(table: Table, rows: Sequence[Any], dialect: Dialect) -> Iterator[tuple[str, list[Any]]]:
-    """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 180 KB each
+    """Statements of so many rows that they are few and stay prepared, each with its values; the longest hold 240 KB each
     while they are."""
     left = _picked(table, rows)
     while left:
