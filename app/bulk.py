@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from enum import Enum
+from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -117,7 +117,7 @@ def _for_sqlite(column: Column[Any], dialect: Dialect) -> Callable[[tuple[Any, .
         process = bytearray if isinstance(column.type, LargeBinary) else int
 
     def turned(values: tuple[Any, ...]) -> list[Any]:
-        turn = process or (str.__str__ if isinstance(values[0], Enum) else None)
+        turn = process or (str.__str__ if isinstance(values[0], StrEnum) else None)
         if not column.nullable:
             return list(map(turn, values) if turn else values)
         return [_NULL if value is None else turn(value) if turn else value for value in values]
@@ -183,7 +183,8 @@ def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings
 class _SqliteBulk:
     """A connection of its own, in a thread of its own: SQLite works while the event loop computes. Of each table it is given
     many rows a statement, since after each one the thread waits for the interpreter's lock. What has gathered in the
-    write-ahead log goes to the database's file from another thread, beside the next groups (docs/decisions/0028)."""
+    write-ahead log goes to the database's file from another thread, beside the next groups, and where that is too much, before
+    the next one (docs/decisions/0028)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -193,7 +194,7 @@ class _SqliteBulk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._second_thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._checkpoint: Future[None] | None = None
-        self._groups = 0
+        self._groups = self._pages_of_log = 0
 
     async def write(self, rows: Rows, *, rings: bool, woken: Collection[str]) -> None:
         dialect = self._database.engine.dialect
@@ -203,11 +204,20 @@ class _SqliteBulk:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, statements)
             except sqlite3.Error as error:
                 raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
+            self._groups += 1
+            if self._groups % _CHECKPOINT_GROUPS == 0 and (self._checkpoint is None or self._checkpoint.done()):
+                await self._see_to_the_log()
         self._database.inboxes.ring(woken)
-        self._groups += 1
-        if self._groups % _CHECKPOINT_GROUPS == 0 and (self._checkpoint is None or self._checkpoint.done()):
-            with suppress(RuntimeError):  # no thread can be had: the group is stored all the same
+
+    async def _see_to_the_log(self) -> None:
+        """Beside the next groups, or, where the log is long, before them: it begins anew only when all of it was put away, and
+        beside the writing that hardly happens."""
+        if self._pages_of_log < _LONG_LOG:
+            with suppress(RuntimeError):  # no thread can be had
                 self._checkpoint = self._second_thread.submit(self._put_away)
+                return
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._put_away)
+        self._pages_of_log = 0
 
     def _commit(self, statements: list[tuple[str, list[Any]]]) -> None:
         try:
@@ -226,7 +236,7 @@ class _SqliteBulk:
         try:
             if self._putting_away is None:
                 self._putting_away = sqlite_maintainer(self._path)
-            self._putting_away.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            ((_, self._pages_of_log, _),) = self._putting_away.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
             log.warning("log_not_put_away", **describe(error))
 
@@ -244,7 +254,7 @@ class _SqliteBulk:
             self._putting_away.close()
 
 
-_CHECKPOINT_GROUPS = 16
+_CHECKPOINT_GROUPS, _LONG_LOG = 16, 4_000
 _ROWS = (64, 48, 16, 8, 4, 2, 1)  # of a statement: as many as 16 requests often have of a table
 
 

@@ -39,7 +39,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",  # a key that was destroyed is not left in a free part of the file
     f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
-    "PRAGMA wal_autocheckpoint=8000",  # pages: who commits has to do it only where the ledger has not (docs/decisions/0028)
+    "PRAGMA wal_autocheckpoint=12000",  # pages: who commits has to do it only where no ledger does (docs/decisions/0028)
 )
 _SMALL_CACHE = "PRAGMA cache_size=-512"  # KiB: there are many that read, and the system keeps the file's pages for all
 # The driver asks of each element of an array, by two abstract classes, whether it is an array itself, and that takes half as
@@ -291,6 +291,7 @@ def sqlite_writer(path: str) -> sqlite3.Connection:
         connection.execute(pragma)
     # Each page that a statement of many rows changes is kept until its end, for an error in the last row.
     connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA wal_autocheckpoint=0")  # the ledger sees to it
     return connection
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog.testing
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -315,12 +316,63 @@ def test_a_group_of_any_number_of_rows_is_written_whole(database_url: str) -> No
 
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_what_gathers_in_the_log_goes_to_the_file_beside_the_writing(database_url: str) -> None:
-    """After 16 groups, all of them can be read from the file alone, without its log."""
+    """After 16 groups, and 16 more, all of them can be read from the file alone, without its log."""
     file = Path(make_url(database_url).database or "")
 
     async def use(ledger: Ledger, database: Database) -> None:
-        units = [a_unit() for _ in range(16)]
-        for unit in units:
+        for _ in range(2):
+            units = [a_unit() for _ in range(16)]
+            for unit in units:
+                await ledger.write(unit)
+            async with asyncio.timeout(10):
+                while not {id_of(each).bytes for each in units} <= in_the_file_alone(file):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_log_that_became_long_is_put_away_before_anything_more_is_written_and_begins_anew(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.bulk._LONG_LOG", 0)
+    file = Path(make_url(database_url).database or "")
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        lengths = []
+        for _ in range(4):
+            units = [a_unit() for _ in range(16)]
+            for unit in units:
+                await ledger.write(unit)
+            assert {id_of(each).bytes for each in units} <= in_the_file_alone(file)
+            lengths.append(length(f"{file}-wal"))
+        assert lengths[-1] < 2 * lengths[0], "not a log of all four"
+
+    run(database_url, use)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_log_that_could_not_be_put_away_is_told_of_and_is_put_away_the_next_time(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Path(make_url(database_url).database or "")
+
+    async def use(ledger: Ledger, database: Database) -> None:
+        units = [a_unit() for _ in range(32)]
+
+        def nowhere(path: str) -> sqlite3.Connection:
+            return sqlite_maintainer(f"{path}.gone")
+
+        with monkeypatch.context() as during, structlog.testing.capture_logs() as told:
+            during.setattr("app.bulk.sqlite_maintainer", nowhere)
+            for unit in units[:16]:
+                await ledger.write(unit)
+            async with asyncio.timeout(10):
+                while not told:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert [(each["event"], each["error"]) for each in told] == [("log_not_put_away", "OperationalError")]
+        assert id_of(units[0]).bytes not in in_the_file_alone(file)
+        for unit in units[16:]:
             await ledger.write(unit)
         async with asyncio.timeout(10):
             while not {id_of(each).bytes for each in units} <= in_the_file_alone(file):  # noqa: ASYNC110
@@ -342,6 +394,8 @@ def in_the_file_alone(file: Path) -> set[bytes]:
 def test_a_group_is_stored_though_there_is_no_thread_to_put_the_log_away(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    file = Path(make_url(database_url).database or "")
+
     async def use(ledger: Ledger, database: Database) -> None:
         units = [a_unit() for _ in range(17)]
         for unit in units[:2]:
@@ -354,6 +408,7 @@ def test_a_group_is_stored_though_there_is_no_thread_to_put_the_log_away(
             during.setattr(threading.Thread, "start", refuse)
             for unit in units[2:]:
                 await ledger.write(unit)
+        assert {id_of(each).bytes for each in units[:16]} <= in_the_file_alone(file), "by who writes"
         assert {id_of(each) for each in units} <= await stored(database)
 
     run(database_url, use)

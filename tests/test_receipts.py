@@ -50,7 +50,7 @@ def test_a_new_number_has_twelve_digits_and_begins_with_two_or_more() -> None:
 def test_new_numbers_come_in_no_order_that_can_be_guessed() -> None:
     numbers = [new_receipt_number() for _ in range(1_000)]
     rising = sum(earlier < later for earlier, later in itertools.pairwise(numbers))
-    assert len(set(numbers)) > 990, "two may be alike: it is the database that lets none in twice"
+    assert len(set(numbers)) >= 998, "two may be alike: it is the database that lets none in twice"
     assert {number[0] for number in numbers} == set("23456789")
     assert 350 < rising < 650
 
@@ -67,7 +67,7 @@ def test_a_devices_number_begins_with_one_and_the_last_digit_of_its_year(year: i
 def test_devices_numbers_come_in_no_order_that_can_be_guessed() -> None:
     numbers = [new_device_number(2026) for _ in range(1_000)]
     rising = sum(earlier < later for earlier, later in itertools.pairwise(numbers))
-    assert len(set(numbers)) > 990, "of a hundred million two may be alike (1 run in 200); what is given out is unique"
+    assert len(set(numbers)) >= 998, "of a hundred million two may be alike (1 run in 200); what is given out is unique"
     assert 350 < rising < 650
 
 

@@ -125,14 +125,28 @@ def test_a_repeated_submission_gets_its_first_answer(county: County) -> None:
     assert again.json()["same_person"] == []
 
 
-def test_those_that_ask_at_one_moment_share_a_look_and_each_gets_its_own(county: County) -> None:
+def test_those_that_ask_at_one_moment_share_a_look_and_each_gets_its_own(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
     receipts = [take_in(county, asked("education_aid", birth_date=f"19{n}-01-01")) for n in range(50, 80)]
     rows = {row["id"]: row for row in fetch(county.running.url, select(help_request))}
 
     async def work(database: Database) -> None:
+        looks = 0
+        find = SamePerson._find
+
+        async def counted(self: SamePerson, of_each: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return await find(self, of_each)
+
+        monkeypatch.setattr(SamePerson, "_find", counted)
         looking = SamePerson(database)
         by_id = {str(key): row for key, row in rows.items()}
         marks = [marks_in(by_id[each["request_id"]]) for each in receipts]
+        looked = await asyncio.gather(*(looking.look(each) for each in marks * 3))
+        assert looks == 2, "64 at once, and the rest"
+        assert [[str(one) for one in each] for each in looked] == [[r["request_id"]] for r in receipts * 3]
         found = await asyncio.gather(*(looking.asking_again(looking.look(each), {"education_aid"}) for each in marks))
         assert [[str(one.request_id) for one in each] for each in found] == [[r["request_id"]] for r in receipts]
         assert await looking.asking_again(looking.look((("id_mark", bytes(16)),)), {"education_aid"}) == []
