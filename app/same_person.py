@@ -139,12 +139,9 @@ _LATERAL = " UNION ALL ".join(
 
 async def _open_by_mark(connection: AsyncConnection, marks: Collection[Mark]) -> dict[Mark, list[UUID]]:
     """Those of them that are open."""
-    rows: list[Any] = []
-    if connection.dialect.name == "sqlite":
-        for name, mark in set(marks):
-            rows += await connection.exec_driver_sql(_LAST[name].format(mark="?"), (mark,))
-    else:
-        rows += await connection.exec_driver_sql(_LATERAL, _by_kind(marks))
+    by_kind = _by_kind(marks)
+    query, given = _last_of_each(by_kind) if connection.dialect.name == "sqlite" else (_LATERAL, by_kind)
+    rows = await connection.exec_driver_sql(query, tuple(given))
     return _open_among(rows, marks)
 
 

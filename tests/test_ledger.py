@@ -324,9 +324,7 @@ def test_what_gathers_in_the_log_goes_to_the_file_beside_the_writing(database_ur
             units = [a_unit() for _ in range(16)]
             for unit in units:
                 await ledger.write(unit)
-            async with asyncio.timeout(10):
-                while not {id_of(each).bytes for each in units} <= in_the_file_alone(file):  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            await put_away(units, file)
 
     run(database_url, use)
 
@@ -374,11 +372,16 @@ def test_a_log_that_could_not_be_put_away_is_told_of_and_is_put_away_the_next_ti
         assert id_of(units[0]).bytes not in in_the_file_alone(file)
         for unit in units[16:]:
             await ledger.write(unit)
-        async with asyncio.timeout(10):
-            while not {id_of(each).bytes for each in units} <= in_the_file_alone(file):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await put_away(units, file)
 
     run(database_url, use)
+
+
+async def put_away(units: list[Unit], file: Path) -> None:
+    """Returns when all of them are in the file."""
+    async with asyncio.timeout(10):
+        while not {id_of(each).bytes for each in units} <= in_the_file_alone(file):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 def in_the_file_alone(file: Path) -> set[bytes]:
