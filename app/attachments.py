@@ -19,10 +19,11 @@ from app.cleaning.kinds import Kind, kind_of
 from app.cleaning.process import cleaned
 from app.db import Database
 from app.delivery.notices import finish
+from app.desk import Desk
 from app.disclosure import PAPERS
 from app.disclosures import ATTACHMENT_TOLD
 from app.file_store import FileStore
-from app.handoffs import Desk, is_with, tell
+from app.handoffs import is_with, tell
 from app.identifiers import new_id, now
 from app.keys import Key
 from app.ledger import write_units

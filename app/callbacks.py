@@ -19,7 +19,8 @@ from app.checks import unknown_code
 from app.constraints import problem_of
 from app.db import is_unavailable
 from app.delivery.notices import finish
-from app.handoffs import Desk, close_leftovers, dispatch_ready, must_match, open_mandatory
+from app.desk import Desk
+from app.handoffs import close_leftovers, dispatch_ready, must_match, open_mandatory
 from app.identifiers import new_id, now, utc_text
 from app.last_events import last_events
 from app.ledger import Unit, write_units

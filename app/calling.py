@@ -4,7 +4,8 @@ it had of this need (docs/decisions/0012)."""
 from __future__ import annotations
 
 from app import gates
-from app.handoffs import Desk, beside, dispatch, tell_emergency
+from app.desk import Desk
+from app.handoffs import beside, dispatch, tell_emergency
 from app.lifecycle import HandoffStatus
 from app.returns import give, is_disputed, own
 from app.routing.directory import Agency

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, is_unavailable
 from app.delivery.notices import finish
-from app.handoffs import SYSTEM, Desk, beside, dispatch
+from app.desk import Desk
+from app.handoffs import SYSTEM, beside, dispatch
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import SIGNED_FOR, HandoffStatus

@@ -20,7 +20,8 @@ from app.delivery import outbox
 from app.delivery.notices import finish
 from app.delivery.outbox import Claimed
 from app.delivery.superseding import DISCLOSING
-from app.handoffs import SYSTEM, Desk, hold
+from app.desk import Desk
+from app.handoffs import SYSTEM, hold
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus

@@ -14,7 +14,8 @@ from app.clocks import rule_of
 from app.consents import verifies
 from app.debts import must_reach
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel, desk_of, dispatch, dispatch_ready, hold, tell
+from app.desk import Desk, desk_of
+from app.handoffs import cancel, dispatch, dispatch_ready, hold, tell
 from app.identifiers import utc_text
 from app.intake import name_texts
 from app.keys import Key

@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from app import checks, clocks, drafting, etags, gates, handoffs, presenting, rights
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel, desk_of, dispatch_ready, given_by, must_match, tell, tell_dispatched
+from app.desk import Desk, desk_of
+from app.handoffs import cancel, dispatch_ready, given_by, must_match, tell, tell_dispatched
 from app.identifiers import utc_text
 from app.keys import Key
 from app.last_events import last_event

@@ -18,7 +18,8 @@ from app.aid import Terms
 from app.dangers import LARGER_AID
 from app.deadlines import Limit, WorkingCalendar, due
 from app.delivery.notices import finish
-from app.handoffs import NOT_WITH, Desk, assigned, desk_of, dispatch, is_with
+from app.desk import Desk, desk_of
+from app.handoffs import NOT_WITH, assigned, dispatch, is_with
 from app.identifiers import new_id, now
 from app.jurisdictions import Conditions
 from app.keys import Key, KeyRole

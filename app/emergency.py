@@ -22,7 +22,8 @@ from app.calling import call, call_coordinator, tell_of_danger
 from app.dangers import FAST_AID, NEEDS_OF, Kind, advice, kind_of
 from app.debts import must_reach, owe, reached_by
 from app.delivery.notices import finish
-from app.handoffs import Desk, assigned, beside, desk_of, dispatch, dispatch_ready, open_from
+from app.desk import Desk, desk_of
+from app.handoffs import assigned, beside, dispatch, dispatch_ready, open_from
 from app.identity import normalise_resident_id
 from app.intake import by_its_door, numbered, of_person, opened, stored, table_in_force, with_token
 from app.keys import Key, KeyRole

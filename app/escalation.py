@@ -22,7 +22,8 @@ from app.db import Database, is_unavailable
 from app.delivery.lanes import Priority
 from app.delivery.notices import finish
 from app.delivery.outbox import enqueue
-from app.handoffs import SYSTEM, Desk, resume, tell, urge
+from app.desk import Desk
+from app.handoffs import SYSTEM, resume, tell, urge
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import Clock

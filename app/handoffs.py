@@ -6,7 +6,6 @@ Every function changes a `Case` in memory and enqueues what its agencies are tol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,19 +13,18 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 
 from app import clocks, etags, gates, shown
-from app.clocks import rule_of
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
-from app.identifiers import new_id, now
-from app.keys import Key
+from app.desk import Desk
+from app.handoff_views import disclosed_view, reference, view
+from app.identifiers import new_id
 from app.lifecycle import Act, HandoffStatus
-from app.office import Office
 from app.problems import Problem
 from app.receivers import DeliveryMode
-from app.registry import Snapshot
 from app.routing.decide import Assignment, RoutingDecision
 from app.routing.directory import Agency
 from app.routing.rules import Role, local_day
+from app.steps import InSteps, Steps
 from app.tables import emergency_watch
 from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
 
@@ -34,32 +32,11 @@ SYSTEM = "system"
 FAILED = "not_granted"
 NOT_WITH = frozenset({HandoffStatus.WAITING, HandoffStatus.RETURNED, HandoffStatus.CANCELLED})
 Given = dict[str, Any] | None  # by whose word an agency gets a handoff, where it was a coordinator's
-_REFERENCE = (
-    *("handoff_id", "request_id", "receipt_number", "need", "role", "step", "status", "dispatched_at"),
-    *("sign_in_due", "accept_due", "complete_due", "due_provisional", "promised_due", "suspended_until"),
-    *("registered_at", "callback_path", "callback_url"),
-)
-
 _WATCH_AGAIN = text(
     "INSERT INTO emergency_watch (handoff_id, delivery_id, due_at, position) "
     "VALUES (:handoff_id, :delivery_id, :due_at, 0) ON CONFLICT (handoff_id) DO UPDATE "
     "SET delivery_id = excluded.delivery_id, due_at = excluded.due_at, position = 0, called = NULL, phone = NULL"
 ).bindparams(*(bindparam(name, type_=emergency_watch.c[name].type) for name in ("handoff_id", "delivery_id", "due_at")))
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a unit of work needs to hand off: the county's snapshot, the time, who acts, where callbacks go."""
-
-    snapshot: Snapshot
-    at: datetime
-    actor: str
-    public_url: str | None = None
-
-
-async def desk_of(office: Office, key: Key) -> Desk:
-    """Of a call that a key makes now."""
-    return Desk(await office.registry.current(), now(), key.actor, office.settings.public_url)
 
 
 def must_match(if_match: str | None, current: str, case: Case, found: Handoff, allowed: Sequence[str]) -> None:
@@ -69,13 +46,15 @@ def must_match(if_match: str | None, current: str, case: Case, found: Handoff, a
         raise Problem("precondition_failed", headers={"ETag": current}, extra={"current": stands, "allowed": allowed})
 
 
-def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> None:
+@InSteps
+def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> Steps[None]:
     """One handoff per agency and need; each need's first step is dispatched, the later ones wait."""
     for need in decision.needs:
         for each in need.assignments:
             case.handoffs.append(assigned(case, need.need, each, decision.version, desk))
     for need in decision.needs:
-        dispatch_ready(case, need.need, desk)
+        yield
+        yield from dispatch_ready.steps(case, need.need, desk)
 
 
 def assigned(case: Case, need: str, found: Assignment, version: int, desk: Desk) -> Handoff:
@@ -94,7 +73,8 @@ def assigned(case: Case, need: str, found: Assignment, version: int, desk: Desk)
     )
 
 
-def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
+@InSteps
+def dispatch_ready(case: Case, need: str, desk: Desk) -> Steps[None]:
     """Dispatch the next step of a need once nothing mandatory of the earlier steps is open, and so on: a step that
     nobody has to answer is not waited for.
 
@@ -104,7 +84,7 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
     """
     if case.is_emergency:
         for each in waiting_of(case, need):
-            dispatch(case, each, desk)
+            yield from dispatch.steps(case, each, desk)
         return
     parts = case.of_need(need)
     for step in sorted({each.step for each in parts if each.status is HandoffStatus.WAITING}):
@@ -117,7 +97,8 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> None:
                 each.reason = "earlier_step_not_granted"
                 case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
             elif each.step == step:
-                dispatch(case, each, desk)
+                yield
+                yield from dispatch.steps(case, each, desk)
 
 
 def waiting_of(case: Case, need: str) -> list[Handoff]:
@@ -129,6 +110,7 @@ def is_with(part: Handoff) -> bool:
     return part.status not in NOT_WITH
 
 
+@InSteps
 def dispatch(
     case: Case,
     handoff: Handoff,
@@ -137,22 +119,29 @@ def dispatch(
     data: Mapping[str, Any] | None = None,
     note: Any = None,
     given: Given = None,
-) -> None:
+) -> Steps[None]:
     """Start a handoff's clocks and tell its agency, unless it has to wait for consent; `data` and `note` join the event
     of the act, `given` the message."""
     if handoff.status is HandoffStatus.WAITING and gates.is_held(case, handoff, desk.snapshot, desk.at, desk.actor):
         if act is not Act.DISPATCHED:
             case.record(f"handoff.{act}", desk.at, desk.actor, handoff_id=handoff.id, data=data, note=note)
         return
-    agency = desk.snapshot.directory.agencies[handoff.agency_code]
+    yield
     again = handoff.dispatched_at is not None
     clocks.start(handoff, desk.at, desk.snapshot)
-    told = {"agency": agency.code, **shown.whole_disclosure(case, handoff, desk.snapshot, desk.at), **(data or {})}
+    yield
+    told = {
+        "agency": handoff.agency_code,
+        **shown.whole_disclosure(case, handoff, desk.snapshot, desk.at),
+        **(data or {}),
+    }
+    yield
     case.advance(handoff, act, desk.at, desk.actor, data=told, note=note)
+    yield
     if case.is_emergency:
         tell_emergency(case, handoff, desk, given, again=again)
     else:
-        tell_dispatched(case, handoff, desk, given)
+        yield from tell_dispatched.steps(case, handoff, desk, given)
 
 
 def given_by(act: Act, reason: str, legal_basis: str | None = None) -> Given:
@@ -160,11 +149,12 @@ def given_by(act: Act, reason: str, legal_basis: str | None = None) -> Given:
     return {"act": act, "reason": reason, "legal_basis": legal_basis}
 
 
+@InSteps
 def tell_dispatched(
     case: Case, handoff: Handoff, desk: Desk, given: Given = None, type_: str = "handoff.dispatched"
-) -> UUID | None:
+) -> Steps[UUID | None]:
     """Tell an agency that it has a handoff, with all that is open to it: the message's id, if it is told at all."""
-    return tell(case, handoff, type_, desk, disclosed=True, given=given)
+    return (yield from tell.steps(case, handoff, type_, desk, disclosed=True, given=given))
 
 
 def tell_emergency(case: Case, handoff: Handoff, desk: Desk, given: Given = None, *, again: bool = False) -> None:
@@ -184,6 +174,7 @@ def tell_emergency(case: Case, handoff: Handoff, desk: Desk, given: Given = None
         case.unit.insert(emergency_watch, {**row, "position": 0, "called": None, "phone": None})
 
 
+@InSteps
 def tell(
     case: Case,
     handoff: Handoff,
@@ -193,7 +184,7 @@ def tell(
     disclosed: bool = False,
     priority: Priority = Priority.ORDINARY,
     **more: Any,
-) -> UUID | None:
+) -> Steps[UUID | None]:
     """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all: its id.
 
     Of an emergency everything goes in the overtaking lane. One that is told by reference gets ids and clocks, whatever `more` the message would hold.
@@ -208,6 +199,7 @@ def tell(
         data = reference(case.request, handoff, desk)
     else:
         data = {**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more}
+    yield
     return enqueue(
         case.unit,
         case.box,
@@ -240,9 +232,8 @@ def resume(
 ) -> None:
     """A suspended handoff goes on, its completion clock from `since`, or from now."""
     clocks.run_again(handoff, since or desk.at, desk.snapshot)
-    case.advance(
-        handoff, Act.RESUMED, desk.at, desk.actor, data={**({"reason": reason} if reason else {}), **(data or {})}
-    )
+    told = {**({"reason": reason} if reason else {}), **(data or {})}
+    case.advance(handoff, Act.RESUMED, desk.at, desk.actor, data=told)
 
 
 def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
@@ -250,65 +241,6 @@ def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], de
     told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot, desk.at)
     resume(case, handoff, desk, data=shown.disclosure(case, handoff, groups, desk.snapshot))
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
-
-
-def view(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:
-    """A handoff as its agency sees it, in messages and in the inbox, without anything of the person."""
-    snapshot = desk.snapshot
-    rule = rule_of(handoff, snapshot)
-    need = snapshot.needs[handoff.need]
-    path = f"/v1/handoffs/{handoff.id}/callbacks"
-    return {
-        "handoff_id": handoff.id,
-        "request_id": handoff.request_id,
-        "receipt_number": request["receipt_number"],
-        "need": {"code": need.code, "name_zh": need.name_zh, "name_en": need.name_en},
-        "division_code": request["division_code"],
-        "role": handoff.role,
-        "step": handoff.step,
-        "status": handoff.status,
-        "dispatched_at": handoff.dispatched_at,
-        "sign_in_due": handoff.sign_in_due,
-        "accept_due": handoff.accept_due,
-        "complete_due": handoff.complete_due,
-        "due_provisional": handoff.due_provisional,
-        "promised_due": handoff.promised_due,
-        "suspended_until": clocks.suspended_until(handoff, snapshot),
-        "registered_at": request["registered_at"],
-        "legal_basis": rule.legal_basis,
-        "callback_path": path,
-        "callback_url": f"{desk.public_url.rstrip('/')}{path}" if desk.public_url else None,
-    }
-
-
-def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[str, Any]:
-    """Ids, the need, the clocks and the ways back: nothing that says who asks, or where they live."""
-    seen = view(request, handoff, desk)
-    return {**{name: seen[name] for name in _REFERENCE}, "handoff_path": f"/v1/handoffs/{handoff.id}"}
-
-
-def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
-    """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
-    agencies = desk.snapshot.directory.agencies
-    opened = shown.opened_to(case, handoff, desk.snapshot, desk.at)
-    return {
-        **view(case.request, handoff, desk),
-        "partners": [
-            _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
-        ],
-        "discloses": list(opened),
-        "withheld": [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened],
-        "person": shown.person_shown(case, handoff, desk.snapshot, opened),
-        **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
-    }
-
-
-def _partner(handoff: Handoff, agency: Agency) -> dict[str, Any]:
-    return {
-        **agency.contact,
-        "role": handoff.role,
-        "step": handoff.step,
-    }
 
 
 def open_mandatory(case: Case, lead: Handoff) -> list[Handoff]:

@@ -1,4 +1,4 @@
-"""Intake: check, route, open the handoffs, store, answer. Also what the person adds later, or takes back."""
+"""Intake: check, route, open the handoffs, store, answer."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import checks, gates, looking, metrics, presenting, reserved_numbers, rights
-from app.attachments import Giver
 from app.consents import text_in_force
 from app.constraints import IDEMPOTENCY_KEY, RECEIPT_NUMBER, TRACKING_HASH, constraint_of
 from app.delivery.notices import finish
-from app.handoffs import Desk, cancel_open, desk_of, open_from, take_supplement
+from app.desk import Desk, desk_of
+from app.handoffs import open_from
 from app.hashchain import GENESIS
-from app.identifiers import new_id, now, utc_text
+from app.identifiers import new_id, utc_text
 from app.keys import Key, KeyRole
-from app.ledger import Unit, write_units
+from app.ledger import Unit
 from app.lifecycle import RequestStatus
-from app.loading import load
 from app.logs import describe
 from app.marks import marks_of
 from app.mending import mended
 from app.office import Office, again_if_outdated
-from app.problems import FieldError, Problem, Text, invalid, unavailable
+from app.problems import FieldError, invalid, unavailable
 from app.purposes import Way
 from app.receipts import new_receipt_number, spoken, token_hash, token_that_opens, tracking_token
 from app.registry import Snapshot
@@ -38,12 +37,12 @@ from app.routing.decide import RoutingDecision, decide
 from app.routing.facts import facts_of
 from app.routing.rules import RoutingTable, in_force, local_day
 from app.same_person import TOLD, UNATTENDED, OpenRequest, marks_in, shown
-from app.schemas import Channel, RequestIn, SupplementIn, WithdrawIn, plain
+from app.schemas import Channel, RequestIn, plain
 from app.schemas_emergencies import EmergencyIn
 from app.sealing import PERSON
+from app.steps import InSteps, Steps
 from app.tables import help_request, idempotency
 from app.timeline import Case
-from app.way import Steps
 from app.wire import to_json
 
 _RECEIPT_TRIES = 5
@@ -100,11 +99,15 @@ def _understood(
         raise invalid(*errors)
     yield
     person = of_person(asked)
+    yield
     marks = marks_of(person["applicant"], office.vault)
+    yield
     look = office.same_person.look(marks_in(marks))
     yield  # it is looked up while it is decided
     name_texts(person["consents"], desk.snapshot, desk.at)
+    yield
     facts = facts_of(asked.division_code, person, local_day(desk.at))
+    yield
     decision = decide(facts, table_in_force(desk), desk.snapshot.directory, desk.at)
     return _Understood(asked, repeat, odd, person, marks, look, decision)
 
@@ -181,6 +184,7 @@ def table_in_force(desk: Desk) -> RoutingTable:
     return table
 
 
+@InSteps
 def opened(
     office: Office,
     key: Key,
@@ -193,11 +197,15 @@ def opened(
     decision: RoutingDecision,
     taken: Taken,
     emergency: str | None = None,
-) -> tuple[Case, str]:
+) -> Steps[tuple[Case, str]]:
     """A request with nothing handed off yet, and its tracking token."""
     request_id = new_id()
     token = tracking_token(office.secret, taken.number)
+    yield
     box, data_key = office.vault.new_box(request_id.bytes)
+    yield
+    sealed = box.seal(person, PERSON)
+    yield
     request = {
         "id": request_id,
         "receipt_number": taken.number,
@@ -212,7 +220,7 @@ def opened(
         "closed_at": None,
         "events": 0,
         "head": GENESIS,
-        "sealed": box.seal(person, PERSON),
+        "sealed": sealed,
         "data_key": data_key,
         "erased_at": None,
         **marks,
@@ -220,6 +228,7 @@ def opened(
         "debts": 0,
         "unanchored": False,
     }
+    yield
     told: dict[str, Any] = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
     if taken.taken_at is not None:
         told["taken_at"] = utc_text(taken.taken_at)
@@ -238,7 +247,7 @@ def _register(
     taken: Taken,
 ) -> Steps[tuple[bytes, Unit]]:
     asked, decision = call.asked, call.decision
-    case, token = opened(
+    case, token = yield from opened.steps(
         office,
         key,
         desk,
@@ -252,14 +261,19 @@ def _register(
     if again:
         case.record("request.asked_again", desk.at, desk.actor, data={"open": [str(each.request_id) for each in again]})
     yield
-    open_from(case, decision, desk)
+    yield from open_from.steps(case, decision, desk)
     yield
     case.settle(desk.at, desk.actor)
+    yield
     warnings = taken.warnings + checks.warnings_of(asked, local_day(desk.at))
     warnings += rights.taken_in_elsewhere(key, asked.division_code)
-    answer = to_json(_receipt(case, asked, decision, desk, told, warnings))
+    yield
+    receipt = yield from _receipt(case, asked, decision, desk, told, warnings)
+    yield
+    answer = to_json(receipt)
     yield
     unit = finish(case, desk.snapshot)
+    yield
     if call.repeat:
         unit.insert(idempotency, call.repeat.row(case.id, desk.at, answer))
     return with_token(answer, token), unit
@@ -280,18 +294,25 @@ def _receipt(
     desk: Desk,
     told: list[OpenRequest],
     warnings: list[FieldError],
-) -> dict[str, Any]:
+) -> Steps[dict[str, Any]]:
     number = case.request["receipt_number"]
+    handoffs = [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs]
+    yield
+    decided = presenting.fresh_decision(decision, desk.snapshot.tables[decision.version])
+    missing_materials = presenting.missing_materials(asked, decision, desk.snapshot)
+    yield
+    missing_consents = presenting.missing_consents(gates.all_needed(case, decision, desk.at))
+    yield
     return {
         "request_id": case.id,
         "receipt_number": number,
         "receipt_number_spoken": spoken(number),
         "status": case.status,
         "registered_at": case.request["registered_at"],
-        "handoffs": [presenting.handoff_summary(each, desk.snapshot) for each in case.handoffs],
-        "decision": presenting.fresh_decision(decision, desk.snapshot.tables[decision.version]),
-        "missing_materials": presenting.missing_materials(asked, decision, desk.snapshot),
-        "missing_consents": presenting.missing_consents(gates.all_needed(case, decision, desk.at)),
+        "handoffs": handoffs,
+        "decision": decided,
+        "missing_materials": missing_materials,
+        "missing_consents": missing_consents,
         "same_person": shown(told, desk.snapshot),
         "warnings": presenting.warned(warnings),
     }
@@ -312,76 +333,3 @@ async def _first_receipt(office: Office, repeat: Repeat) -> bytes | None:
 def with_token(answer: bytes, token: str) -> bytes:
     """The answer is one JSON object; the token is put in last, and is never stored with it."""
     return answer[:-1] + b',"tracking_token":"' + token.encode() + b'"}'
-
-
-@again_if_outdated
-async def withdraw(office: Office, key: Key, request_id: UUID, asked: WithdrawIn) -> bytes:
-    """Take the request back: what is open is cancelled and its agencies are told. Withdrawing twice is no error.
-
-    Answers with a `RequestView`, JSON. Raises `not_found`, `already_closed`.
-    """
-    desk = await desk_of(office, key)
-    async with office.database.writing() as connection:
-        case = await load(connection, request_id)
-        rights.must_reach(key, case.request)
-        if case.status is not RequestStatus.WITHDRAWN:
-            if case.has_ended:
-                raise Problem("already_closed")
-            cancel_open(case, "withdrawn", desk)
-            case.withdraw(desk.at, key.actor, asked.reason)
-            await write_units(connection, [finish(case, desk.snapshot)])
-            await office.database.bell.before_commit(connection)
-        answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
-    office.database.bell.after_commit()
-    return answer
-
-
-@again_if_outdated
-async def supplement(
-    office: Office, giver: Giver, request_id: UUID, asked: SupplementIn, repeat: Repeat | None
-) -> bytes:
-    """Add what an agency asked for: every handoff that waits for the applicant is told and goes on.
-
-    Answers with a `RequestView`, JSON. Raises `validation_failed`, `not_found`, `already_closed`,
-    `not_waiting_for_applicant`, `idempotency_conflict`.
-    """
-    desk = Desk(await office.registry.current(), now(), giver.actor, office.settings.public_url)
-    _check_materials(asked, desk)
-    async with office.database.writing() as connection:
-        case = await load(connection, request_id)
-        if not giver.reaches(case.request):
-            raise Problem("not_found")
-        if repeat and (first := await first_answer(connection, repeat)):
-            answer: bytes = first.answer
-            return answer
-        if case.has_ended:
-            raise Problem("already_closed")
-        waiting = [each for each in case.handoffs if each.suspended_for == "applicant"]
-        if not waiting:
-            raise Problem("not_waiting_for_applicant")
-        content = plain(asked)
-        case.add_supplement(content, desk.at)
-        case.record("request.supplemented", desk.at, giver.actor, data={"materials": asked.materials}, note=content)
-        for each in waiting:
-            take_supplement(case, each, content, desk)
-        case.settle(desk.at, giver.actor)
-        answer = to_json(presenting.request_view(case, desk.snapshot, with_person=False))
-        unit = finish(case, desk.snapshot)
-        if repeat:
-            unit.insert(idempotency, repeat.row(case.id, desk.at, answer))
-        await write_units(connection, [unit])
-        await office.database.bell.before_commit(connection)
-    office.database.bell.after_commit()
-    return answer
-
-
-def _check_materials(asked: SupplementIn, desk: Desk) -> None:
-    known = desk.snapshot.materials
-    hint = Text("代码见 GET /v1/needs。", "GET /v1/needs lists the codes.")
-    unknown = [
-        checks.unknown_code(f"/materials/{position}", "material", code, list(known), hint)
-        for position, code in enumerate(asked.materials)
-        if code not in known
-    ]
-    if unknown:
-        raise invalid(*unknown)

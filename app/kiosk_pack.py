@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from app import etags, presenting
 from app.dangers import Kind, advice
-from app.handoffs import Desk, desk_of
+from app.desk import Desk, desk_of
 from app.intake import table_in_force
 from app.keys import Key
 from app.office import Office

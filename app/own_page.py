@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from app import attachments, intake
+from app import attachments, supplements
 from app.attachments import Giver
 from app.feedback import PERSON
 from app.following import request_of
@@ -38,7 +38,7 @@ async def say_all_is_there(office: Office, token: str, said: SupplementIn) -> No
     `validation_failed`."""
     request_id = (await _found(office, token)).id
     try:
-        await intake.supplement(office, _giver(token), request_id, said, None)
+        await supplements.supplement(office, _giver(token), request_id, said, None)
     except Problem as problem:
         if problem.code != "not_waiting_for_applicant":
             raise

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
 from app.delivery import outbox
+from app.desk import Desk
 from app.disclosure import SITUATION, groups_held
 from app.etags import etag
 from app.guests import SIGNED_IN
-from app.handoffs import Desk, disclosed_view, is_with, view
+from app.handoff_views import disclosed_view, view
+from app.handoffs import is_with
 from app.hashchain import first_break
 from app.identifiers import now
 from app.jurisdictions import Conditions, deliveries_within, within

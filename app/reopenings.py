@@ -13,8 +13,9 @@ from sqlalchemy import bindparam, func, select, update
 from app import coordination, looking, presenting, rights
 from app.deadlines import CHINA
 from app.delivery.notices import finish
+from app.desk import Desk, desk_of
 from app.feedback import DECLINED, REOPENED, words_of
-from app.handoffs import Desk, assigned, desk_of, dispatch_ready, given_by
+from app.handoffs import assigned, dispatch_ready, given_by
 from app.intake import table_in_force
 from app.jurisdictions import within
 from app.keys import Key

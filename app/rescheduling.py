@@ -24,7 +24,8 @@ from app.db import Database, is_unavailable
 from app.deadlines import CHINA, WorkingCalendar
 from app.delivery.lanes import Priority
 from app.delivery.notices import finish
-from app.handoffs import SYSTEM, Desk, tell
+from app.desk import Desk
+from app.handoffs import SYSTEM, tell
 from app.identifiers import now
 from app.ledger import write_units
 from app.lifecycle import HandoffStatus

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import gates
 from app.attachment_groups import is_opened
 from app.delivery.superseding import Ended, supersede
+from app.desk import Desk
 from app.disclosures import SUPERSEDED_EVENT
-from app.handoffs import Desk, tell_dispatched
+from app.handoffs import tell_dispatched
 from app.lifecycle import HandoffStatus
 from app.registry import Snapshot
 from app.shown import whole_disclosure

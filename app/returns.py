@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.desk import Desk
 from app.disputes import Dispute, Why
-from app.handoffs import Desk, Given, beside, dispatch
+from app.handoffs import Given, beside, dispatch
 from app.lifecycle import Act, HandoffStatus
 from app.routing.directory import Agency
 from app.routing.rules import Role

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 from bisect import insort
 from collections import deque
-from collections.abc import Generator, Iterator, Sized
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from itertools import count
 from operator import attrgetter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
+
+from app.steps import Steps
 
 # However many emergencies there are, nobody stands aside for longer.
 _LONGEST_SECONDS = 1.0
@@ -25,7 +27,6 @@ _TOGETHER = 16
 _GATHERING_SECONDS = 0.02
 
 _T = TypeVar("_T")
-Steps: TypeAlias = Generator[None, None, _T]
 _came: ContextVar[int] = ContextVar("came", default=0)  # a request's number
 
 

@@ -223,7 +223,7 @@ def test_the_same_person_and_cause_within_the_year_is_shown_and_nothing_else(cou
 def test_the_year_is_that_of_chinas_calendar(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
     before = now().replace(year=2026, month=12, day=31, hour=15, minute=59)  # 23:59 in China
     for at, warned in ((before, 0), (before, 1), (before + timedelta(minutes=2), 0)):
-        monkeypatch.setattr("app.handoffs.now", lambda at=at: at)
+        monkeypatch.setattr("app.desk.now", lambda at=at: at)
         assert len(alarm(county, applicant=PERSON)["warnings"]) == warned
 
 

@@ -56,7 +56,7 @@ CHINESE = re.compile("[一-鿿]")
 LAYERS = (
     "app cleaning config config_sign_in db door_settings envelopes file_store huge_pages identifiers inboxes key_settings listening "
     "logs master_keys metrics names problem_kinds problem_kinds_http problem_kinds_kiosks problems qr refusals roles "
-    "sealed_files sealing shared_looks storage_settings uploads way wire",
+    "sealed_files sealing shared_looks steps storage_settings uploads way wire",
     "aid attachment_groups attachment_links bells consents dangers deadlines disclosure etags identity keeping lifecycle masks "
     "merkle province purposes receipts receivers routing signing turns",
     "columns guessing hashchain marks schemas schemas_bulk schemas_consents schemas_emergencies schemas_retention "
@@ -74,15 +74,15 @@ LAYERS = (
     "disputes last_events paged",
     "repeats reserved_numbers sessions timeline",
     "loading",
-    "clocks",
+    "clocks desk",
     "answers_coordination",
     "delivery",
     "explaining gates shown",
-    "checks handoffs mending presenting returns rights year_notice",
+    "checks handoff_views handoffs mending presenting returns rights year_notice",
     "escalation versions",
     "agencies alarms attachments board by_number callbacks calling chain consent_texts county_aid disclosures feedback "
     "following guests inbox intake kiosks looking operation previewing proof reading refused_callbacks replay rescheduling rotation seed senders "
-    "sign_ins tabling working_days",
+    "sign_ins supplements tabling working_days",
     "catalogue debts docket drafting forgetting holds kiosk_pack looking_up own_page papers retelling retention",
     "coming_of_age consenting coordination emergency emergency_board erasure expiry",
     "audit conference endpoint_rows forms reopenings",

@@ -13,7 +13,8 @@ import pytest
 
 from app import seed
 from app.deadlines import WorkingCalendar, parse_limit
-from app.handoffs import Desk, dispatch_ready, open_from
+from app.desk import Desk
+from app.handoffs import dispatch_ready, open_from
 from app.hashchain import GENESIS
 from app.lifecycle import Act, HandoffStatus
 from app.registry import Snapshot

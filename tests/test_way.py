@@ -13,7 +13,8 @@ import pytest
 import uvloop
 
 from app import way
-from app.way import RightOfWay, Steps
+from app.steps import InSteps, Steps
+from app.way import RightOfWay
 
 Result = TypeVar("Result")
 
@@ -380,3 +381,30 @@ def test_nothing_is_gathered_while_an_emergency_is_under_way() -> None:
 def test_what_has_gathered_waits_for_no_longer_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(way, "_GATHERING_SECONDS", 0.0)
     assert _gathered(7) == 1
+
+
+def test_a_function_in_steps_takes_them_all_when_it_is_called_and_each_apart_when_somebody_takes_them() -> None:
+    taken: list[int] = []
+
+    @InSteps
+    def counted(until: int, *, refuse: bool = False) -> Steps[int]:
+        for number in range(until):
+            taken.append(number)
+            yield
+        if refuse:
+            raise ValueError("refused")
+        return until
+
+    assert counted(3) == 3
+    assert taken == [0, 1, 2]
+    taken.clear()
+    first, second = counted.steps(2), counted.steps(until=2)
+    for steps in (first, second, first, second):
+        next(steps)
+    assert taken == [0, 0, 1, 1]
+    with pytest.raises(StopIteration) as ended:
+        next(first)
+    assert ended.value.value == 2
+    with pytest.raises(ValueError, match="refused"):
+        counted(1, refuse=True)
+    assert counted.__name__ == "counted"

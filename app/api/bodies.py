@@ -92,7 +92,7 @@ def takes_file(kinds: Iterable[str], *headers: dict[str, Any]) -> dict[str, Any]
 
 def parse(model: type[Model], body: bytes) -> Model:
     """Raises `malformed_json`, `too_complex`, or `validation_failed` with the faults."""
-    _refuse_what_readers_differ_on(body)
+    refuse_what_readers_differ_on(body)
     return validated(model, body)
 
 
@@ -108,7 +108,7 @@ def validated(model: type[Model], body: bytes) -> Model:
     raise invalid(*listed, unlisted=len(faults) - len(listed))
 
 
-def _refuse_what_readers_differ_on(body: bytes) -> None:
+def refuse_what_readers_differ_on(body: bytes) -> None:
     """Depth without end, values without number, a key twice: JSON leaves open what becomes of them. What is no JSON at
     all is left to the validation."""
     if body.count(b"{") + body.count(b"[") > MOST_LEVELS and not _is_shallow(_STRING.sub(b"", body)):

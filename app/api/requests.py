@@ -8,11 +8,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import disclosures, intake, reading
+from app import disclosures, intake, reading, supplements
 from app.answers import Decision, RequestPage, RequestReceipt, RequestView, Timeline
 from app.answers_disclosures import Disclosures
 from app.api.access import Allow, Direct, office_of
-from app.api.bodies import IDEMPOTENCY_KEY, answer, parse, read_bytes, repeat_of, takes
+from app.api.bodies import (
+    IDEMPOTENCY_KEY,
+    answer,
+    parse,
+    read_bytes,
+    refuse_what_readers_differ_on,
+    repeat_of,
+    takes,
+    validated,
+)
 from app.api.documents import answers
 from app.api.paging import Paged, page_answer
 from app.api.purposes import StatedPurpose
@@ -23,7 +32,7 @@ from app.lifecycle import RequestStatus
 from app.rates import Budget
 from app.repeats import Repeat
 from app.schemas import RequestIn, SupplementIn, WithdrawIn
-from app.way import Steps
+from app.steps import Steps
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 intake_router = APIRouter(prefix="/v1/requests", tags=["requests"], route_class=Direct)
@@ -57,7 +66,9 @@ async def take_in(request: Request, key: TakesIn) -> Response:
 
 
 def _read(request: Request, key: Key, body: bytes) -> Steps[tuple[RequestIn, Repeat | None]]:
-    asked = parse(RequestIn, body)
+    refuse_what_readers_differ_on(body)
+    yield
+    asked = validated(RequestIn, body)
     yield
     return asked, repeat_of(request, key, body)
 
@@ -140,7 +151,7 @@ async def supplement(request: Request, key: Changes, request_id: UUID) -> Respon
     body = await read_bytes(request)
     asked = parse(SupplementIn, body)
     repeat = repeat_of(request, key, body)
-    return answer(await intake.supplement(office_of(request), Giver.of(key), request_id, asked, repeat))
+    return answer(await supplements.supplement(office_of(request), Giver.of(key), request_id, asked, repeat))
 
 
 @router.post(
@@ -152,4 +163,4 @@ async def supplement(request: Request, key: Changes, request_id: UUID) -> Respon
 async def withdraw(request: Request, key: Changes, request_id: UUID) -> Response:
     """What is open is cancelled and its agencies are told. Withdrawing again answers the same."""
     asked = parse(WithdrawIn, await read_bytes(request))
-    return answer(await intake.withdraw(office_of(request), key, request_id, asked))
+    return answer(await supplements.withdraw(office_of(request), key, request_id, asked))

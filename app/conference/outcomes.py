@@ -15,7 +15,7 @@ from app import clocks, rights
 from app.coordination import acts_on, agency_fault, extended, ruled, ruling_fault
 from app.deadlines import end_of
 from app.delivery.notices import finish
-from app.handoffs import Desk, desk_of
+from app.desk import Desk, desk_of
 from app.keys import Key
 from app.ledger import Unit, write_units
 from app.loading import load_all

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app import handoffs, looking, presenting, shown
+from app import handoff_views, looking, presenting, shown
 from app.attachment_groups import is_opened
 from app.clocks import rule_of
+from app.desk import Desk
 from app.forms.finding import heading, is_handled, must_be_there, paper_number, part
 from app.forms.of_request import attached_to, papers_of
-from app.handoffs import Desk
 from app.identifiers import now
 from app.keys import Key
 from app.masks import masked_name
@@ -40,7 +40,7 @@ async def letter(office: Office, key: Key, handoff_id: UUID, purpose: Purpose | 
     case, found = await part(office, key, handoff_id)
     must_be_there(case)
     desk = Desk(snapshot, at, key.actor, office.settings.public_url)
-    seen = handoffs.disclosed_view(case, found, desk)
+    seen = handoff_views.disclosed_view(case, found, desk)
     groups = shown.groups_shown(case, found, snapshot, at)
     handled = is_handled(case, found)
     if handled and groups:

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import presenting, rights
 from app.dangers import Kind
 from app.delivery.notices import finish
+from app.desk import desk_of
 from app.forms.finding import heading, must_be_there, prints_requests
 from app.forms.of_request import OVER, part_of
-from app.handoffs import desk_of
 from app.keys import Key
 from app.kiosk_pack import situations
 from app.ledger import write_units
