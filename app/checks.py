@@ -20,6 +20,7 @@ from app.problems import FieldError, Text
 from app.registry import Snapshot
 from app.routing.rules import local_day
 from app.schemas import Applicant, Consent, Facts, Helper, Identified, IdType, NeedIn, Obligor, RequestIn
+from app.steps import InSteps, Steps
 
 _OLDEST_AGE = 120
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -70,15 +71,15 @@ _TWICE = Text(
 )
 
 
-def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> list[FieldError]:
+@InSteps
+def errors_of(asked: RequestIn, snapshot: Snapshot, at: datetime) -> Steps[list[FieldError]]:
     """Every reason why the request can't be stored as it is; `at` is now, UTC."""
     today, people = local_day(at), dict(people_of(asked))
-    return [
-        *code_errors(asked.division_code, asked.needs, snapshot),
-        *fact_errors(asked.facts, asked.needs, today),
-        *[error for pointer, person in people.items() for error in person_errors(pointer, person, today)],
-        *consent_errors(asked.consents, people, snapshot, at),
-    ]
+    errors = [*code_errors(asked.division_code, asked.needs, snapshot), *fact_errors(asked.facts, asked.needs, today)]
+    yield
+    errors += [error for pointer, person in people.items() for error in person_errors(pointer, person, today)]
+    yield
+    return [*errors, *consent_errors(asked.consents, people, snapshot, at)]
 
 
 def warnings_of(asked: RequestIn, today: date) -> list[FieldError]:

@@ -9,6 +9,7 @@ from app import clocks, gates, shown
 from app.clocks import rule_of
 from app.desk import Desk
 from app.routing.directory import Agency
+from app.steps import InSteps, Steps
 from app.timeline import Case, Handoff
 
 _REFERENCE = (
@@ -53,10 +54,14 @@ def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[
     return {**{name: seen[name] for name in _REFERENCE}, "handoff_path": f"/v1/handoffs/{handoff.id}"}
 
 
-def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
+@InSteps
+def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> Steps[dict[str, Any]]:
     """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
     agencies = desk.snapshot.directory.agencies
     opened = shown.opened_to(case, handoff, desk.snapshot, desk.at)
+    yield
+    person = shown.person_shown(case, handoff, desk.snapshot, opened)
+    yield
     return {
         **view(case.request, handoff, desk),
         "partners": [
@@ -64,7 +69,7 @@ def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> dict[str, Any]:
         ],
         "discloses": list(opened),
         "withheld": [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened],
-        "person": shown.person_shown(case, handoff, desk.snapshot, opened),
+        "person": person,
         **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
     }
 

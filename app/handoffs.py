@@ -197,10 +197,12 @@ def tell(
         return None
     if agency.delivery_mode is DeliveryMode.REFERENCE:
         data = reference(case.request, handoff, desk)
+    elif disclosed:
+        data = {**(yield from disclosed_view.steps(case, handoff, desk)), **more}
     else:
-        data = {**(disclosed_view(case, handoff, desk) if disclosed else view(case.request, handoff, desk)), **more}
+        data = {**view(case.request, handoff, desk), **more}
     yield
-    return enqueue(
+    message = enqueue.steps(
         case.unit,
         case.box,
         type=type_,
@@ -211,6 +213,7 @@ def tell(
         at=desk.at,
         priority=Priority.EMERGENCY if case.is_emergency else priority,
     )
+    return (yield from message)
 
 
 def urge(case: Case, handoff: Handoff, desk: Desk, reason: str, note: str | None = None) -> None:

@@ -92,18 +92,18 @@ def _understood(
     odd: list[FieldError] = []
     if key.role is KeyRole.KIOSK:
         asked, odd = mended(asked, key.division_code or desk.snapshot.directory.place, desk.snapshot, desk.at)
-    elif errors := [
-        *reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at),
-        *checks.errors_of(asked, desk.snapshot, desk.at),
-    ]:
-        raise invalid(*errors)
     yield
     person = of_person(asked)
     yield
     marks = marks_of(person["applicant"], office.vault)
     yield
     look = office.same_person.look(marks_in(marks))
-    yield  # it is looked up while it is decided
+    yield  # it is looked up while it is checked and decided
+    if key.role is not KeyRole.KIOSK:
+        errors = yield from checks.errors_of.steps(asked, desk.snapshot, desk.at)
+        if errors := [*reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at), *errors]:
+            raise invalid(*errors)
+    yield
     name_texts(person["consents"], desk.snapshot, desk.at)
     yield
     facts = facts_of(asked.division_code, person, local_day(desk.at))
@@ -272,7 +272,7 @@ def _register(
     yield
     answer = to_json(receipt)
     yield
-    unit = finish(case, desk.snapshot)
+    unit = yield from finish.steps(case, desk.snapshot)
     yield
     if call.repeat:
         unit.insert(idempotency, call.repeat.row(case.id, desk.at, answer))

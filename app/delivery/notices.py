@@ -16,13 +16,15 @@ from app.identifiers import now
 from app.ledger import Unit
 from app.receivers import NoticeType, notice_types
 from app.registry import Snapshot
+from app.steps import InSteps, Steps
 from app.tables import event
 from app.timeline import Case
 
 _URGENT = frozenset({NoticeType.EMERGENCY_LIFTED, NoticeType.EMERGENCY_ESCALATED})
 
 
-def finish(case: Case, snapshot: Snapshot, at: datetime | None = None) -> Unit:
+@InSteps
+def finish(case: Case, snapshot: Snapshot, at: datetime | None = None) -> Steps[Unit]:
     """The unit of work that stores everything that was done to the case, with the notices of its events.
 
     The only way from a case to its unit, so that nobody who records an event has to think of subscribers, nor who
@@ -31,6 +33,7 @@ def finish(case: Case, snapshot: Snapshot, at: datetime | None = None) -> Unit:
     at = at or now()
     for each in case.changed():
         clocks.set_next_look(each, snapshot, at)
+    yield
     unit = case.finish()
     if snapshot.subscriptions:
         _tell(case, unit, snapshot)

@@ -17,6 +17,7 @@ from app.delivery.schedule import GIVE_UP_AFTER
 from app.identifiers import new_id
 from app.ledger import Unit
 from app.sealing import NO_BOX, Box, kept_at
+from app.steps import InSteps, Steps
 from app.tables import delivery, delivery_attempt
 from app.wire import to_json
 
@@ -71,6 +72,7 @@ class Attempt:
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
+@InSteps
 def enqueue(
     unit: Unit,
     box: Box,
@@ -82,11 +84,12 @@ def enqueue(
     data: dict[str, Any],
     at: datetime,
     priority: Priority = Priority.ORDINARY,
-) -> UUID:
+) -> Steps[UUID]:
     """Add a message to a unit of work; its id. Its bytes are fixed here, for every attempt; `box` is its request's, or, if
     it is about none, the service's."""
     delivery_id = new_id()
     body = to_json({"type": type, "timestamp": at, "data": data})
+    yield
     unit.insert(
         delivery,
         {
