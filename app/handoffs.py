@@ -52,9 +52,12 @@ def open_from(case: Case, decision: RoutingDecision, desk: Desk) -> Steps[None]:
     for need in decision.needs:
         for each in need.assignments:
             case.handoffs.append(assigned(case, need.need, each, decision.version, desk))
-    for need in decision.needs:
+    for need in decision.needs[:1]:
         yield
         yield from dispatch_ready.steps(case, need.need, desk)
+    for need in decision.needs[1:]:  # a step each: whoever asks for much is not to take steps long after all others
+        yield
+        dispatch_ready(case, need.need, desk)
 
 
 def assigned(case: Case, need: str, found: Assignment, version: int, desk: Desk) -> Handoff:
@@ -84,7 +87,7 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> Steps[None]:
     """
     if case.is_emergency:
         for each in waiting_of(case, need):
-            yield from dispatch.steps(case, each, desk)
+            dispatch(case, each, desk)
         return
     parts = case.of_need(need)
     for step in sorted({each.step for each in parts if each.status is HandoffStatus.WAITING}):
@@ -202,18 +205,19 @@ def tell(
     else:
         data = {**view(case.request, handoff, desk), **more}
     yield
-    message = enqueue.steps(
-        case.unit,
-        case.box,
-        type=type_,
-        receiver=agency.code,
-        request_id=case.id,
-        handoff_id=handoff.id,
-        data=data,
-        at=desk.at,
-        priority=Priority.EMERGENCY if case.is_emergency else priority,
+    return (
+        yield from enqueue.steps(
+            case.unit,
+            case.box,
+            type=type_,
+            receiver=agency.code,
+            request_id=case.id,
+            handoff_id=handoff.id,
+            data=data,
+            at=desk.at,
+            priority=Priority.EMERGENCY if case.is_emergency else priority,
+        )
     )
-    return (yield from message)
 
 
 def urge(case: Case, handoff: Handoff, desk: Desk, reason: str, note: str | None = None) -> None:
@@ -235,8 +239,9 @@ def resume(
 ) -> None:
     """A suspended handoff goes on, its completion clock from `since`, or from now."""
     clocks.run_again(handoff, since or desk.at, desk.snapshot)
-    told = {**({"reason": reason} if reason else {}), **(data or {})}
-    case.advance(handoff, Act.RESUMED, desk.at, desk.actor, data=told)
+    case.advance(
+        handoff, Act.RESUMED, desk.at, desk.actor, data={**({"reason": reason} if reason else {}), **(data or {})}
+    )
 
 
 def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:

@@ -100,8 +100,9 @@ def _understood(
     look = office.same_person.look(marks_in(marks))
     yield  # it is looked up while it is checked and decided
     if key.role is not KeyRole.KIOSK:
-        errors = yield from checks.errors_of.steps(asked, desk.snapshot, desk.at)
-        if errors := [*reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at), *errors]:
+        errors = reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at)
+        errors += yield from checks.errors_of.steps(asked, desk.snapshot, desk.at)
+        if errors:
             raise invalid(*errors)
     yield
     name_texts(person["consents"], desk.snapshot, desk.at)

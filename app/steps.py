@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import update_wrapper
 from typing import Generic, ParamSpec, TypeAlias, TypeVar
 
 _Told = ParamSpec("_Told")
@@ -11,12 +12,12 @@ Steps: TypeAlias = Generator[None, None, _Found]
 
 
 class InSteps(Generic[_Told, _Found]):
-    """A function of which each `yield` ends a step. Called, it takes them all at once; `yield from` its `steps` leaves each
+    """A function, not a method, of which each `yield` ends a step. Called, it takes them all at once; `yield from` its `steps` leaves each
     to whoever takes the caller's."""
 
     def __init__(self, steps: Callable[_Told, Steps[_Found]]) -> None:
         self.steps = steps
-        self.__doc__, self.__name__ = steps.__doc__, steps.__name__
+        update_wrapper(self, steps)
 
     def __call__(self, *told: _Told.args, **named: _Told.kwargs) -> _Found:
         steps = self.steps(*told, **named)

@@ -295,6 +295,16 @@ def test_nobody_goes_past_the_subscribers_from_a_case_to_its_rows() -> None:
     assert [told for kind in kinds for told in notice_types(kind, {})] == []
 
 
+def test_the_steps_of_a_function_are_left_to_whoever_takes_its_callers() -> None:
+    """What was made and is taken by nobody would not be done."""
+    taken = {
+        id(each.value) for tree in modules().values() for each in ast.walk(tree) if isinstance(each, ast.YieldFrom)
+    }
+    made = [(name, call, node) for name in modules() for call, node in calls(name) if call.endswith(".steps")]
+    assert len(made) >= 8
+    assert [f"{name}: {call}" for name, call, node in made if id(node) not in taken] == ["app.steps: self.steps"]
+
+
 def test_only_the_command_line_and_the_demo_print() -> None:
     printing = {room(name) for name in modules() for call, _ in calls(name) if call in ("print", "sys.stdout.write")}
     assert printing <= {"cli", "demo"}

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 from stdnum.iso7064 import mod_97_10
 
-from app import seed
+from app import seed, way
 from app.answers import RequestReceipt
 from app.tables import event, handoff, help_request, metadata
 from tests import serving
@@ -46,6 +46,25 @@ def test_the_receipt_has_all_that_the_contract_names(service: Running) -> None:
     assert receipt["registered_at"].endswith("Z")
     assert abs((datetime.fromisoformat(receipt["registered_at"]) - before).total_seconds()) < 10
     assert receipt["warnings"] == []
+
+
+def test_a_request_takes_many_short_steps_and_one_of_many_needs_not_many_times_as_many(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is shared with those that came with it, and nobody is to take steps long after them (docs/decisions/0024)."""
+    step, taken = way._Walk.step, 0
+
+    def counted(walk: way._Walk) -> bool:
+        nonlocal taken
+        taken += 1
+        return step(walk)
+
+    monkeypatch.setattr(way._Walk, "step", counted)
+    take_in(service, a_request())
+    of_one, taken = taken, 0
+    take_in(service, a_request(*[each["code"] for each in service.client(None).get("/v1/needs").json()["items"]][:20]))
+    assert 35 <= of_one <= 41
+    assert taken <= 3 * of_one
 
 
 def test_the_receipt_names_each_agency_with_its_role_its_step_and_its_due_times(service: Running) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -138,10 +137,7 @@ class Direct(APIRoute):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive, send)
-            key = await allow(request)
-            await asyncio.sleep(0)  # calls that came together go on together (`way`)
-            response: Response = await endpoint(request, key)
-            await asyncio.sleep(0)
+            response: Response = await endpoint(request, await allow(request))
             await response(scope, receive, send)
 
         self.app = app
