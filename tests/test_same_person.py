@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import re
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
-from app import same_person
 from app.db import Database
 from app.same_person import _LATERAL, SAME, SamePerson, _union, marks_in
 from app.tables import help_request
 from tests.county import EDUCATION, County, Seen
 from tests.examples import a_request
-from tests.watching import fetch, on, until
+from tests.watching import fetch, on
 
 NUMBER = "11010519491231002X"
 
@@ -188,26 +185,6 @@ def test_help_does_not_wait_for_a_database_that_is_away() -> None:
         return await looking.asking_again(looking.look((("id_mark", bytes(16)),)), {"education_aid"})
 
     assert asyncio.run(run()) == []
-
-
-def test_the_look_begins_before_the_request_is_checked_and_of_a_refused_one_nobody_hears_what_became_of_it(
-    county: County, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    looks = 0
-
-    def failing(*_: Any) -> Any:
-        nonlocal looks
-        looks += 1
-        raise OSError("away")
-
-    monkeypatch.setattr(same_person, "_open_among", failing)
-    wrong = asked("education_aid", id_number=NUMBER[:-1] + "1")
-    for number in range(3):
-        answer = county.window.post("/v1/requests", json=wrong)
-        assert [each["pointer"] for each in answer.json()["errors"]] == ["/applicant/id_number"]
-        until(lambda: looks > number)  # noqa: B023
-    gc.collect()
-    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 def test_no_number_and_no_telephone_stands_in_the_database(county: County) -> None:
