@@ -12,8 +12,8 @@ Steps: TypeAlias = Generator[None, None, _Found]
 
 
 class InSteps(Generic[_Told, _Found]):
-    """A function, not a method, of which each `yield` ends a step. Called, it takes them all at once; `yield from` its `steps` leaves each
-    to whoever takes the caller's."""
+    """A function, not a method, of which each `yield` ends a step. Called, it takes them all at once; `yield from` its
+    `steps` leaves each to whoever takes the caller's."""
 
     def __init__(self, steps: Callable[_Told, Steps[_Found]]) -> None:
         self.steps = steps
