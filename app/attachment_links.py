@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -33,13 +34,15 @@ def make(secret: bytes, attachment_id: UUID, key_id: UUID, at: datetime) -> tupl
 
 
 def read(secret: bytes, token: str, at: datetime) -> Link | None:
-    """None for what this service did not make, and for what has ended."""
-    try:
-        whole = urlsafe_b64decode(token)
-    except ValueError:
+    """None for what this service did not make, and for what has ended.
+
+    A link has one spelling, since that it was used is known by its text: what else decodes to it is none.
+    """
+    if re.fullmatch(PATTERN, token) is None:
         return None
+    whole = urlsafe_b64decode(token)
     named, mark = whole[:-_MARK], whole[-_MARK:]
-    if len(whole) != 16 + 16 + 4 + _ONCE + _MARK or not hmac.compare_digest(mark, _mark(secret, named)):
+    if not hmac.compare_digest(mark, _mark(secret, named)):
         return None
     ends_at = datetime.fromtimestamp(int.from_bytes(named[32:36], "big"), UTC)
     return Link(UUID(bytes=named[:16]), UUID(bytes=named[16:32]), ends_at) if at < ends_at else None

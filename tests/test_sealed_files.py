@@ -132,3 +132,11 @@ def test_a_link_that_was_changed_or_has_ended_is_none(at: int, by: int) -> None:
     other = token[:at] + chr((ord(token[at]) + by) % 128) + token[at + 1 :]
     assert other == token or attachment_links.read(secret, other, AT) is None
     assert attachment_links.make(secret, one, key, AT)[0] != token
+
+
+def test_a_link_has_one_spelling() -> None:
+    secret = b"s" * 32
+    token, _ = attachment_links.make(secret, UUID(int=7), UUID(int=2**128 - 1), AT)
+    others = (token.replace("-", "+").replace("_", "/"), token + "\n", token + "====", f"{token[:40]}!{token[40:]}")
+    assert "_" in token  # the key's bits, all of them ones
+    assert [other for other in others if attachment_links.read(secret, other, AT) is not None] == []
