@@ -92,18 +92,19 @@ def _understood(
     odd: list[FieldError] = []
     if key.role is KeyRole.KIOSK:
         asked, odd = mended(asked, key.division_code or desk.snapshot.directory.place, desk.snapshot, desk.at)
-    else:
-        errors = reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at)
-        errors += yield from checks.errors_of.steps(asked, desk.snapshot, desk.at)
-        if errors:
-            raise invalid(*errors)
     yield
     person = of_person(asked)
     yield
     marks = marks_of(person["applicant"], office.vault)
     yield
     look = office.same_person.look(marks_in(marks))
-    yield  # it is looked up while it is decided
+    yield  # it is looked up while it is checked and decided
+    if key.role is not KeyRole.KIOSK:
+        errors = reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at)
+        errors += yield from checks.errors_of.steps(asked, desk.snapshot, desk.at)
+        if errors:
+            raise invalid(*errors)
+    yield
     name_texts(person["consents"], desk.snapshot, desk.at)
     yield
     facts = facts_of(asked.division_code, person, local_day(desk.at))

@@ -220,6 +220,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await noting
         await settling
         await office.ledger.stop()
+        await office.same_person.end()
         await office.rates.close()
         await office.database.close()
         log.info("stopped")

@@ -75,6 +75,10 @@ class SamePerson:
         found.add_done_callback(_heard)
         return found
 
+    async def end(self) -> None:
+        """Before the database is closed: a look that nobody waits for any more would leave its connection behind."""
+        await self._looks.end()
+
     async def asking_again(self, look: asyncio.Future[set[UUID]], needs: Collection[str]) -> list[OpenRequest]:
         """What was found that is open for these needs. Help does not wait for it: a database that is slow or away finds
         nobody."""

@@ -33,6 +33,12 @@ class SharedLooks(Generic[Asked, Found]):
             self._runner = asyncio.create_task(self._run(), name=self._name)
         return found
 
+    async def end(self) -> None:
+        """Whatever is under way or waits is given up: for when nobody is left who would hear of it."""
+        if self._runner:
+            self._runner.cancel()
+            await asyncio.wait([self._runner])
+
     async def _run(self) -> None:
         while self._waiting:
             if self._gather:

@@ -112,8 +112,9 @@ class RightOfWay:
             asyncio.get_running_loop().call_soon(self._call)
 
     def _call(self) -> None:
-        """The next few take a step; where nobody has one to take, the next few begin, or wait a turn for who is heard with
-        them. It is due once more after whoever walked to the end has gone on from there, in the next turn."""
+        """The next few take a step, or several while they are few; where nobody has one to take, the next few begin, or wait
+        a turn for who is heard with them. It is due once more after whoever walked to the end has gone on from there, in the
+        next turn."""
         self._is_due = False
         if not self._going_on:
             if self._waited < len(self._beginning) < _TOGETHER:
@@ -122,9 +123,13 @@ class RightOfWay:
                 self._let_begin()
             self._waited = len(self._beginning)
         if self._going_on:
-            together = self._going_on[:_TOGETHER]
+            going_on = together = self._going_on[:_TOGETHER]
             del self._going_on[:_TOGETHER]
-            self._going_on[:0] = [each for each in together if each.step()]
+            for _ in range(_TOGETHER // len(together)):
+                going_on = [each for each in together if each.step()]
+                if len(going_on) < len(together):
+                    break
+            self._going_on[:0] = going_on
             self._be_due()
 
     def _let_begin(self) -> None:

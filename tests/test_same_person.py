@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import re
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
+from app import same_person
 from app.db import Database
 from app.same_person import _LATERAL, SAME, SamePerson, _union, marks_in
 from app.tables import help_request
 from tests.county import EDUCATION, County, Seen
 from tests.examples import a_request
-from tests.watching import fetch, on
+from tests.serving import settings_for
+from tests.watching import fetch, on, until
 
 NUMBER = "11010519491231002X"
 
@@ -185,6 +189,48 @@ def test_help_does_not_wait_for_a_database_that_is_away() -> None:
         return await looking.asking_again(looking.look((("id_mark", bytes(16)),)), {"education_aid"})
 
     assert asyncio.run(run()) == []
+
+
+def test_the_look_begins_before_the_request_is_checked_and_of_a_refused_one_nobody_hears_what_became_of_it(
+    county: County, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = 0
+
+    def failing(*_: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        raise OSError("away")
+
+    monkeypatch.setattr(same_person, "_open_among", failing)
+    wrong = asked("education_aid", id_number=NUMBER[:-1] + "1")
+    for number in range(3):
+        answer = county.window.post("/v1/requests", json=wrong)
+        assert [each["pointer"] for each in answer.json()["errors"]] == ["/applicant/id_number"]
+        until(lambda: looks > number)  # noqa: B023
+    gc.collect()
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_look_that_nobody_waits_for_leaves_no_connection_behind(database_url: str, backend: str) -> None:
+    """Where a service stops right after it has refused somebody."""
+    ours = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+    async def stopped(begin_of: float) -> None:
+        database = Database(settings_for(database_url))
+        looking = SamePerson(database)
+        looking.look((("id_mark", bytes(16)),))
+        await asyncio.sleep(begin_of)
+        await looking.end()
+        await database.close()
+
+    async def left(database: Database) -> int:
+        async with database.reading() as connection:
+            return int((await connection.execute(ours)).scalar_one())
+
+    for begin_of in (0, 0.001, 0.003, 0.01, 0.03):
+        asyncio.run(stopped(begin_of))
+        assert on(database_url, left) == 0
 
 
 def test_no_number_and_no_telephone_stands_in_the_database(county: County) -> None:

@@ -99,23 +99,57 @@ def test_who_left_between_two_steps_keeps_nobody_from_beginning(monkeypatch: pyt
     on_loop(run())
 
 
+async def turns_of(right: RightOfWay, several: int, each_takes: int) -> list[list[tuple[int, int]]]:
+    """Of so many that come at once: who took which step, turn by turn of the event loop."""
+    turns = [list[tuple[int, int]]()]
+
+    def take(number: int, step: int) -> None:
+        turns[-1].append((number, step))
+
+    tasks = [asyncio.create_task(right.begin(steps(each_takes, partial(take, each)))) for each in range(several)]
+    while not all(task.done() for task in tasks):
+        if turns[-1]:
+            turns.append([])
+        await asyncio.sleep(0)
+    return [turn for turn in turns if turn]
+
+
 def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_begin_after_them() -> None:
-    async def run() -> list[list[str]]:
-        right, turns = RightOfWay(), [list[str]()]
+    turns = on_loop(turns_of(RightOfWay(), 40, 3))
+    waves = (range(16), range(16, 32), range(32, 40))
+    assert [each for turn in turns for each in turn] == [
+        (number, step) for wave in waves for step in range(3) for number in wave
+    ]
+    assert [len(turn) for turn in turns[:6]] == [16] * 6
 
-        def take(number: int, step: int) -> None:
-            turns[-1].append(f"{number // 16}: {step}")
 
-        several = [asyncio.create_task(right.begin(steps(3, partial(take, each)))) for each in range(40)]
-        while not all(task.done() for task in several):
-            if turns[-1]:
-                turns.append([])
-            await asyncio.sleep(0)
-        return [turn for turn in turns if turn]
+@pytest.mark.parametrize(("several", "a_turn"), [(1, 16), (2, 8), (5, 3), (8, 2), (9, 1), (16, 1)])
+def test_while_they_are_few_they_take_several_steps_a_turn_still_together(several: int, a_turn: int) -> None:
+    """A turn of an idle loop costs more than a step; and an emergency waits for sixteen steps at most."""
+    turns = on_loop(turns_of(RightOfWay(), several, 40))
+    assert [each for turn in turns for each in turn] == [
+        (number, step) for step in range(40) for number in range(several)
+    ]
+    assert {len(turn) for turn in turns[:-1]} == {a_turn * several}
 
-    turns = on_loop(run())
-    assert [set(turn) for turn in turns] == [{f"{wave}: {step}"} for wave in range(3) for step in range(3)]
-    assert [len(turn) for turn in turns] == [16] * 6 + [8] * 3
+
+def test_who_walked_to_the_end_goes_on_before_the_others_take_their_next_step() -> None:
+    """Or those that came together would not go on together."""
+
+    async def run() -> list[str]:
+        right, taken = RightOfWay(), list[str]()
+
+        async def short() -> None:
+            await right.begin(steps())
+            await right.go_on(steps(2, lambda _: taken.append("goes on")))
+
+        async def longer() -> None:
+            await right.begin(steps(9, lambda _: taken.append("longer")))
+
+        await asyncio.gather(short(), longer())
+        return taken
+
+    assert on_loop(run())[:4] == ["longer", "goes on", "longer", "goes on"]
 
 
 def test_who_came_first_goes_on_before_those_who_came_later() -> None:
@@ -312,8 +346,8 @@ def test_what_no_step_should_raise_ends_its_own_request_alone() -> None:
 def test_who_leaves_between_two_steps_takes_no_more_of_them() -> None:
     async def run() -> list[int]:
         right, taken = RightOfWay(), list[int]()
-        leaving = asyncio.create_task(right.begin(steps(9, taken.append)))
-        while len(taken) < 2:  # noqa: ASYNC110
+        leaving = asyncio.create_task(right.begin(steps(40, taken.append)))
+        while not taken:  # noqa: ASYNC110
             await asyncio.sleep(0)
         leaving.cancel()
         for _ in range(20):
@@ -321,7 +355,7 @@ def test_who_leaves_between_two_steps_takes_no_more_of_them() -> None:
         await right.begin(steps(3))
         return taken
 
-    assert on_loop(run()) == [0, 1]
+    assert on_loop(run()) == [*range(16)]
 
 
 def test_each_step_is_taken_with_what_its_own_request_is_bound_to() -> None:
