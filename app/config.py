@@ -37,6 +37,17 @@ _DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+# What may stand behind the `?` of PostgreSQL's address; of some, one of these.
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("host", "port", "user", "password", "database", "passfile", "service", "servicefile"), ()),
+    "sslmode": _SSL_MODES,
+    "ssl": _SSL_MODES,
+    "target_session_attrs": ("any", "primary", "read-write"),  # the service writes
+    "krbsrvname": (),
+    "gsslib": ("gssapi", "sspi"),
+    "prepared_statement_cache_size": (),
+}
 
 
 class WrongSettingError(RefusedError):
@@ -357,15 +368,31 @@ def written_once(file: Path, content: bytes) -> None:
 
 def _for_the_driver(url: URL) -> URL:
     """`sslmode` is libpq's word; the driver's is `ssl`. Several hosts are libpq's `host=a,b`, with `port=1,2` or one
-    port for all; the one wanted is the primary, unless the address says otherwise. Raises ValueError."""
+    port for all; the one wanted is the primary, unless the address says otherwise.
+
+    Raises ValueError, too for what the driver would stumble over only when it is first asked; of a wrong address nothing is
+    repeated: it may be a secret.
+    """
+    known = {} if url.drivername == _DRIVERS["sqlite"] else _OPTIONS
+    for name, value in url.query.items():
+        if not known:
+            raise ValueError("has options behind its ?, and a file takes none; write sqlite:////path/to/file")
+        if name not in known or not isinstance(value, str):  # of one that stands twice there are several
+            raise ValueError(f"has an option behind its ? that is none of {', '.join(known)}, each once")
+        if known[name] and value not in known[name]:
+            raise ValueError(f"has a value for {name} that is none of {', '.join(known[name])}")
+    if not re.fullmatch("[0-9]{0,6}", str(url.query.get("prepared_statement_cache_size", ""))):
+        raise ValueError("has a value for prepared_statement_cache_size that is no number")
+    hosts = str(url.query.get("host", "")).split(",")
+    ports = str(url.query.get("port", url.port or _POSTGRES_PORT)).split(",")
+    if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
+        raise ValueError("has a port that is no number from 1 to 65535")
     if mode := url.query.get("sslmode"):
         url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
-    hosts = str(url.query.get("host", "")).split(",")
-    if len(hosts) == 1:
+    if len(hosts) == len(ports) == 1:
         return url
-    ports = str(url.query.get("port", _POSTGRES_PORT)).split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
-    if "" in hosts or len(ports) != len(hosts) or not all(port.isdigit() for port in ports):
+    if "" in hosts or len(ports) != len(hosts):
         raise ValueError(
             "names several hosts, and not one port for all or one for each; write ?host=a,b&port=5432,5433"
         )

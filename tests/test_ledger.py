@@ -465,6 +465,24 @@ def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "user=postgres&passfile=/none&krbsrvname=postgres&gsslib=gssapi",
+        "port=5432&sslmode=prefer&target_session_attrs=primary&prepared_statement_cache_size=0",
+        "ssl=allow&target_session_attrs=any",
+    ],
+)
+def test_what_the_address_may_say_is_understood_by_both_ways_to_connect(database_url: str, options: str) -> None:
+    async def use(ledger: Ledger, database: Database) -> None:
+        await ledger.write(a_unit())
+        async with database.reading() as connection:
+            assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+    run(f"{database_url}&{options}", use)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
 def test_a_connection_that_was_cut_is_told_of_once_and_not_used_again(database_url: str) -> None:
     """SQLite has none that could be cut."""
 

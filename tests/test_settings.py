@@ -74,6 +74,15 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ),
         ("database_url", "postgresql://u:p@/d?host=a,b&port=1,2,3", "write ?host=a,b&port=5432,5433"),
         ("database_url", "postgresql://u:p@/d?host=a,", "write ?host=a,b&port=5432,5433"),
+        ("database_url", "postgresql://u:p@/d?host=a,b&port=1,x", "no number from 1 to 65535"),
+        ("database_url", "postgresql://u:p@h:65536/d", "no number from 1 to 65535"),
+        ("database_url", "postgresql://u:p@h/d?port=1,2", "write ?host=a,b&port=5432,5433"),
+        ("database_url", "postgresql://u:p@h/d?connect_timeout=5", "none of host, port, user"),
+        ("database_url", "postgresql://u:p@/d?host=a&host=b", "none of host, port, user"),
+        ("database_url", "postgresql://u:p@h/d?sslmode=yes", "for sslmode that is none of disable, allow"),
+        ("database_url", "postgresql://u:p@h/d?target_session_attrs=standby", "none of any, primary, read-write"),
+        ("database_url", "postgresql://u:p@h/d?prepared_statement_cache_size=many", "that is no number"),
+        ("database_url", "sqlite:///file?mode=ro", "a file takes none; write sqlite:////path/to/file"),
         ("database_url", "sqlite://", "write sqlite:////path/to/file"),
         ("database_url", "sqlite:///:memory:", "write sqlite:////path/to/file"),
         ("secret", "too short", "at least 32"),
@@ -150,6 +159,11 @@ def test_a_lease_that_ends_before_a_whole_attempt_may_is_refused_with_what_to_wr
         ("?host=a,b&port=5433", {"host": "a,b", "port": "5433,5433", "target_session_attrs": "read-write"}),
         ("?host=a,b&port=1,2&target_session_attrs=any", {"host": "a,b", "port": "1,2", "target_session_attrs": "any"}),
         ("?host=/run/postgresql", {"host": "/run/postgresql"}),
+        ("?sslmode=require", {"ssl": "require"}),
+        (
+            "?ssl=verify-full&prepared_statement_cache_size=0",
+            {"ssl": "verify-full", "prepared_statement_cache_size": "0"},
+        ),
     ],
 )
 def test_of_several_hosts_each_has_its_port_and_the_primary_is_wanted(given: str, understood: dict[str, str]) -> None:
