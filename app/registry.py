@@ -176,7 +176,9 @@ async def _load(connection: AsyncConnection, before: Mapping[int, RoutingTable])
     change, only what is new: whether one was retired."""
 
     async def rows(table: Any) -> list[dict[str, Any]]:
-        return [dict(row) for row in (await connection.execute(select(table))).mappings()]
+        found = await connection.execute(select(table))
+        names = tuple(found.keys())
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     published = [row for row in await rows(routing_table) if row["state"] != "draft"]
     tables: dict[int, RoutingTable] = Known()

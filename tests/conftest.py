@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from sqlalchemy import make_url
 
 from tests import serving
-from tests.county import EDUCATION, County, Seen
+from tests.county import EDUCATION, AtWork, County, Seen
 from tests.receivers import Receiver
 from tests.running import Running, in_this_process
 
@@ -49,6 +51,27 @@ def templates(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     return template
 
 
+@pytest.fixture(scope="session")
+def counties(
+    templates: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str], AtWork]:
+    """The same of a database on which a county is at work already: what every such test would do first."""
+    made: dict[str, AtWork] = {}
+
+    def at_work(backend: str) -> AtWork:
+        if backend not in made:
+            template = make_url(templates(backend)).database or ""
+            if backend == "sqlite":
+                file = shutil.copy(template, tmp_path_factory.mktemp("county") / "template.sqlite3")
+                made[backend] = AtWork.on(f"sqlite:///{file}")
+            else:
+                server = request.getfixturevalue("postgres_server")
+                made[backend] = AtWork.on(serving.make_postgres_database(server, template))
+        return made[backend]
+
+    return at_work
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
@@ -59,7 +82,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 def database_url(backend: str, templates: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated and seeded database of this test's own, on both kinds."""
     server = None if backend == "sqlite" else request.getfixturevalue("postgres_server")
-    with serving.copy_of(templates(backend), server) as url:
+    is_at_work = "counties" in request.fixturenames
+    template = request.getfixturevalue("counties")(backend).url if is_at_work else templates(backend)
+    with serving.copy_of(template, server) as url:
         yield url
 
 
@@ -97,10 +122,10 @@ def receiver(database_url: str) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def county(database_url: str, run_service: Callable[..., Running]) -> County:
+def county(counties: Callable[[str], AtWork], backend: str, run_service: Callable[..., Running]) -> County:
     """The service, from outside; nothing that is sent arrives."""
-    secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
-    return County(run_service(), secrets)
+    at_work = counties(backend)
+    return County(run_service(), at_work.secrets, at_work)
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from standardwebhooks import Webhook
 
+from app.keys import KeyRole
+from tests import serving
 from tests.examples import a_request
 from tests.running import Running
 
@@ -44,12 +47,29 @@ def signed(secret: str, body: bytes, webhook_id: str | None = None, at: datetime
     }
 
 
+@dataclass(frozen=True)
+class AtWork:
+    """A database on which every agency has an endpoint, where nobody answers, and a window and a coordinator their keys."""
+
+    url: str
+    secrets: dict[str, str]
+    window: str
+    coordinator: str
+
+    @classmethod
+    def on(cls, url: str) -> AtWork:
+        secrets = serving.set_endpoints(url, "http://127.0.0.1:9/{code}")
+        return cls(url, secrets, *(serving.make_key(url, role) for role in (KeyRole.INTAKE, KeyRole.COORDINATOR)))
+
+
 class County:
-    def __init__(self, running: Running, secrets: dict[str, str]) -> None:
+    """`at_work`: what its database was copied from, if it has keys already."""
+
+    def __init__(self, running: Running, secrets: dict[str, str], at_work: AtWork | None = None) -> None:
         self.running = running
         self.secrets = secrets
-        self.window = running.client("intake")
-        self.coordinator = running.client("coordinator")
+        self.window = running.client("intake") if at_work is None else running.with_key(at_work.window)
+        self.coordinator = running.client("coordinator") if at_work is None else running.with_key(at_work.coordinator)
         self.nobody = running.client(None)
 
     def ask(self, *needs: str, **changes: Any) -> Seen:

@@ -31,8 +31,12 @@ class Running:
     def client(
         self, role: KeyRole | str | None, agency: str | None = None, place: str | None = None, **headers: str
     ) -> httpx.Client:
-        if role is not None:
-            headers["authorization"] = f"Bearer {serving.make_key(self.url, KeyRole(role), agency, place)}"
+        key = None if role is None else serving.make_key(self.url, KeyRole(role), agency, place)
+        return self.with_key(key, **headers)
+
+    def with_key(self, key: str | None, **headers: str) -> httpx.Client:
+        if key is not None:
+            headers["authorization"] = f"Bearer {key}"
         headers.setdefault("accept-language", "en")
         client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False, verify=False)
         self._clients.append(client)
