@@ -16,10 +16,10 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import make_url
 
 from app.config_sign_in import SignInSettings
+from app.database_address import for_the_driver
 from app.door_settings import DoorSettings, Networks
 from app.key_settings import SEED, KeySettings
 from app.refusals import RefusedError
@@ -29,25 +29,6 @@ PREFIX = "ONE_WINDOW_"
 _LEAST_SECRET = 32
 # A lease outlives one whole attempt by this much: there is time to begin it, and to write down what came of it.
 _LEASE_MARGIN = 2
-_POSTGRES_PORT = "5432"
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
-}
-# What may stand behind the `?` of PostgreSQL's address; of some, one of these.
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("host", "port", "user", "password", "database", "passfile", "service", "servicefile"), ()),
-    "sslmode": _SSL_MODES,
-    "ssl": _SSL_MODES,
-    "target_session_attrs": ("any", "primary", "read-write"),  # the service writes
-    "krbsrvname": (),
-    "gsslib": ("gssapi", "sspi"),
-    "prepared_statement_cache_size": (),
-}
 
 
 class WrongSettingError(RefusedError):
@@ -243,17 +224,7 @@ class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
     @field_validator("database_url")
     @classmethod
     def _with_async_driver(cls, value: str) -> str:
-        try:
-            url = make_url(value)
-        except (ArgumentError, ValueError):  # the latter for ports of several hosts where one port is expected
-            raise ValueError(
-                "is not a database address; of several hosts: postgresql://user:password@/database?host=a,b"
-            ) from None
-        if url.drivername not in _DRIVERS:
-            raise ValueError("names a database that is not supported; write sqlite:///… or postgresql://…")
-        if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
-            raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
-        return _for_the_driver(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
+        return for_the_driver(value)
 
     @field_validator("code_gateway_secret")
     @classmethod
@@ -364,40 +335,6 @@ def written_once(file: Path, content: bytes) -> None:
     with suppress(FileExistsError):
         os.link(made, file)
     made.unlink()
-
-
-def _for_the_driver(url: URL) -> URL:
-    """`sslmode` is libpq's word; the driver's is `ssl`. Several hosts are libpq's `host=a,b`, with `port=1,2` or one
-    port for all; the one wanted is the primary, unless the address says otherwise.
-
-    Raises ValueError, too for what the driver would stumble over only when it is first asked; of a wrong address nothing is
-    repeated: it may be a secret.
-    """
-    known = {} if url.drivername == _DRIVERS["sqlite"] else _OPTIONS
-    for name, value in url.query.items():
-        if not known:
-            raise ValueError("has options behind its ?, and a file takes none; write sqlite:////path/to/file")
-        if name not in known or not isinstance(value, str):  # of one that stands twice there are several
-            raise ValueError(f"has an option behind its ? that is none of {', '.join(known)}, each once")
-        if known[name] and value not in known[name]:
-            raise ValueError(f"has a value for {name} that is none of {', '.join(known[name])}")
-    if not re.fullmatch("[0-9]{0,6}", str(url.query.get("prepared_statement_cache_size", ""))):
-        raise ValueError("has a value for prepared_statement_cache_size that is no number")
-    hosts = str(url.query.get("host", "")).split(",")
-    ports = str(url.query.get("port", url.port or _POSTGRES_PORT)).split(",")
-    if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
-        raise ValueError("has a port that is no number from 1 to 65535")
-    if mode := url.query.get("sslmode"):
-        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
-    if len(hosts) == len(ports) == 1:
-        return url
-    ports = ports * len(hosts) if len(ports) == 1 else ports
-    if "" in hosts or len(ports) != len(hosts):
-        raise ValueError(
-            "names several hosts, and not one port for all or one for each; write ?host=a,b&port=5432,5433"
-        )
-    wanted = url.query.get("target_session_attrs", "read-write")
-    return url.update_query_dict({"port": ",".join(ports), "target_session_attrs": wanted})
 
 
 def load_settings(**overrides: object) -> Settings:

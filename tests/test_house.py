@@ -54,8 +54,8 @@ CHINESE = re.compile("[一-鿿]")
 
 # From the ground up: a module imports from its own layer and from those below it.
 LAYERS = (
-    "app cleaning config config_sign_in db door_settings envelopes file_store huge_pages identifiers inboxes key_settings listening "
-    "logs master_keys metrics names problem_kinds problem_kinds_http problem_kinds_kiosks problems qr refusals roles "
+    "app cleaning config config_sign_in database_address db door_settings envelopes file_store huge_pages identifiers inboxes key_settings "
+    "listening logs master_keys metrics names problem_kinds problem_kinds_http problem_kinds_kiosks problems qr refusals roles "
     "sealed_files sealing shared_looks steps storage_settings uploads way wire",
     "aid attachment_groups attachment_links bells consents dangers deadlines disclosure etags identity keeping lifecycle masks "
     "merkle province purposes receipts receivers routing signing turns",

@@ -75,6 +75,7 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("database_url", "postgresql://u:p@/d?host=a,b&port=1,2,3", "write ?host=a,b&port=5432,5433"),
         ("database_url", "postgresql://u:p@/d?host=a,", "write ?host=a,b&port=5432,5433"),
         ("database_url", "postgresql://u:p@/d?host=a,b&port=1,x", "no number from 1 to 65535"),
+        ("database_url", "postgresql://u:p@h:0/d", "no number from 1 to 65535"),
         ("database_url", "postgresql://u:p@h:65536/d", "no number from 1 to 65535"),
         ("database_url", "postgresql://u:p@h/d?port=1,2", "write ?host=a,b&port=5432,5433"),
         ("database_url", "postgresql://u:p@h/d?connect_timeout=5", "none of host, port, user"),

@@ -1,0 +1,74 @@
+"""A database's address as an operator writes it, and as the drivers are to be told."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+_POSTGRES_PORT = "5432"
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+# What may stand behind the `?` of PostgreSQL's address; of some, one of these.
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("host", "port", "user", "password", "database", "passfile", "service", "servicefile"), ()),
+    "sslmode": _SSL_MODES,
+    "ssl": _SSL_MODES,
+    "target_session_attrs": ("any", "primary", "read-write"),  # the service writes
+    "krbsrvname": (),
+    "gsslib": ("gssapi", "sspi"),
+    "prepared_statement_cache_size": (),
+}
+
+
+def for_the_driver(address: str) -> str:
+    """Raises ValueError, too for what the driver would stumble over only when it is first asked; of a wrong address nothing is
+    repeated: it may be a secret."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):  # the latter for ports of several hosts where one port is expected
+        raise ValueError(
+            "is not a database address; of several hosts: postgresql://user:password@/database?host=a,b"
+        ) from None
+    if url.drivername not in _DRIVERS:
+        raise ValueError("names a database that is not supported; write sqlite:///… or postgresql://…")
+    if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+        raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
+    return _with_its_options(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
+
+
+def _with_its_options(url: URL) -> URL:
+    """`sslmode` is libpq's word; the driver's is `ssl`. Several hosts are libpq's `host=a,b`, with `port=1,2` or one
+    port for all; the one wanted is the primary, unless the address says otherwise."""
+    known = {} if url.drivername == _DRIVERS["sqlite"] else _OPTIONS
+    for name, value in url.query.items():
+        if not known:
+            raise ValueError("has options behind its ?, and a file takes none; write sqlite:////path/to/file")
+        if name not in known or not isinstance(value, str):  # of one that stands twice there are several
+            raise ValueError(f"has an option behind its ? that is none of {', '.join(known)}, each once")
+        if known[name] and value not in known[name]:
+            raise ValueError(f"has a value for {name} that is none of {', '.join(known[name])}")
+    if not re.fullmatch("[0-9]{0,6}", str(url.query.get("prepared_statement_cache_size", ""))):
+        raise ValueError("has a value for prepared_statement_cache_size that is no number")
+    hosts = str(url.query.get("host", "")).split(",")
+    ports = str(url.query.get("port", _POSTGRES_PORT if url.port is None else url.port)).split(",")
+    if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
+        raise ValueError("has a port that is no number from 1 to 65535")
+    if mode := url.query.get("sslmode"):
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    if len(hosts) == len(ports) == 1:
+        return url
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    if "" in hosts or len(ports) != len(hosts):
+        raise ValueError(
+            "names several hosts, and not one port for all or one for each; write ?host=a,b&port=5432,5433"
+        )
+    wanted = url.query.get("target_session_attrs", "read-write")
+    return url.update_query_dict({"port": ",".join(ports), "target_session_attrs": wanted})
