@@ -39,22 +39,24 @@ def for_the_driver(address: str) -> str:
         ) from None
     if url.drivername not in _DRIVERS:
         raise ValueError("names a database that is not supported; write sqlite:///… or postgresql://…")
-    if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
-        raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
-    return _with_its_options(url.set(drivername=_DRIVERS[url.drivername])).render_as_string(hide_password=False)
+    if url.drivername.startswith("sqlite"):
+        if url.database in (None, "", ":memory:"):
+            raise ValueError("needs a file, a database in memory would lose everything; write sqlite:////path/to/file")
+        if url.query:
+            raise ValueError("has options behind its ?, and a file takes none; write sqlite:////path/to/file")
+    else:
+        url = _with_its_options(url)
+    return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)
 
 
 def _with_its_options(url: URL) -> URL:
     """`sslmode` is libpq's word; the driver's is `ssl`. Several hosts are libpq's `host=a,b`, with `port=1,2` or one
     port for all; the one wanted is the primary, unless the address says otherwise."""
-    known = {} if url.drivername == _DRIVERS["sqlite"] else _OPTIONS
     for name, value in url.query.items():
-        if not known:
-            raise ValueError("has options behind its ?, and a file takes none; write sqlite:////path/to/file")
-        if name not in known or not isinstance(value, str):  # of one that stands twice there are several
-            raise ValueError(f"has an option behind its ? that is none of {', '.join(known)}, each once")
-        if known[name] and value not in known[name]:
-            raise ValueError(f"has a value for {name} that is none of {', '.join(known[name])}")
+        if name not in _OPTIONS or not isinstance(value, str):  # of one that stands twice there are several
+            raise ValueError(f"has an option behind its ? that is none of {', '.join(_OPTIONS)}, each once")
+        if _OPTIONS[name] and value not in _OPTIONS[name]:
+            raise ValueError(f"has a value for {name} that is none of {', '.join(_OPTIONS[name])}")
     if not re.fullmatch("[0-9]{0,6}", str(url.query.get("prepared_statement_cache_size", ""))):
         raise ValueError("has a value for prepared_statement_cache_size that is no number")
     hosts = str(url.query.get("host", "")).split(",")

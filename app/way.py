@@ -22,7 +22,7 @@ from app.steps import Steps
 
 # However many emergencies there are, nobody stands aside for longer.
 _LONGEST_SECONDS = 1.0
-# Enough to share what a step or a transaction costs; and an emergency waits for one step of so many, each time it waits.
+# Enough to share what a step or a transaction costs; and an emergency waits for so many steps at most, each time it waits.
 _TOGETHER = 16
 _GATHERING_SECONDS = 0.02
 

@@ -125,7 +125,7 @@ def test_of_many_that_come_at_once_sixteen_take_each_step_together_and_the_next_
 
 @pytest.mark.parametrize(("several", "a_turn"), [(1, 16), (2, 8), (5, 3), (8, 2), (9, 1), (16, 1)])
 def test_while_they_are_few_they_take_several_steps_a_turn_still_together(several: int, a_turn: int) -> None:
-    """A turn of an idle loop costs more than a step; and an emergency waits for sixteen steps at most."""
+    """A turn of the event loop is not free; and an emergency waits for sixteen steps at most."""
     turns = on_loop(turns_of(RightOfWay(), several, 40))
     assert [each for turn in turns for each in turn] == [
         (number, step) for step in range(40) for number in range(several)
