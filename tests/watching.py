@@ -110,8 +110,9 @@ def count(url: str, *tables: Table) -> dict[str, int]:
 
 def until(look: Callable[[], Found], within: float = 60, what: str = "what was waited for") -> Found:
     """The first thing that `look` finds (anything true); fails when it finds nothing `within` so many seconds."""
-    deadline = time.monotonic() + within
+    began = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} did not come within {within} s"
-        time.sleep(0.02)
+        waited = time.monotonic() - began
+        assert waited < within, f"{what} did not come within {within} s"
+        time.sleep(min(max(0.02, waited / 10), 0.2))  # looking takes time from what is waited for
     return found
