@@ -179,9 +179,6 @@ class Database:
 
     async def _connected(self, **more: Any) -> asyncpg.Connection:
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
-        options.pop("prepared_statement_name_func", None)  # SQLAlchemy's own, as is the next
-        if (size := options.pop("prepared_statement_cache_size", None)) is not None:
-            options.setdefault("statement_cache_size", int(size))
         return await _connect(**{**options, **more})
 
     async def leave_no_trace(self) -> None:

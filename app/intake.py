@@ -98,7 +98,7 @@ def _understood(
     marks = marks_of(person["applicant"], office.vault)
     yield
     look = office.same_person.look(marks_in(marks))
-    yield  # it is looked up while it is checked and decided
+    yield  # where sixteen ask together, it is looked up while they are checked and decided
     if key.role is not KeyRole.KIOSK:
         errors = reserved_numbers.faults_of(key, asked.receipt_number, asked.taken_at)
         errors += yield from checks.errors_of.steps(asked, desk.snapshot, desk.at)

@@ -50,7 +50,7 @@ class Running:
             client.close()
 
 
-_ENDED = itertools.count(1)
+_ENDS = itertools.count(1)
 
 
 class _Server(uvicorn.Server):
@@ -95,7 +95,9 @@ def in_this_process(url: str) -> Iterator[Callable[..., Running]]:
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()
-            if next(_ENDED) % 50 == 0:  # what each found when it began it took for something that stays (app.main)
+            # What each found when it began it took for something that stays (app.main). Whatever one of the last fifty left
+            # open is told of here, in the fiftieth's test.
+            if next(_ENDS) % 50 == 0:
                 gc.unfreeze()
                 gc.collect()
 

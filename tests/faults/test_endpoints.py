@@ -67,8 +67,8 @@ def test_endpoints_that_are_down_for_an_hour_get_every_message_when_they_are_bac
 
     def later() -> timedelta:
         """By a step; how much later than the first try of all it is then."""
-        clock.set(next(steps))
         before = fetch(database_url, select(worker.c.seen_at))
+        clock.set(next(steps))
         until(lambda: fetch(database_url, select(worker.c.seen_at)) != before, what="a sign of the worker's life")
         first_try, seen_at = func.min(delivery_attempt.c.started_at), func.max(worker.c.seen_at)
         (hands,) = fetch(database_url, select(first_try.label("began"), select(seen_at).scalar_subquery().label("at")))

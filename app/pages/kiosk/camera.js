@@ -50,7 +50,7 @@ export function papersAsked(desk, id, asking) {
 export function cameraScreen(desk) {
   const broken = brokenCamera(desk);
   const hint = broken ?? _("把材料放平，对准了再按“拍照”。");
-  const video = element("video", { autoplay: true, playsinline: true, muted: true, hidden: Boolean(broken), "aria-label": _("摄像头画面") });
+  const video = element("video", { autoplay: true, playsinline: true, muted: true, hidden: true, "aria-label": _("摄像头画面") });
   const preview = element("canvas", { hidden: true, role: "img", "aria-label": _("拍好的照片") });
   const said = element("p", { role: "status" });
   const noFile = !broken || !desk.byFile;
@@ -73,7 +73,7 @@ export function cameraScreen(desk) {
       stream.getVideoTracks()[0].addEventListener("ended", fails); // its cable was pulled out
       video.srcObject = stream;
       await video.play();
-      shoot.hidden = false;
+      video.hidden = shoot.hidden = false; // until then a browser says of it that it can't be played
     } catch {
       fails();
     }
