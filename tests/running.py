@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import itertools
 import socket
 import threading
 import time
@@ -50,9 +48,6 @@ class Running:
             client.close()
 
 
-_ENDS = itertools.count(1)
-
-
 class _Server(uvicorn.Server):
     """Looks a hundred times a second whether it is to stop, and then waits for calls under way alone: its own pauses of a
     tenth of a second took a seventh of the time of such tests. Tests of processes have the server as it is."""
@@ -95,11 +90,6 @@ def in_this_process(url: str) -> Iterator[Callable[..., Running]]:
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()
-            # What each found when it began it took for something that stays (app.main). Whatever one of the last fifty left
-            # open is told of here, in the fiftieth's test.
-            if next(_ENDS) % 50 == 0:
-                gc.unfreeze()
-                gc.collect()
 
         stops.append(stop)
         while not server.started:
