@@ -21,7 +21,7 @@ from tests import serving
 from tests.examples import a_request
 from tests.running import Running
 from tests.test_house import ANSWERING, FORMS, KIOSK_FILES, KIOSKS, OWN_PAGE, SIGNING_IN
-from tests.watching import fetch, until
+from tests.watching import fetch, on, until
 
 ANYONE = frozenset(KeyRole) | {None}
 TAKE_IN = {KeyRole.INTAKE, KeyRole.TOWNSHIP}
@@ -273,29 +273,29 @@ def test_a_revoked_key_is_refused_within_the_refresh_time(run_service: Callable[
 
 
 def test_a_key_that_replaced_another_sees_what_that_one_took_in(service: Running) -> None:
-    async def replace(name: str, new_name: str, hours: int) -> str:
-        database = Database(serving.settings_for(service.url))
-        async with database.writing() as connection:
-            ends_at = datetime.now(UTC) + timedelta(hours=hours)
-            _, key = await keys.replace(connection, name, new_name, ends_at)
-        await database.close()
-        return key
+    def replace(name: str, new_name: str, hours: int) -> str:
+        async def work(database: Database) -> str:
+            async with database.writing() as connection:
+                ends_at = datetime.now(UTC) + timedelta(hours=hours)
+                return (await keys.replace(connection, name, new_name, ends_at))[1]
+
+        return on(service.url, work)
 
     first = service.client("intake")
     repeated = {"idempotency-key": "once"}
     receipt = first.post("/v1/requests", json=a_request(), headers=repeated).json()
     path = f"/v1/requests/{receipt['request_id']}"
     (row,) = fetch(service.url, select(api_key.c.name).where(api_key.c.role == "intake"))
-    second = service.client(None, authorization=f"Bearer {asyncio.run(replace(row['name'], 'next', 1))}")
+    second = service.client(None, authorization=f"Bearer {replace(row['name'], 'next', 1)}")
     assert first.get(path).status_code == second.get(path).status_code == 200, "both work while they overlap"
     assert second.post("/v1/requests", json=a_request(), headers=repeated).json() == receipt
-    third = service.client(None, authorization=f"Bearer {asyncio.run(replace('next', 'the one after', 0))}")
+    third = service.client(None, authorization=f"Bearer {replace('next', 'the one after', 0)}")
     assert [each["request_id"] for each in third.get("/v1/requests").json()["items"]] == [receipt["request_id"]]
     taken = third.post("/v1/requests", json=a_request()).json()["request_id"]
     assert first.get(f"/v1/requests/{taken}").status_code == 200
     assert service.client("intake").get(path).status_code == 404, "another window's key"
     with pytest.raises(keys.WrongKeyError, match="no key named next in force"):
-        asyncio.run(replace("next", "too late", 1))
+        replace("next", "too late", 1)
 
 
 def test_a_key_ends_at_its_time_even_while_it_is_in_use(service: Running) -> None:
