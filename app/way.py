@@ -81,7 +81,8 @@ class RightOfWay:
     async def begin(self, steps: Steps[_T]) -> _T:
         """What `steps` returns, or raises. The first is taken when nobody who has begun has a step to take, a turn of the event
         loop has brought nobody else to begin with, or they are sixteen, and no emergency is under way, or after a second;
-        the next ones in the same turn or in later ones. Whoever awaits it is to go on in the same task, which is known by its number."""
+        the next ones in the same turn or in later ones. Whoever awaits it is to go on in the same task, which is known by its
+        number."""
         _came.set(next(self._numbers))
         walk = _Walk(steps)
         self._beginning.append((walk, asyncio.get_running_loop().time() + _LONGEST_SECONDS))
