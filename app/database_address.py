@@ -46,7 +46,8 @@ def for_the_driver(address: str) -> str:
         if url.query:
             raise ValueError("has options behind its ?, and a file takes none; write sqlite:////path/to/file")
     else:
-        if "" in dict(parse_qsl(address.rpartition("@")[2].partition("?")[2], keep_blank_values=True)).values():
+        options = parse_qsl(address.rpartition("@")[2].partition("?")[2], keep_blank_values=True)
+        if not all(value for _, value in options):
             raise ValueError("has an option behind its ? that says nothing; leave it out, or give it a value")
         url = _with_its_options(url)
     return url.set(drivername=_DRIVERS[url.drivername]).render_as_string(hide_password=False)

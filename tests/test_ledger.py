@@ -468,8 +468,8 @@ def test_a_ledger_that_was_not_started_refuses(database_url: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        "passfile=/none&krbsrvname=postgres&gsslib=gssapi",
-        "sslmode=prefer&target_session_attrs=primary",
+        "user={user}&passfile=/none&krbsrvname=postgres&gsslib=gssapi",
+        "port={port}&sslmode=prefer&target_session_attrs=primary",
         "ssl=allow&target_session_attrs=any",
     ],
 )
@@ -479,7 +479,9 @@ def test_what_the_address_may_say_is_understood_by_both_ways_to_connect(database
         async with database.reading() as connection:
             assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
 
-    run(make_url(database_url).update_query_string(options).render_as_string(hide_password=False), use)
+    url = make_url(database_url)
+    url = url.update_query_string(options.format(user=url.username, port=url.port or 5432))
+    run(url.render_as_string(hide_password=False), use)
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])

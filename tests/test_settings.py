@@ -87,6 +87,7 @@ def test_every_setting_is_explained_and_its_example_is_accepted(name: str, monke
         ("database_url", "postgresql://u:p@h/d?sslmode=yes", "for sslmode that is none of disable, allow"),
         ("database_url", "postgresql://u:p@h/d?target_session_attrs=standby", "none of any, primary, read-write"),
         ("database_url", "postgresql://u:p@h/d?sslmode=", "leave it out, or give it a value"),
+        ("database_url", "postgresql://u:p@/d?host=&host=b", "leave it out, or give it a value"),
         ("database_url", "postgresql://u:p@h/d?ssl=disable&sslmode=require", "write one of them"),
         ("database_url", "postgresql://u:p@h/d?prepared_statement_cache_size=0", "none of host, port, user"),
         ("database_url", "sqlite://var/lib/file", "write sqlite:////path/to/file"),

@@ -185,7 +185,7 @@ def test_the_receipt_is_printed_on_a_strip_of_80_mm_and_nothing_beside_it(
 
 def test_it_is_painted_within_a_second_on_a_slow_line_and_each_step_within_a_tenth(new_page: Any, hall: Hall) -> None:
     """Of each step the time that the page itself computes, slowed down four times: what else the machine has to do doesn't
-    count; and all of it by how slow the machine is meanwhile.
+    count. The limits grow with how slow the machine is meanwhile.
 
     By the clock on the wall: python -m tests.benchmarks.kiosk.
     """
