@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,8 +23,13 @@ def today() -> date:
 
 
 def next_weekdays(count: int, after: date | None = None) -> list[date]:
-    days = ((after or today()) + DAY * n for n in range(1, 2 * count + 4))
-    return [day for day in days if is_weekday(day)][:count]
+    """Those that are no public holidays."""
+    days = ((after or today()) + DAY * n for n in itertools.count(1))
+    return list(itertools.islice((day for day in days if is_weekday(day) and not is_off(day)), count))
+
+
+def is_off(day: date) -> bool:
+    return day in always_off(day.year)
 
 
 def always_off(year: int) -> set[date]:
@@ -34,7 +40,7 @@ def know_until(url: str, last: date) -> None:
     """Put a calendar in place that is known to the end of `last`; only public holidays differ from the week in it."""
     off = {day for year in (last.year - 1, last.year) for day in always_off(year) if day < last}
     rows = [{"day": day, "working": False, "source": NOTICE} for day in sorted(off)]
-    rows.append({"day": last, "working": is_weekday(last), "source": NOTICE})
+    rows.append({"day": last, "working": is_weekday(last) and not is_off(last), "source": NOTICE})
     moved = update(revision).values(value=revision.c.value + 1)
     change(url, delete(working_day), insert(working_day).values(rows), moved)
 

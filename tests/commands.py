@@ -33,7 +33,7 @@ def one_window(
     if database is not None:
         environment["ONE_WINDOW_DATABASE_URL"] = database
     return subprocess.run(
-        [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=300
     )
 
 

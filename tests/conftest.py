@@ -108,6 +108,13 @@ def run_service(database_url: str) -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy for a second is no reason to find nobody who asks again."""
+    monkeypatch.setattr("app.same_person._LONGEST_SECONDS", 60)
+    monkeypatch.setattr("app.intake._LONGEST_RECORDING", 60)
+
+
+@pytest.fixture
 def service(run_service: Callable[..., Running]) -> Running:
     return run_service()
 

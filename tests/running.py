@@ -38,7 +38,7 @@ class Running:
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         headers.setdefault("accept-language", "en")
-        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, trust_env=False, verify=False)
+        client = httpx.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False, verify=False)
         self._clients.append(client)
         return client
 

@@ -297,7 +297,7 @@ class Process:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
-    def stop(self, within: float = 20) -> int:
+    def stop(self, within: float = 60) -> int:
         """SIGTERM; its exit code."""
         self.tell_to_stop()
         try:
@@ -335,7 +335,7 @@ class Service(Process):
         arguments = ("-m", "app", "serve", "--database", url, "--port", str(self.port), *options)
         super().__init__(*arguments, environment=environment_of(settings), log=log)
 
-    def wait_until(self, path: str = "/health/ready", within: float = 60) -> Service:
+    def wait_until(self, path: str = "/health/ready", within: float = 120) -> Service:
         """One that does not come is ended."""
         deadline = time.monotonic() + within
         said = ""

@@ -314,17 +314,9 @@ def test_a_refused_address_is_recorded_and_tried_again_by_the_ordinary_schedule(
     assert receiver.received == []
 
 
-def end_the_looks() -> None:
-    """A look that still runs would leave the room that the next test counts."""
-    for each in threading.enumerate():
-        if each.name == "look-up":
-            each.join(10)
-
-
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Names that begin with `hang` mean nothing before this is set; every other one is loopback."""
-    end_the_looks()
     released = threading.Event()
     loopback = Dns(["127.0.0.1"])
 
@@ -336,7 +328,6 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(socket, "getaddrinfo", look)
     yield released
     released.set()
-    end_the_looks()
 
 
 def test_names_that_hang_keep_no_other_name_waiting(receiver: Receiver, hanging: threading.Event) -> None:
@@ -370,9 +361,13 @@ def test_a_name_that_hangs_is_a_failure_and_asked_for_in_one_thread_and_so_many_
         async with open_session(settings) as session:
             several = [send_in(session, an_agency(f"http://hangs.example:9/{number}")) for number in range(3)]
             faults = [each.fault for each in await asyncio.gather(*several)]
+        # Whoever is to arrive has the usual limits of time.
+        async with open_session(serving.settings_for("sqlite:///unused.sqlite3")) as session:
             faults.append((await send_in(session, known_to(receiver, host="answers.example"))).fault)
             hanging.set()
-            end_the_looks()
+            for each in threading.enumerate():
+                if each.name == "look-up":
+                    each.join(10)
             attempt = await send_in(session, known_to(receiver, host="answers.example"))
         return [*faults, attempt.fault]
 

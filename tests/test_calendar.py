@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from app import seed
 from app.tables import calendar_change, revision, working_day
-from tests.calendars import DAY, NOTICE, know_until, next_weekdays, notice, sheet, today
+from tests.calendars import DAY, NOTICE, is_off, know_until, next_weekdays, notice, sheet, today
 from tests.commands import one_window_here, refused, said
 from tests.running import Running
 from tests.watching import fetch
@@ -209,7 +209,7 @@ def test_every_fault_of_a_sheet_is_told_at_once_with_its_row(coordinator: httpx.
 
 def test_a_day_that_is_over_stays_as_it_was_counted(short: httpx.Client, database_url: str) -> None:
     before = kept(database_url)
-    over = today() - DAY * 3
+    over = next(day for n in range(3, 9) if not is_off(day := today() - DAY * n))
     (was,) = days(short, over, over)
     asked = {"working": not was["working"], "source": "更正"}
     assert faults(short.put(f"{DAYS}/{over}", json=asked), "validation_failed") == {"day": "day_past"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from app import emergency_board
 from app.chain import follow
 from app.db import Database
 from app.identifiers import now
@@ -200,8 +201,9 @@ STATE = {"receiver": TOWNSHIP, "since": now(), "failures": 9, "fault": "timeout"
     ],
 )
 def test_an_agency_whose_machine_is_down_or_that_has_none_is_red_from_the_first_moment(
-    database_url: str, run_service: Callable[..., Running], done: Any, why: str
+    database_url: str, run_service: Callable[..., Running], done: Any, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(emergency_board, "_AT_ONCE", timedelta(hours=1))
     secrets = serving.set_endpoints(database_url, "http://127.0.0.1:9/{code}")
     change(database_url, done)
     county = County(run_service(), secrets)
@@ -286,7 +288,8 @@ def test_a_county_that_enters_the_office_of_its_city_is_followed_by_it(county: C
     assert county.handoff(receipt, "3608-civil-affairs")["status"] == "dispatched"
 
 
-def test_an_emergency_that_nobody_answers_for_is_red(county: County) -> None:
+def test_an_emergency_that_nobody_answers_for_is_red(county: County, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emergency_board, "_AT_ONCE", timedelta(hours=1))
     receipt = alarm(county)
     assert not board(county, receipt)["red"]
     back = {"reason_code": "duplicate", "legal_basis": "三定方案"}

@@ -103,7 +103,7 @@ def test_a_key_is_printed_once_works_and_can_be_revoked(database_url: str) -> No
     assert not {key, agencys} & set(listed.split())
     service = serving.Service(database_url, "--no-worker", refresh_seconds=0.2).wait_until("/health/live")
     try:
-        with httpx.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
+        with httpx.Client(headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=30) as client:
             address = f"{service.address}/v1/requests"
             assert client.get(address).status_code == 200
             replacing = said("keys", "replace", "window 3", "window 3 in 2027", database=database_url)

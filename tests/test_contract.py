@@ -93,7 +93,7 @@ def test_no_generated_call_gets_a_5xx_or_an_answer_that_is_not_declared(database
             ],
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=3600,
             cwd=tmp_path,
         )
     finally:

@@ -48,8 +48,8 @@ def test_an_endpoint_that_says_gone_is_suspended_until_it_is_taken_back(
     (state,) = until(lambda: fetch(county.running.url, STATE))
     assert (state["fault"], state["suspended_at"] is None) == ("http_410", False)
     make_due(county.running.url)
-    seen = until(lambda: seen if (seen := the_delivery(county))["attempts"] == 2 else None)
-    assert seen["tries"][1]["fault"] == "endpoint_suspended"
+    seen = until(lambda: seen if (seen := the_delivery(county))["attempts"] >= 2 else None)
+    assert {each["fault"] for each in seen["tries"][1:]} == {"endpoint_suspended"}
     assert seen["status"] == "pending", "nothing is dropped"
     assert len(receiver.of(EDUCATION)) == 1
     change(county.running.url, update(endpoint_state).values(suspended_at=None))
@@ -67,16 +67,16 @@ def test_a_suspension_outlives_the_worker(receiver: Receiver, run_service: Calla
     row = {"receiver": EDUCATION, "breaker": "closed", "since": now(), "failures": 1, "suspended_at": now()}
     change(county.running.url, endpoint_state.insert().values(row))
     county = County(run_service(embedded_worker=True), receiver.secrets)
-    seen = until(lambda: seen if (seen := the_delivery(county))["attempts"] == 1 else None)
-    assert seen["tries"][0]["fault"] == "endpoint_suspended"
+    seen = until(lambda: seen if (seen := the_delivery(county))["attempts"] else None)
+    assert {each["fault"] for each in seen["tries"]} == {"endpoint_suspended"}
     assert receiver.of(EDUCATION) == []
 
 
 def test_an_endpoint_that_is_always_slow_is_left_alone_and_is_shown(
     receiver: Receiver, run_service: Callable[..., Running]
 ) -> None:
-    county = County(run_service(embedded_worker=True, delivery_slow_seconds=0.05), receiver.secrets)
-    receiver.always(EDUCATION, Answer(200, seconds=0.1))
+    county = County(run_service(embedded_worker=True, delivery_slow_seconds=2), receiver.secrets)
+    receiver.always(EDUCATION, Answer(200, seconds=2.2))
     for _ in range(30):
         county.ask("education_aid")
     (state,) = until(lambda: [each for each in fetch(county.running.url, STATE) if each["breaker"] == "open"])
@@ -91,7 +91,7 @@ def test_an_endpoint_that_recovers_is_closed_again_by_its_probe(
 ) -> None:
     monkeypatch.setattr("app.delivery.breaker._FIRST_PAUSE", 0.3)
     county = County(run_service(embedded_worker=True), receiver.secrets)
-    receiver.then(EDUCATION, *[Answer(500)] * 5)
+    receiver.then(EDUCATION, *[Answer(500, headers={"Retry-After": "600"})] * 5)  # no sooner than it is made due
     for _ in range(5):
         county.ask("education_aid")
     until(lambda: fetch(county.running.url, STATE.where(endpoint_state.c.breaker == "open")))

@@ -56,7 +56,7 @@ def followed(county: County, receipt: Seen, query: str = "", **headers: str) -> 
             answer.close()
 
 
-def moved(lines: Queue[str | None], within: float = 5) -> int:
+def moved(lines: Queue[str | None], within: float = 30) -> int:
     """The next `moved` that comes."""
     until = time.monotonic() + within
     while (line := lines.get(timeout=max(0.01, until - time.monotonic()))) is not None:
@@ -74,17 +74,18 @@ def events(county: County, receipt: Seen) -> int:
     return len(county.events(receipt))
 
 
-def test_an_open_page_hears_what_happens_and_only_of_its_own_request(county: County) -> None:
+def test_an_open_page_hears_what_happens_and_only_of_its_own_request(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "LOOK_SECONDS", 3600)  # so it is told, or never hears
     mine, other = county.ask("legal_aid"), county.ask("legal_aid")
     before = events(county, mine)
     with followed(county, mine, f"?after={before}") as lines:
         nothing_more(lines, 0.3)
         county.told(county.handoff(other, JUSTICE), "received")
         nothing_more(lines, 1.3)
-        began = time.monotonic()
         county.told(county.handoff(mine, JUSTICE), "received")
         assert moved(lines) == events(county, mine) > before
-        assert time.monotonic() - began < 1
         county.told(county.handoff(mine, JUSTICE), "accepted")
         assert moved(lines) == events(county, mine)
 
@@ -107,7 +108,7 @@ def test_what_another_process_commits_is_heard_too(database_url: str, run_servic
         elsewhere = there.client("coordinator").get(f"/v1/requests/{receipt['request_id']}").json()["handoffs"][0]
         urge = f"/v1/handoffs/{elsewhere['handoff_id']}/urge"
         there.client("coordinator").post(urge, json={"note": "x"}).raise_for_status()
-        assert moved(lines, inbox.LOOK_SECONDS + 2) == events(here, receipt)
+        assert moved(lines) == events(here, receipt)
 
 
 def test_a_wrong_token_opens_no_stream(county: County) -> None:
@@ -128,7 +129,7 @@ def test_one_address_keeps_only_so_many_pages_open_and_all_only_so_many(
             refused = browser(county).get(f"{path_of(receipt)}/events")
             assert (refused.status_code, refused.json()["code"]) == (429, "too_many_waiting")
             assert refused.headers["retry-after"] == "60"
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while True:  # it is seen within a moment that somebody has left
             with contextlib.suppress(AssertionError), followed(county, receipt) as third:
                 moved(third)
@@ -139,8 +140,8 @@ def test_one_address_keeps_only_so_many_pages_open_and_all_only_so_many(
     assert browser(none).get(path_of(receipt)).status_code == 200, "the page itself is there all the same"
 
 
-def test_streams_end_with_the_service_within_its_ten_seconds(database_url: str) -> None:
-    service = serving.Service(database_url, "--no-worker")
+def test_streams_end_with_the_service_and_are_not_waited_for(database_url: str) -> None:
+    service = serving.Service(database_url, "--no-worker", stop_seconds=100)
     try:
         service.wait_until("/health/live")
         county = County(Running(database_url, service.address), {})
@@ -148,10 +149,11 @@ def test_streams_end_with_the_service_within_its_ten_seconds(database_url: str) 
         with followed(county, receipt) as lines:
             moved(lines)
             began = time.monotonic()
-            service.stop()
+            service.stop(within=40)
             while lines.get(timeout=10) is not None:
                 pass
-            assert time.monotonic() - began < 5
+            # With a grace of 30 seconds, less than that means that they were told, not cut off.
+            assert time.monotonic() - began < 25
         county.running.leave()
     finally:
         service.kill()
@@ -162,8 +164,8 @@ def test_what_is_silent_says_now_and_then_that_it_is_there(county: County, monke
     monkeypatch.setattr(following.moves, "__kwdefaults__", None)
     monkeypatch.setattr(following.moves, "__defaults__", (0.1,))
     with followed(county, receipt, f"?after={events(county, receipt)}") as lines:
-        assert lines.get(timeout=2) == "retry: 5000"
-        heard = [lines.get(timeout=2) for _ in range(5)]
+        assert lines.get(timeout=30) == "retry: 5000"
+        heard = [lines.get(timeout=30) for _ in range(5)]
         assert heard.count(": still here") >= 2
 
 

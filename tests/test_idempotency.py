@@ -69,7 +69,7 @@ def test_a_repeat_after_a_restart_gets_the_same_token(database_url: str, run_ser
     key = serving.make_key(database_url, serving.KeyRole.INTAKE)
     headers = {**KEY, "authorization": f"Bearer {key}"}
     answers = [
-        httpx.post(f"{run_service().address}/v1/requests", content=BODY, headers=headers, trust_env=False)
+        httpx.post(f"{run_service().address}/v1/requests", content=BODY, headers=headers, trust_env=False, timeout=60)
         for _ in range(2)
     ]
     assert answers[0].content == answers[1].content

@@ -213,6 +213,7 @@ def within_one_minute(burst: Callable[[], list[int]]) -> list[int]:
         got = burst()
         if time.time() // MINUTE == began:
             return got
+        time.sleep(MINUTE - time.time() % MINUTE)  # what was called since it began counts in this one
 
 
 def test_two_processes_on_one_database_share_a_keys_budget(database_url: str) -> None:

@@ -233,7 +233,7 @@ def test_readings_at_one_time_hang_on_each_other(county: County) -> None:
 
     async def all_at_once() -> None:
         headers = dict(county.window.headers)
-        async with httpx.AsyncClient(base_url=county.window.base_url, headers=headers) as client:
+        async with httpx.AsyncClient(base_url=county.window.base_url, headers=headers, timeout=60) as client:
             answers = await asyncio.gather(*(client.get(path(each)) for each in receipts))
         assert {each.status_code for each in answers} == {200}
 

@@ -446,7 +446,10 @@ def test_a_limit_is_moved_to_later_only(county: County) -> None:
         ("reassign", {"agency": FINANCE, "reason": "x"}),
         ("urge", {"note": "x"}),
         ("cancel", {"reason": "x", "without_successor": True}),
-        ("extend", {"due_at": "2027-12-01T00:00:00Z", "reason": "x", "approver": "y"}),
+        (
+            "extend",
+            {"due_at": f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%dT00:00:00Z}", "reason": "x", "approver": "y"},
+        ),
     ],
 )
 def test_an_act_is_done_once_for_one_key_and_only_on_what_was_seen(

@@ -20,6 +20,7 @@ from tests.examples import a_request
 from tests.serving import settings_for
 from tests.watching import fetch, on, until
 
+pytestmark = pytest.mark.usefixtures("patient")
 NUMBER = "11010519491231002X"
 
 
@@ -233,7 +234,7 @@ def test_a_look_that_nobody_waits_for_leaves_no_connection_behind(database_url: 
 
     for after in (0, 0.001, 0.003, 0.01, 0.03):
         asyncio.run(stopped(after))
-        until(lambda: on(database_url, left) == 0, within=5)  # the server hears of an end a moment later
+        until(lambda: on(database_url, left) == 0)  # the server hears of an end a moment later
 
 
 def test_no_number_and_no_telephone_stands_in_the_database(county: County) -> None:

@@ -21,7 +21,7 @@ from app.tables import agency, delivery, endpoint_state, endpoint_trouble
 from tests.county import EDUCATION, County, Seen
 from tests.receivers import Answer, Receiver
 from tests.running import Running
-from tests.test_subscriptions import arrived, path_of, queued, seen, subscribe, types_of
+from tests.test_subscriptions import FAULTY, arrived, path_of, queued, seen, subscribe, types_of
 from tests.watching import change, fetch, make_due, on, until
 
 TROUBLES = ["endpoint.failing", "endpoint.suspended", "endpoint.recovered"]
@@ -34,7 +34,7 @@ def county(database_url: str, receiver: Receiver, run_service: Callable[..., Run
     return County(run_service(embedded_worker=True), receiver.secrets)
 
 
-def fails(county: County, receiver: Receiver, answer: Answer = Answer(500), times: int = 5) -> None:  # noqa: B008
+def fails(county: County, receiver: Receiver, answer: Answer = FAULTY, times: int = 5) -> None:
     receiver.then(EDUCATION, *[answer] * times)
     for _ in range(times):
         county.ask("education_aid")
@@ -195,7 +195,7 @@ def test_a_notice_about_no_request_that_nobody_took_is_shown_and_sent_again(
     county: County, receiver: Receiver, path: str
 ) -> None:
     made = subscribe(county, receiver, types=TROUBLES)
-    receiver.then("dashboard", Answer(500), Answer(500))
+    receiver.then("dashboard", FAULTY, FAULTY)
     fails(county, receiver)
     until(lambda: told if (told := queued(county, made)) and told[0]["attempts"] == 1 else None, what="the first try")
     ours = update(delivery).where(delivery.c.receiver == made["subscription_id"])

@@ -28,6 +28,13 @@ def steps(count: int = 1, take: Callable[[int], None] = lambda _: None) -> Steps
     return count
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No limit ends what a test looks at because the machine was busy for so long; a test of a limit sets its own."""
+    monkeypatch.setattr(way, "_LONGEST_SECONDS", 60)
+    monkeypatch.setattr(way, "_GATHERING_SECONDS", 60)
+
+
 def on_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """On the loop that `serve` runs on; its timers are whole milliseconds."""
     return uvloop.run(coroutine)

@@ -123,6 +123,7 @@ def test_what_stands_in_a_consent(county: County) -> None:
     assert looks(county, receipt) == [("coordinator", "request", ["notes"])], "there is no guardian in it"
 
 
+@pytest.mark.usefixtures("patient")
 def test_that_the_same_person_has_asked_before_is_a_reading_of_that_request(county: County) -> None:
     first = take_in(county, asked("education_aid", id_number=NUMBER))
     take_in(county, asked("education_aid", id_number=NUMBER, channel="kiosk"))

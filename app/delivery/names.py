@@ -17,7 +17,8 @@ _room = threading.Semaphore(_MOST)
 
 async def look_up(host: str, port: int | None, family: int = 0, flags: int = 0) -> list[tuple[Any, ...]]:
     """What `socket.getaddrinfo` finds for a stream. Raises OSError, also when too many hang; UnicodeError."""
-    if not _room.acquire(blocking=False):
+    room = _room
+    if not room.acquire(blocking=False):
         raise OSError("too many names are being looked up")
     found: Future[list[tuple[Any, ...]]] = Future()
     found.set_running_or_notify_cancel()  # from here on nobody who stops waiting stops it
@@ -28,12 +29,12 @@ async def look_up(host: str, port: int | None, family: int = 0, flags: int = 0) 
         except Exception as error:
             found.set_exception(error)
         finally:
-            _room.release()
+            room.release()
 
     try:
         threading.Thread(target=run, name="look-up", daemon=True).start()
     except RuntimeError as error:  # the machine has no thread left
-        _room.release()
+        room.release()
         raise OSError("no thread could be started") from error
     return await asyncio.wrap_future(found)
 

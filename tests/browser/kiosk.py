@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 from playwright.sync_api import Page, expect
 from sqlalchemy.engine import make_url
 
@@ -66,15 +68,19 @@ class Hall:
         assert clerk.post(f"/v1/kiosks/{kiosk_id}/revoke").status_code == 200
 
     def requests(self) -> list[dict[str, Any]]:
-        """All that a coordinator sees, with the person's data."""
-        coordinator = self.running.client("coordinator")
-        listed = coordinator.get("/v1/requests", params={"limit": 200}).json()["items"]
-        return [coordinator.get(f"/v1/requests/{each['request_id']}").json() for each in listed]
+        """All that a coordinator sees listed."""
+        items: list[dict[str, Any]] = self._coordinator.get("/v1/requests", params={"limit": 200}).json()["items"]
+        return items
 
     def taken(self, number: str) -> dict[str, Any]:
         """The one request that has this number, as it was said."""
         (found,) = [each for each in self.requests() if each["receipt_number"] == number.replace(" ", "")]
-        return found
+        seen: dict[str, Any] = self._coordinator.get(f"/v1/requests/{found['request_id']}").json()
+        return seen
+
+    @cached_property
+    def _coordinator(self) -> httpx.Client:
+        return self.running.client("coordinator")
 
 
 @contextmanager
@@ -117,7 +123,7 @@ def pair(page: Page, hall: Hall, path: str = "/kiosk/") -> None:
     page.get_by_label("配对码").fill(hall.code())
     page.get_by_role("button", name="配对", exact=True).click()
     expect(page.get_by_role("button", name="开始求助")).to_be_visible()
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("() => navigator.serviceWorker.controller?.state === 'activated'")
     until(page, lambda: holds(page, "numbers") >= 10)
 
 
@@ -209,6 +215,12 @@ EVERYTHING_KEPT = """async () => {
 def everything_kept(page: Page) -> str:
     """What the browser holds of the page, wherever it is."""
     return str(page.evaluate(EVERYTHING_KEPT))
+
+
+def found(kept: str, *secrets: str) -> list[str]:
+    """Those that stand in what is kept. A few digits may stand by chance in one of the numbers that a device has in stock."""
+    others = re.sub(r"(?<!\d)\d{12}(?!\d)", "", kept)
+    return [each for each in secrets if each in (kept if DIGITS.fullmatch(each) or len(each) == 12 else others)]
 
 
 def holds(page: Page, store: str) -> int:

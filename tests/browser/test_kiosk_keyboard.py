@@ -167,7 +167,7 @@ def the_warning_keeps_the_focus_and_gives_it_back(page: Page, hands: Hands) -> N
     expect(dialog).to_be_visible()
     seen = []
     for key in ("Tab", "Tab", "Tab", "Shift+Tab", "Shift+Tab"):
-        page.clock.fast_forward(9_000)  # whoever moves about in it has its time again
+        page.clock.fast_forward(5_000)  # whoever moves about in it has its time again
         hands.press(key)
         seen.append(hands.on() if page.evaluate("document.activeElement.closest('dialog') !== null") else "")
     assert set(seen) <= {"我还在", "急难求助", ""}, "nothing beneath it has the focus"

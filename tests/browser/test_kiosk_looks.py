@@ -20,6 +20,12 @@ FACTS = {
     "disaster_date": ("date", "哪一天受的灾?", "On which day did the disaster happen?"),
 }
 
+# Whoever moves about in the warning has its time again, however long it is looked at.
+MOVES_ABOUT = """() => {
+  const shift = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "Shift" }));
+  window.moves = setInterval(shift, 1000);
+}"""
+
 
 def asks_of_every_kind(route: Route) -> None:
     answer = route.fetch()
@@ -51,9 +57,12 @@ def walk(page: Page, hall: Hall) -> Iterator[str]:
     yield "start"
     page.locator("#begin").click()
     yield "who"
+    page.keyboard.press("Shift")
     page.clock.fast_forward(61_000)
     expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.evaluate(MOVES_ABOUT)
     yield "idle"
+    page.evaluate("clearInterval(moves)")
     page.locator("#idle .go").click()
     choice.nth(1).click()
     go.click()
@@ -195,15 +204,18 @@ def test_it_is_painted_within_a_second_on_a_slow_line_and_each_step_within_a_ten
     page.locator("#field").fill(hall.code())
     page.locator("form .go").click()
     expect(page.get_by_role("button", name="开始求助")).to_be_visible()
-    slowness = [slow.slowness() for _ in range(3)]
-    visits = [slow.costs() for _ in range(3)]
-    slower = min(slowness + [slow.slowness() for _ in range(3)])
-    best = {title: min(visit[title] for visit in visits) for title in visits[0]}
+    visits, slowness = [], [slow.slowness()]
+    for _ in range(3):
+        costs = slow.costs()
+        slowness.append(slow.slowness())
+        visits.append({title: took / max(slowness[-2:]) for title, took in costs.items()})
+    slower = min(slowness)
+    best = {title: round(min(visit[title] for visit in visits), 1) for title in visits[0]}
     print(f"first paint {min(paints):.0f} ms; steps {best} ms; {slower:.1f} times as slow as usual")
     assert min(paints) < FIRST_PAINT * slower
     assert len(best) > 8
     assert min(best.values()) > 1, "nothing was measured"
-    assert {title: took for title, took in best.items() if took >= STEP * slower} == {}
+    assert {title: took for title, took in best.items() if took >= STEP} == {}
 
 
 def ask(page: Page, module: str, expression: str, argument: Any = None) -> Any:

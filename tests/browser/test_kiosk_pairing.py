@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from playwright.sync_api import expect
+
 from tests.browser.browsing import DESK, PHONE
 from tests.people import PASSWORD, Person
 
@@ -29,5 +31,5 @@ def test_a_clerk_reads_a_code_out_and_revokes_the_device_later(service, new_page
     page.locator("details.within summary").click()
     looking.picture(page, f"kiosks-{language}")
     page.get_by_role("button", name={"zh": "确定停用", "en": "Revoke it"}[language]).click()
-    assert page.get_by_role("status").is_visible()
+    expect(page.get_by_role("status")).to_be_visible()
     looking.picture(page, f"kiosks-revoked-{language}")

@@ -4,6 +4,7 @@ cameras that are not there. And small things of the way: back from the check, ke
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def page(new_page: Any, hall: Hall) -> Page:
 def test_a_machine_that_can_keep_nothing_says_whom_to_call_and_tries_again_by_itself(new_page: Any, hall: Hall) -> None:
     page: Page = new_page(viewport=KIOSK)
     page.clock.install()
+    page.clock.pause_at(time.time() + 60)  # however slow the machine is
     page.add_init_script(
         """if (!window.name) {
           window.name = "tried once";
@@ -181,7 +183,9 @@ def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back_whatever_th
     for name in ("开始求助", "我自己", "年老没人照顾", "继续"):
         page.get_by_role("button", name=name).tap()
     while "asks-date" not in (page.locator("main").get_attribute("class") or ""):
+        before = heading(page)
         page.locator("#skip, main .choice").last.tap()
+        expect(page.locator("#heading")).not_to_have_text(before)
     fields = [page.get_by_label(each, exact=True) for each in ("年", "月", "日")]
 
     def press(keys: str) -> None:
@@ -193,18 +197,23 @@ def test_a_day_is_written_by_keys_alone_from_field_to_field_and_back_whatever_th
         return "-".join(field.input_value() for field in fields)
 
     press("20230231")
+    expect(fields[2]).to_have_value("31")
     assert written() == "2023-02-31"
     press("<<<<<4022")
+    expect(fields[2]).to_have_value("2")
     assert written() == "2024-02-2"
     fields[1].tap()
     press("<1")
+    expect(fields[1]).to_have_value("01")
     assert written() == "2024-01-2"
     fields[2].tap()
     press("99")
+    expect(fields[2]).to_have_value("29")
     assert written() == "2024-01-29"
     page.get_by_role("button", name="继续").tap()
-    while heading(page) != "请核对":
+    while (before := heading(page)) != "请核对":
         page.locator("#skip, #go, main .choice").last.tap()
+        expect(page.locator("#heading")).not_to_have_text(before)
     expect(page.locator("main")).to_contain_text("2024-01-29")
 
 
@@ -279,7 +288,9 @@ def test_a_slip_that_whoever_hurts_somebody_may_find_says_nothing_of_what_it_is_
         page.emulate_media(media="print")
         printed = page.locator("body").inner_text()
         page.emulate_media(media="screen")
-        assert page.locator(".number strong").inner_text() in printed
+        number = page.locator(".number strong").inner_text()
+        assert number in printed
+        printed = printed.replace(number, "")  # which may have an emergency number in it
         assert "有事打县协调员电话" in printed
         assert not [word for word in (*words, "110") if word in printed], printed
         return [word for word in words if word in page.locator("main").inner_text()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.browsing import PHONE, Looking
 from tests.county import EDUCATION, County, Seen
@@ -177,3 +177,33 @@ def test_who_reads_on_by_the_keyboard_does_not_lose_their_place(county: County, 
     expect(page.get_by_role("status")).to_contain_text("页面已更新")
     expect(place).to_be_focused()
     assert answer_back(browser(county), receipt, "no", closing=1).status_code == 412
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what overtakes what is the page's own affair
+def test_an_answer_that_was_overtaken_takes_nothing_back(county: County, new_page: NewPage) -> None:
+    receipt = county.ask("legal_aid")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page = new_page()
+    page.goto(address(county, receipt))
+    is_live(page)
+    page.route(f"**{path_of(receipt)}", hold_the_first)
+    with page.expect_request(f"**{path_of(receipt)}"):
+        county.told(county.handoff(receipt, JUSTICE), "received")
+    while not held:
+        page.wait_for_timeout(50)
+    county.told(county.handoff(receipt, JUSTICE), "accepted")
+    main, newest = page.locator("main"), str(len(county.events(receipt)))
+    expect(main).to_have_attribute("data-sequence", newest)
+    ((route, overtaken),) = held
+    assert f'data-sequence="{newest}"' not in overtaken.text()
+    with page.expect_event("requestfinished", lambda each: each == route.request):
+        route.fulfill(response=overtaken)
+    page.wait_for_timeout(300)
+    expect(main).to_have_attribute("data-sequence", newest)

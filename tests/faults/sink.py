@@ -79,7 +79,9 @@ class Sink:
         self._process.stop()
 
     def behave(self, agency: str, manner: str) -> None:
-        answer = httpx.put(f"http://127.0.0.1:{self.port}/{agency}", params={"manner": manner}, trust_env=False)
+        answer = httpx.put(
+            f"http://127.0.0.1:{self.port}/{agency}", params={"manner": manner}, trust_env=False, timeout=30
+        )
         answer.raise_for_status()
 
     def received(self) -> list[Received]:

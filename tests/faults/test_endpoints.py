@@ -39,7 +39,7 @@ def test_endpoints_that_hang_answer_half_reset_flood_or_answer_too_late_get_ever
         failed = tried.where(delivery.c.receiver == agency, delivery_attempt.c.fault.is_not(None))
         until(lambda failed=failed: fetch(fleet.url, failed), within=60, what=f"a failure of {manners[agency]}")
     taken = select(delivery.c.id).where(delivery.c.receiver == flooded, delivery.c.status != "delivered")
-    until(lambda: not fetch(fleet.url, taken), within=60, what="what was answered with 10 MB")
+    until(lambda: not fetch(fleet.url, taken), within=240, what="what was answered with 10 MB")
     fleet.kill_workers()  # with their circuit breakers
     for agency in manners:
         sink.behave(agency, "take")

@@ -48,9 +48,8 @@ def asked(server: str, hosts: str) -> object:
 
 @pytest.mark.parametrize("first", ["gone", "silent"])
 def test_a_host_that_is_gone_or_silent_does_not_stand_before_the_next(
-    postgres_server: str, server: str, hole: str, first: str, monkeypatch: pytest.MonkeyPatch
+    postgres_server: str, server: str, hole: str, first: str
 ) -> None:
-    monkeypatch.setattr("app.db._CONNECT_SECONDS", 0.5)
     before = hole if first == "silent" else f"{hole}/nowhere"
     assert asked(postgres_server, f"{before},{server}") == 1
 

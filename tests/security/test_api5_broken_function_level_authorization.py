@@ -64,13 +64,15 @@ def test_who_changes_what_is_in_no_history_stands_in_the_log(database_url: str, 
         ("security", "POST", "/v1/keys", []),
     )
     process = serving.Service(database_url, "--no-worker", log=tmp_path / "log", log_level="info")
+    running = Running(database_url, process.address)
     try:
-        running = Running(database_url, process.wait_until("/health/live", within=120).address)
+        process.wait_until("/health/live", within=120)
         for role, method, path, _ in changes:
             running.client(role).request(method, path, json={})
         running.client("admin").get("/v1/agencies")
         running.client("intake").post("/v1/requests", json={})
     finally:
+        running.leave()
         process.stop()
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if '"change_asked"' in line]
     assert [(each["method"], each["of"]) for each in lines] == [(method, of) for _, method, _, of in changes]

@@ -86,7 +86,7 @@ class Visitors:
             self._told(part, WAITS)
         for each in parts if closed else ():
             self._told(each, COMPLETES)
-        page = httpx.get(f"{self._running.address}/track/{taken['tracking_token']}", trust_env=False).text
+        page = httpx.get(f"{self._running.address}/track/{taken['tracking_token']}", trust_env=False, timeout=30).text
         closing = re.search(r'name="closing" value="(\d+)"', page)
         assert (closing is not None) is closed
         return {
@@ -107,7 +107,7 @@ class Visitors:
 
     def _come(self, who: str) -> Known:
         if who == "door":
-            door = httpx.get(f"{self._running.address}/sign-in", trust_env=False)
+            door = httpx.get(f"{self._running.address}/sign-in", trust_env=False, timeout=30)
             return {"cookie": f"one_window_door={door.cookies['one_window_door']}"}, {"form": Person.form_in(door)}
         if who in ("officer", "visitor"):
             return self._officer()

@@ -43,7 +43,9 @@ async function renew() {
   } catch {
     return; // the stream comes again, and tells again
   }
-  if (!fetched || (fetched.dataset.sequence === main.dataset.sequence && !behind)) return;
+  if (!fetched) return;
+  const newer = Number(fetched.dataset.sequence) - Number(main.dataset.sequence);
+  if (newer < 0 || (newer === 0 && !behind)) return; // an answer that an answer to a later question overtook
   main.dataset.sequence = fetched.dataset.sequence;
   behind = false;
   for (const part of fetched.querySelectorAll(":scope > div[id]")) {
