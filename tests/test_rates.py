@@ -213,7 +213,6 @@ def within_one_minute(burst: Callable[[], list[int]]) -> list[int]:
         got = burst()
         if time.time() // MINUTE == began:
             return got
-        time.sleep(MINUTE - time.time() % MINUTE)  # what was called since it began counts in this one
 
 
 def test_two_processes_on_one_database_share_a_keys_budget(database_url: str) -> None:
@@ -276,8 +275,8 @@ def test_whoever_guesses_is_slowed_by_address_and_a_key_that_counts_is_not(
 
     assert within_one_minute(guesses)[-1] == 429
     assert within_one_minute(sign_ins)[-1] == 429
-    got = within_one_minute(without_key)
-    assert (got[0], got[-1]) == (401, 429)
+    assert stranger.get("/v1/requests").status_code == 401
+    assert within_one_minute(without_key)[-1] == 429
     assert stranger.get("/v1/needs").status_code == 200, "a kiosk at the same address goes on"
     assert service.client("intake").get("/v1/requests").status_code == 200
     assert stranger.get("/health/live").status_code == 200
