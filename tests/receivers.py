@@ -53,6 +53,10 @@ class Answer:
     seconds: float = 0
 
 
+# A failure that is tried again when a test makes it due, and not before.
+FAULTY = Answer(500, headers={"Retry-After": "600"})
+
+
 class Receiver:
     """Every agency's endpoint, `/{agency}`. `then` tells an endpoint its next answers; after them it answers 200."""
 

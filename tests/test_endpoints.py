@@ -12,7 +12,7 @@ from app.delivery.lanes import Priority
 from app.identifiers import now
 from app.tables import agency, delivery, delivery_attempt, endpoint_state
 from tests.county import CIVIL_AFFAIRS, EDUCATION, TOWNSHIP, County, Seen
-from tests.receivers import Answer, Receiver
+from tests.receivers import FAULTY, Answer, Receiver
 from tests.running import Running
 from tests.watching import change, fetch, make_due, until
 
@@ -91,7 +91,7 @@ def test_an_endpoint_that_recovers_is_closed_again_by_its_probe(
 ) -> None:
     monkeypatch.setattr("app.delivery.breaker._FIRST_PAUSE", 0.3)
     county = County(run_service(embedded_worker=True), receiver.secrets)
-    receiver.then(EDUCATION, *[Answer(500, headers={"Retry-After": "600"})] * 5)  # no sooner than it is made due
+    receiver.then(EDUCATION, *[FAULTY] * 5)
     for _ in range(5):
         county.ask("education_aid")
     until(lambda: fetch(county.running.url, STATE.where(endpoint_state.c.breaker == "open")))

@@ -28,13 +28,12 @@ from tests.certificates import Authority, server_context
 from tests.commands import one_window, one_window_here, refused, said
 from tests.county import EDUCATION, TOWNSHIP, County, Seen
 from tests.examples import PERSONAL, a_request, a_request_in_full
-from tests.receivers import Answer, Received, Receiver
+from tests.receivers import FAULTY, Answer, Received, Receiver
 from tests.running import Running
 from tests.watching import change, fetch, until
 
 ALL = [each.value for each in NoticeType]
 NOBODY = "http://127.0.0.1:9/nobody"
-FAULTY = Answer(500, headers={"Retry-After": "600"})  # it is tried again when a test makes it due
 AUTHORITY = Authority()
 CLIENT = AUTHORITY.issue("one-window.example")
 OURS = {"ca": AUTHORITY.certificate, "certificate": CLIENT.certificate, "key": CLIENT.key}

@@ -19,9 +19,9 @@ from app.messages import EndpointNotice
 from app.registry import Registry
 from app.tables import agency, delivery, endpoint_state, endpoint_trouble
 from tests.county import EDUCATION, County, Seen
-from tests.receivers import Answer, Receiver
+from tests.receivers import FAULTY, Answer, Receiver
 from tests.running import Running
-from tests.test_subscriptions import FAULTY, arrived, path_of, queued, seen, subscribe, types_of
+from tests.test_subscriptions import arrived, path_of, queued, seen, subscribe, types_of
 from tests.watching import change, fetch, make_due, on, until
 
 TROUBLES = ["endpoint.failing", "endpoint.suspended", "endpoint.recovered"]
