@@ -308,10 +308,10 @@ class Settings(DoorSettings, KeySettings, SignInSettings, StorageSettings):
         return self.sqlite_file.with_name(self.sqlite_file.name + ending)
 
     def make_file(self) -> None:
-        """The SQLite file, readable by its owner only: it holds people's data and signing secrets."""
-        self.check_folder()
+        """The SQLite file, readable by its owner only: it holds people's data and signing secrets. Where none can be made,
+        SQLite, which opens it next, says so."""
         # Never opened when it is there: closing it would end the locks that this process has on it.
-        with suppress(FileExistsError):
+        with suppress(OSError):
             os.close(os.open(self.sqlite_file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def check_folder(self) -> None:

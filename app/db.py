@@ -245,8 +245,9 @@ def _engine(settings: Settings, vault: Vault) -> AsyncEngine:
             connect_args={"async_creator_fn": _connect, **_CONNECT_ARGS},
             **common,
         )
-    settings.make_file()
+    settings.check_folder()
     engine = create_async_engine(settings.database_url, pool_use_lifo=True, **common)
+    event.listen(engine.sync_engine, "do_connect", lambda *_: settings.make_file())
     prepare_sqlite(engine.sync_engine)
     return engine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -12,10 +13,12 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import literal, select
 from sqlalchemy.engine import make_url
 
 from app import signing
 from app.config import PREFIX, Settings, WrongSettingError, load_settings
+from app.db import Database
 from app.office import store_of
 
 LONG_ENOUGH = "a secret of tests, thirty-two and more"
@@ -281,6 +284,19 @@ def test_with_sqlite_a_secret_is_made_once_beside_the_database_for_its_owner_onl
     assert re.fullmatch(rb"[0-9a-f]{64}", secret)
     assert settings.secret_bytes() == secret
     assert load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3").secret_bytes() == secret
+
+
+def test_an_sqlite_file_is_made_when_it_is_first_opened_and_for_its_owner_only(tmp_path: Path) -> None:
+    database = Database(load_settings(database_url=f"sqlite:///{tmp_path}/rows.sqlite3", secret=LONG_ENOUGH))
+    assert list(tmp_path.iterdir()) == []
+
+    async def look() -> None:
+        async with database.reading() as connection:
+            await connection.execute(select(literal(1)))
+        await database.close()
+
+    asyncio.run(look())
+    assert stat.S_IMODE((tmp_path / "rows.sqlite3").stat().st_mode) == 0o600
 
 
 def test_with_sqlite_an_audit_key_is_made_once_and_only_when_it_is_asked_for(tmp_path: Path) -> None:
