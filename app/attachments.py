@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import checks, rights
+from app import checks, gates, rights
 from app.attachment_groups import group_of, is_opened
 from app.cleaning.faults import Fault, FaultyFileError
 from app.cleaning.kinds import Kind, kind_of
@@ -23,6 +23,7 @@ from app.desk import Desk
 from app.disclosure import PAPERS
 from app.disclosures import ATTACHMENT_TOLD
 from app.file_store import FileStore
+from app.gates import Opened
 from app.handoffs import is_with, tell
 from app.identifiers import new_id, now
 from app.keys import Key
@@ -34,7 +35,7 @@ from app.registry import Snapshot
 from app.repeats import Repeat, first_answer
 from app.sealed_files import Spool
 from app.sealing import kept_at, new_file_key
-from app.shown import disclosure, opened_to
+from app.shown import disclosure
 from app.tables import attachment, file_to_remove, help_request, idempotency
 from app.timeline import Case, Handoff
 from app.uploads import Upload
@@ -128,12 +129,10 @@ async def _enter(
         open_ = {name: row[name] for name in ("material", "kind", "size")}
         case.record("attachment.added", desk.at, desk.actor, data={"attachment_id": row["id"], **open_}, note=told)
         for each in case.handoffs:
-            if (
-                each.is_open
-                and is_with(each)
-                and is_opened(row["material"], opened_to(case, each, desk.snapshot, desk.at))
-            ):
-                _tell(case, each, row, desk)
+            if each.is_open and is_with(each):
+                opened = gates.opened(case, each, desk.snapshot, desk.at)
+                if is_opened(row["material"], opened.groups):
+                    _tell(case, each, opened, row, desk)
         answer = to_json(added(row))
         unit = finish(case, desk.snapshot)
         sealed = case.box.seal({**told, "key": b64encode(file_key).decode()}, kept_at("attachment.sealed", row["id"]))
@@ -213,11 +212,11 @@ def _no_longer_to_remove(file: str) -> Any:
     return delete(file_to_remove).where(file_to_remove.c.file == file)
 
 
-def _tell(case: Case, part: Handoff, row: Mapping[str, Any], desk: Desk) -> None:
+def _tell(case: Case, part: Handoff, opened: Opened, row: Mapping[str, Any], desk: Desk) -> None:
     materials = [row["material"]] if row["material"] else []
     told: dict[str, Any] = {"materials": materials, "facts": {}, "note": None, "attachments": [row["id"]]}
     # What it is a paper of tells a circumstance; its id alone does not.
-    if data := disclosure(case, part, [PAPERS] if materials else [], desk.snapshot):
+    if data := disclosure(part, opened.rule, [PAPERS] if materials else [], desk.snapshot):
         case.record(ATTACHMENT_TOLD, desk.at, desk.actor, handoff_id=part.id, data={"attachment_id": row["id"], **data})
     tell(case, part, "handoff.supplemented", desk, supplement=told)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import index, itemgetter
 from typing import Any, Protocol
 
 import structlog
@@ -68,8 +68,7 @@ async def insert_rows(connection: AsyncConnection, rows: Rows) -> None:
 
 def _picked(table: Table, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
     """The values of each row, in the order of the columns."""
-    pick = _pick(itemgetter if isinstance(rows[0], Mapping) else attrgetter, table)
-    return list(map(pick, rows))
+    return list(map(_pick(table, isinstance(rows[0], Mapping)), rows))
 
 
 def _filled(
@@ -87,8 +86,12 @@ def _filled(
 
 
 @cache
-def _pick(getter: Any, table: Table) -> Callable[[Any], tuple[Any, ...]]:
-    of_each: Callable[[Any], tuple[Any, ...]] = getter(*table.c.keys())
+def _pick(table: Table, of_mappings: bool) -> Callable[[Any], tuple[Any, ...]]:
+    names = table.c.keys()
+    if of_mappings:
+        return itemgetter(*names)
+    # As if it were written out: the interpreter learns where each attribute of the object is, an `attrgetter` never does.
+    of_each: Callable[[Any], tuple[Any, ...]] = eval(f"lambda row: ({''.join(f'row.{name}, ' for name in names)})")  # noqa: S307
     return of_each
 
 
@@ -114,13 +117,15 @@ def _for_sqlite(column: Column[Any], dialect: Dialect) -> Callable[[tuple[Any, .
     the interpreter's lock meanwhile: it is given none of them."""
     process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
     if isinstance(column.type, LargeBinary | Boolean):
-        process = bytearray if isinstance(column.type, LargeBinary) else int
+        process = bytearray if isinstance(column.type, LargeBinary) else index
 
     def turned(values: tuple[Any, ...]) -> list[Any]:
         turn = process or (str.__str__ if isinstance(values[0], StrEnum) else None)
         if not column.nullable:
             return list(map(turn, values) if turn else values)
-        return [_NULL if value is None else turn(value) if turn else value for value in values]
+        if turn is None:
+            return [_NULL if value is None else value for value in values]
+        return [_NULL if value is None else turn(value) for value in values]
 
     return turned
 

@@ -32,9 +32,10 @@ def call(case: Case, agency: Agency, part: Handoff, desk: Desk) -> None:
 
 def tell_of_danger(case: Case, handoff: Handoff, desk: Desk) -> None:
     """An agency that has, or had, its part already; what it is shown stands in the event."""
-    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, desk.snapshot, desk.at)}
+    opened = gates.opened(case, handoff, desk.snapshot, desk.at)
+    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, opened, desk.snapshot)}
     case.record("emergency.told", desk.at, desk.actor, handoff_id=handoff.id, data=data)
-    tell_emergency(case, handoff, desk)
+    tell_emergency(case, handoff, opened, desk)
 
 
 def _is_taken(case: Case, mine: Handoff, part: Handoff) -> bool:

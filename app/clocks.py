@@ -178,7 +178,7 @@ def due_steps(handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[Planne
     if since is None:
         return []
     gravest: dict[Clock, Planned] = {}
-    for each in _plan(handoff, running(handoff), snapshot):
+    for each in map(Planned._make, _plan(handoff, running(handoff), snapshot)):
         if since <= each.at < at:
             gravest[each.clock] = max(each, gravest.get(each.clock, each), key=lambda one: _GRAVITY.index(one.step))
     return list(gravest.values())
@@ -193,16 +193,18 @@ def set_next_look(handoff: Handoff, snapshot: Snapshot, at: datetime) -> None:
         since = min(handoff.next_look_at or at, at)
         ends = running(handoff)
         handoff.first_due = min([due_at for _, due_at in ends], default=None)
-        moments = [each.at for each in _plan(handoff, ends, snapshot) if each.at >= since]
+        moments = [moment for moment, _, _ in _plan(handoff, ends, snapshot) if moment >= since]
         handoff.next_look_at = min(moments, default=None)
     else:
         handoff.first_due = handoff.next_look_at = None
 
 
-def _plan(handoff: Handoff, ends: list[tuple[Clock, datetime]], snapshot: Snapshot) -> list[Planned]:
-    """Whatever is to be done of it; `ends`: its clocks that run."""
+def _plan(
+    handoff: Handoff, ends: list[tuple[Clock, datetime]], snapshot: Snapshot
+) -> list[tuple[datetime, Clock, Step]]:
+    """Whatever is to be done of it, as `Planned` says it; `ends`: its clocks that run."""
     if until := suspended_until(handoff, snapshot):
-        return [Planned(until, Clock.COMPLETION, Step.RESUME)]
+        return [(until, Clock.COMPLETION, Step.RESUME)]
     if not ends:
         return []
     opening, pace, rule = snapshot.calendar.opening, snapshot.pace, rule_of(handoff, snapshot)
@@ -217,7 +219,7 @@ def _plan(handoff: Handoff, ends: list[tuple[Clock, datetime]], snapshot: Snapsh
         # Where hours count, nobody waits for the next morning.
         at_once = due_at == handoff.sign_in_by or (limit is not None and limit.kind is LimitKind.HOURS)
         urged_at = due_at if at_once else opening(due_at, 1)
-        plan.append(Planned(opening(due_at, -pace.remind_before), clock, Step.REMIND))
-        plan.append(Planned(urged_at, clock, Step.URGE))
-        plan.append(Planned(opening(due_at, pace.supervise_after), clock, Step.SUPERVISE))
+        plan.append((opening(due_at, -pace.remind_before), clock, Step.REMIND))
+        plan.append((urged_at, clock, Step.URGE))
+        plan.append((opening(due_at, pace.supervise_after), clock, Step.SUPERVISE))
     return plan

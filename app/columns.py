@@ -43,7 +43,7 @@ class _UuidBytes(UserDefinedType[UUID]):
 
     def bind_processor(self, dialect: Dialect) -> Any:
         # The driver takes a bytearray as it is; of bytes it asks first whether somebody adapts them.
-        return lambda value: None if value is None else bytearray(value.bytes)
+        return lambda value: None if value is None else bytearray(value.int.to_bytes(16))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else UUID(bytes=value)

@@ -216,7 +216,7 @@ async def _close(connection: AsyncConnection, case: Case, before: Mapping[UUID, 
         elif goes_on:
             if taken_back.ids:
                 tell_anew(case, each, desk)
-            _tell(case, each, gates.opened(case, each, desk.snapshot, desk.at), desk)
+            _tell(case, each, desk)
     for need in () if case.has_ended else dict.fromkeys(each.need for each in case.handoffs):
         dispatch_ready(case, need, desk)
 
@@ -230,10 +230,11 @@ def _let_off(case: Case, handoff: Handoff, desk: Desk) -> None:
         cancel(case, handoff, WITHDRAWN, desk)
 
 
-def _tell(case: Case, handoff: Handoff, opened: tuple[str, ...], desk: Desk) -> None:
-    withheld = [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened]
+def _tell(case: Case, handoff: Handoff, desk: Desk) -> None:
+    opened = gates.opened(case, handoff, desk.snapshot, desk.at)
     purposes = gates.missing_purposes(case, handoff, desk.snapshot, desk.at)
-    tell(case, handoff, "consent.withdrawn", desk, purposes=purposes, discloses=list(opened), withheld=withheld)
+    left = list(opened.groups)
+    tell(case, handoff, "consent.withdrawn", desk, purposes=purposes, discloses=left, withheld=opened.withheld)
 
 
 def _groups_read(case: Case) -> list[str]:

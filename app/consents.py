@@ -75,14 +75,14 @@ class Recorded:
     """The consents of a request as they stand on a day. What is lacking is asked for one handoff after another, and looked
     for once."""
 
-    __slots__ = ("_births", "_given", "_lacking", "day", "person")
+    __slots__ = ("_given", "_known", "_lacking", "day", "person")
 
     def __init__(self, person: Person, day: date) -> None:
         self.person, self.day = person, day
         self._given: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for each in in_force(person):
             self._given.setdefault((each["purpose"], each["person"]), []).append(each)
-        self._births: dict[str, date | None] = {}
+        self._known: dict[str, tuple[date | None, int | None]] = {}
         self._lacking: dict[tuple[Consent, ConsentOf], tuple[Missing, ...]] = {}
 
     def lacking(self, purpose: Consent, of: ConsentOf) -> tuple[Missing, ...]:
@@ -96,8 +96,8 @@ class Recorded:
         guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
         found = []
         for name, who in _asked(purpose, of, self.person):
-            birth = self._birth(name, who)
-            by_guardian = _is_younger(birth, guarded_until, self.day)
+            birth, age = self._known_of(name, who)
+            by_guardian = age is not None and age < guarded_until
             its = self._given.get((purpose, name))
             if not its or not self._is_given(its, name, birth, by_guardian=by_guardian):
                 found.append(Missing(purpose, name, by_guardian))
@@ -109,10 +109,13 @@ class Recorded:
         may_outgrow = not by_guardian and not name.startswith("obligors/")
         return may_outgrow and any(not _is_outgrown(each, birth, self.day) for each in its)
 
-    def _birth(self, name: str, who: Mapping[str, Any]) -> date | None:
-        if name not in self._births:
-            self._births[name] = born(who)
-        return self._births[name]
+    def _known_of(self, name: str, who: Mapping[str, Any]) -> tuple[date | None, int | None]:
+        """Birth and age. Whose age nobody knows is taken for grown up: their consent is needed all the same."""
+        known = self._known.get(name)
+        if known is None:
+            birth = born(who)
+            known = self._known[name] = birth, None if birth is None else age_on(birth, self.day)
+        return known
 
 
 def missing(rule: Rule, recorded: Recorded) -> tuple[Missing, ...]:
@@ -231,7 +234,6 @@ def _numbered(role: str, people: Sequence[Mapping[str, Any]]) -> Iterator[tuple[
 
 
 def _is_younger(birth: date | None, years: int, day: date) -> bool:
-    """Whose age nobody knows is taken for grown up: their consent is needed all the same."""
     return birth is not None and age_on(birth, day) < years
 
 

@@ -222,11 +222,12 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
         taker.bound_by, taker.bound_at = desk.actor, desk.at
         case.touch(taker)
         data |= {"agency": agency.code}
-        if taker.status is not HandoffStatus.WAITING:
-            data |= whole_disclosure(case, taker, desk.snapshot, desk.at)
+        opened = None if taker.status is HandoffStatus.WAITING else gates.opened(case, taker, desk.snapshot, desk.at)
+        if opened:
+            data |= whole_disclosure(case, taker, opened, desk.snapshot)
         case.record("handoff.ruled", desk.at, desk.actor, handoff_id=taker.id, data=data, note=words)
-        if taker.status is not HandoffStatus.WAITING:
-            tell_dispatched(case, taker, desk, given)
+        if opened:
+            tell_dispatched(case, taker, opened, desk, given)
     else:
         taker = give(case, found, agency, desk, Act.RULED, data, words, given=given)
     for each in case.of_need(found.need):

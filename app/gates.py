@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from app import consents
 from app.clocks import rule_of
-from app.consents import Missing, Person
+from app.consents import Missing
 from app.registry import Snapshot
 from app.routing.decide import RoutingDecision
 from app.routing.rules import UNDETERMINED, Consent, Role, Rule, local_day
 from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
+
+
+class Opened(NamedTuple):
+    """What of the person a handoff's agency is shown: the rule that opens it, and the field groups, as far as consent goes."""
+
+    rule: Rule
+    groups: tuple[str, ...]
+
+    @property
+    def withheld(self) -> list[str]:
+        rule, groups = self
+        return [each for each in rule.discloses if each not in groups]
 
 
 def holding_back(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> Sequence[Missing]:
@@ -64,16 +77,12 @@ def disclosing(case: Case, handoff: Handoff, snapshot: Snapshot) -> Rule:
     return rule
 
 
-def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> tuple[str, ...]:
-    """The field groups of the person that a handoff's agency is shown."""
+def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> Opened:
     rule = disclosing(case, handoff, snapshot)
     if consents.PURPOSES.isdisjoint(rule.consent):
-        return rule.discloses
-    return consents.opened_groups(rule, case.recorded(local_day(at)), is_emergency=case.is_emergency)
-
-
-def shown(case: Case, handoff: Handoff, snapshot: Snapshot) -> Person:
-    return consents.shown_by(disclosing(case, handoff, snapshot), case.person)
+        return Opened(rule, rule.discloses)
+    recorded = case.recorded(local_day(at))
+    return Opened(rule, consents.opened_groups(rule, recorded, is_emergency=case.is_emergency))
 
 
 def missing_purposes(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[str]:

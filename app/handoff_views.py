@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app import clocks, gates, shown
+from app import clocks, shown
 from app.clocks import rule_of
 from app.desk import Desk
+from app.gates import Opened
 from app.routing.directory import Agency
 from app.steps import InSteps, Steps
 from app.timeline import Case, Handoff
@@ -55,20 +56,18 @@ def reference(request: Mapping[str, Any], handoff: Handoff, desk: Desk) -> dict[
 
 
 @InSteps
-def disclosed_view(case: Case, handoff: Handoff, desk: Desk) -> Steps[dict[str, Any]]:
+def disclosed_view(case: Case, handoff: Handoff, opened: Opened, desk: Desk) -> Steps[dict[str, Any]]:
     """The same with the other agencies of its need, and the field groups of the person that its rule opens."""
     agencies = desk.snapshot.directory.agencies
-    opened = shown.opened_to(case, handoff, desk.snapshot, desk.at)
-    yield
-    person = shown.person_shown(case, handoff, desk.snapshot, opened)
+    person = shown.person_shown(case, handoff, opened)
     yield
     return {
         **view(case.request, handoff, desk),
         "partners": [
             _partner(each, agencies[each.agency_code]) for each in case.of_need(handoff.need) if each is not handoff
         ],
-        "discloses": list(opened),
-        "withheld": [each for each in gates.disclosing(case, handoff, desk.snapshot).discloses if each not in opened],
+        "discloses": list(opened.groups),
+        "withheld": opened.withheld,
         "person": person,
         **(shown.situation_shown(case, handoff, opened) if case.is_emergency else {}),
     }

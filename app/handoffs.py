@@ -16,6 +16,7 @@ from app import clocks, etags, gates, shown
 from app.delivery.lanes import Priority
 from app.delivery.outbox import enqueue
 from app.desk import Desk
+from app.gates import Opened
 from app.handoff_views import disclosed_view, reference, view
 from app.identifiers import new_id
 from app.lifecycle import Act, HandoffStatus
@@ -85,17 +86,17 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> Steps[None]:
     reason `earlier_step_not_granted`, and nobody waits for an answer that can't come any more. In an emergency no
     step waits for another.
     """
+    parts = case.of_need(need)
     if case.is_emergency:
-        for each in waiting_of(case, need):
+        for each in _waiting(parts):
             dispatch(case, each, desk)
         return
-    parts = case.of_need(need)
-    for step in sorted({each.step for each in parts if each.status is HandoffStatus.WAITING}):
+    for step in sorted({each.step for each in _waiting(parts)}):
         earlier = [each for each in parts if each.step < step and each.mandatory and each.replaced_by is None]
         if any(each.is_open or each.status is HandoffStatus.RETURNED for each in earlier):
             return
         failed = any(each.outcome == FAILED for each in earlier)
-        for each in waiting_of(case, need):
+        for each in _waiting(parts):
             if failed:
                 each.reason = "earlier_step_not_granted"
                 case.advance(each, Act.CANCELLED, desk.at, SYSTEM, data={"reason": each.reason})
@@ -104,8 +105,8 @@ def dispatch_ready(case: Case, need: str, desk: Desk) -> Steps[None]:
                 yield from dispatch.steps(case, each, desk)
 
 
-def waiting_of(case: Case, need: str) -> list[Handoff]:
-    return [each for each in case.of_need(need) if each.status is HandoffStatus.WAITING]
+def _waiting(parts: list[Handoff]) -> list[Handoff]:
+    return [each for each in parts if each.status is HandoffStatus.WAITING]
 
 
 def is_with(part: Handoff) -> bool:
@@ -133,18 +134,16 @@ def dispatch(
     again = handoff.dispatched_at is not None
     clocks.start(handoff, desk.at, desk.snapshot)
     yield
-    told = {
-        "agency": handoff.agency_code,
-        **shown.whole_disclosure(case, handoff, desk.snapshot, desk.at),
-        **(data or {}),
-    }
+    opened = gates.opened(case, handoff, desk.snapshot, desk.at)
     yield
+    disclosed = shown.whole_disclosure(case, handoff, opened, desk.snapshot)
+    told = {"agency": handoff.agency_code, **disclosed, **(data or {})}
     case.advance(handoff, act, desk.at, desk.actor, data=told, note=note)
     yield
     if case.is_emergency:
-        tell_emergency(case, handoff, desk, given, again=again)
+        tell_emergency(case, handoff, opened, desk, given, again=again)
     else:
-        yield from tell_dispatched.steps(case, handoff, desk, given)
+        yield from tell_dispatched.steps(case, handoff, opened, desk, given)
 
 
 def given_by(act: Act, reason: str, legal_basis: str | None = None) -> Given:
@@ -154,13 +153,15 @@ def given_by(act: Act, reason: str, legal_basis: str | None = None) -> Given:
 
 @InSteps
 def tell_dispatched(
-    case: Case, handoff: Handoff, desk: Desk, given: Given = None, type_: str = "handoff.dispatched"
+    case: Case, handoff: Handoff, opened: Opened, desk: Desk, given: Given = None, type_: str = "handoff.dispatched"
 ) -> Steps[UUID | None]:
     """Tell an agency that it has a handoff, with all that is open to it: the message's id, if it is told at all."""
-    return (yield from tell.steps(case, handoff, type_, desk, disclosed=True, given=given))
+    return (yield from tell.steps(case, handoff, type_, desk, opened=opened, given=given))
 
 
-def tell_emergency(case: Case, handoff: Handoff, desk: Desk, given: Given = None, *, again: bool = False) -> None:
+def tell_emergency(
+    case: Case, handoff: Handoff, opened: Opened, desk: Desk, given: Given = None, *, again: bool = False
+) -> None:
     """Tell an agency of an emergency, and wait for it to sign in, if it has not and owes an answer; `again` where it may
     have been told of it before."""
     terms = desk.snapshot.aid.terms_of(case.request["division_code"], local_day(desk.at))
@@ -168,7 +169,7 @@ def tell_emergency(case: Case, handoff: Handoff, desk: Desk, given: Given = None
     has_to_sign = handoff.status is HandoffStatus.DISPATCHED
     if has_to_sign:
         clocks.hasten(handoff, soon, desk.snapshot)
-    delivery_id = tell_dispatched(case, handoff, desk, given, "emergency.dispatched")
+    delivery_id = tell_dispatched(case, handoff, opened, desk, given, "emergency.dispatched")
     due_at = soon if has_to_sign and handoff.role is not Role.INFORMED else None
     row = {"handoff_id": handoff.id, "delivery_id": delivery_id, "due_at": due_at}
     if again:
@@ -184,11 +185,12 @@ def tell(
     type_: str,
     desk: Desk,
     *,
-    disclosed: bool = False,
+    opened: Opened | None = None,
     priority: Priority = Priority.ORDINARY,
     **more: Any,
 ) -> Steps[UUID | None]:
-    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all: its id.
+    """Put it into the inbox of the handoff's agency, and enqueue a message to it, if it is told at all: its id. It shows what
+    is `opened`, nothing of the person without.
 
     Of an emergency everything goes in the overtaking lane. One that is told by reference gets ids and clocks, whatever `more` the message would hold.
     """
@@ -200,8 +202,8 @@ def tell(
         return None
     if agency.delivery_mode is DeliveryMode.REFERENCE:
         data = reference(case.request, handoff, desk)
-    elif disclosed:
-        data = {**(yield from disclosed_view.steps(case, handoff, desk)), **more}
+    elif opened:
+        data = {**(yield from disclosed_view.steps(case, handoff, opened, desk)), **more}
     else:
         data = {**view(case.request, handoff, desk), **more}
     yield
@@ -246,8 +248,9 @@ def resume(
 
 def take_supplement(case: Case, handoff: Handoff, supplement: dict[str, Any], desk: Desk) -> None:
     """A handoff that waited for the applicant goes on, and its agency is told what of it the rule opens."""
-    told, groups = shown.supplement_shown(case, handoff, supplement, desk.snapshot, desk.at)
-    resume(case, handoff, desk, data=shown.disclosure(case, handoff, groups, desk.snapshot))
+    opened = gates.opened(case, handoff, desk.snapshot, desk.at)
+    told, groups = shown.supplement_shown(handoff, supplement, opened)
+    resume(case, handoff, desk, data=shown.disclosure(handoff, opened.rule, groups, desk.snapshot))
     tell(case, handoff, "handoff.supplemented", desk, supplement=told)
 
 

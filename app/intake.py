@@ -147,7 +147,7 @@ async def stored(
             if broken not in (RECEIPT_NUMBER, TRACKING_HASH):
                 raise
         else:
-            metrics.REQUESTS_TAKEN_IN.labels(channel.value).inc()
+            metrics.REQUESTS_TAKEN_IN.labels(str(channel)).inc()
             return answer
     raise unavailable()
 
@@ -163,7 +163,9 @@ def by_its_door(key: Key, asked: _Asked) -> _Asked:
 def of_person(asked: RequestIn | EmergencyIn) -> dict[str, Any]:
     """What was told, ready to be sealed; not what the device said of itself."""
     told = plain(asked)
-    return {name: value for name, value in told.items() if name not in ("receipt_number", "taken_at")}
+    for name in ("receipt_number", "taken_at"):
+        told.pop(name, None)
+    return told
 
 
 async def numbered(
@@ -211,9 +213,9 @@ def opened(
         "id": request_id,
         "receipt_number": taken.number,
         "tracking_hash": token_hash(token),
-        "channel": channel.value,
+        "channel": str(channel),
         "division_code": division_code,
-        "status": RequestStatus.REGISTERED.value,
+        "status": str(RequestStatus.REGISTERED),
         "routing_version": decision.version,
         "decision": decision.record(),
         "registered_at": desk.at,
@@ -230,7 +232,7 @@ def opened(
         "unanchored": False,
     }
     yield
-    told: dict[str, Any] = {"channel": channel.value, "needs": [each.need for each in decision.needs]}
+    told: dict[str, Any] = {"channel": str(channel), "needs": [each.need for each in decision.needs]}
     if taken.taken_at is not None:
         told["taken_at"] = utc_text(taken.taken_at)
     case = Case(request=request, handoffs=[], is_new=True, box=box, _person=person)

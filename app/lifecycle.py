@@ -146,13 +146,13 @@ def request_status(handoffs: Iterable[Standing], unled: bool = False, owed: bool
     nobody answers for: it is not routed before somebody does, and never closed; `owed` while something is owed that no
     handoff stands for: it is not closed before."""
     nobody, ended, waits, signed_for = True, True, False, False
-    for each in handoffs:
-        if each.status is H.RETURNED and not each.replaced:
+    for status, waits_for_applicant, replaced in handoffs:
+        if status is H.RETURNED and not replaced:
             return RequestStatus.DISPUTED
         nobody = False
-        ended = ended and each.status in ENDED
-        waits = waits or each.waits_for_applicant
-        signed_for = signed_for or each.status in SIGNED_FOR
+        ended = ended and status in ENDED
+        waits = waits or waits_for_applicant
+        signed_for = signed_for or status in SIGNED_FOR
     if nobody or (ended and unled):
         return RequestStatus.REGISTERED
     if ended:

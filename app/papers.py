@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import attachment_links, looking, rights, sessions
+from app import attachment_links, gates, looking, rights, sessions
 from app.attachment_groups import group_of, is_opened
 from app.attachments import added, files_of
 from app.cleaning.kinds import ENDINGS
@@ -30,7 +30,6 @@ from app.purposes import Purpose, Way
 from app.registry import Snapshot
 from app.sealed_files import opening
 from app.sealing import CANT_BE_OPENED, Box, kept_at
-from app.shown import opened_to
 from app.tables import attachment, handoff, help_request, used_link
 from app.timeline import Case, Handoff
 
@@ -133,7 +132,7 @@ async def _sees(
     if not any(is_with(each) for each in parts):
         raise Problem("not_found")
     case = stored_case(connection, request)
-    groups = {group for each in parts if is_with(each) for group in opened_to(case, each, snapshot, now())}
+    groups = {group for each in parts if is_with(each) for group in gates.opened(case, each, snapshot, now()).groups}
     return lambda material: is_opened(material, groups)
 
 
@@ -158,7 +157,7 @@ async def _must_see(
 def _part(case: Case, key: Key, material: str | None, snapshot: Snapshot) -> Handoff | None:
     """The part that opens a paper to an agency."""
     own = (each for each in case.handoffs if each.agency_code == key.agency_code and is_with(each))
-    return next((each for each in own if is_opened(material, opened_to(case, each, snapshot, now()))), None)
+    return next((each for each in own if is_opened(material, gates.opened(case, each, snapshot, now()).groups)), None)
 
 
 def _no_such_link() -> Problem:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import ColumnElement, Select, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import disclosures, feedback, gates, looking, presenting, rights, same_person, shown
+from app import disclosures, feedback, gates, looking, presenting, rights, same_person
 from app.delivery import outbox
 from app.desk import Desk
 from app.disclosure import SITUATION, groups_held
@@ -33,6 +33,7 @@ from app.receipts import token_hash
 from app.registry import Snapshot
 from app.sealing import CANT_BE_OPENED, SHUT_BOX, Box, kept_at
 from app.service_key import service_box
+from app.shown import groups_shown
 from app.tables import callback, callback_refused, delivery, delivery_attempt, event, guest_link, handoff, help_request
 from app.timeline import Case, allowed_now
 
@@ -197,9 +198,10 @@ async def one_handoff(
     elif not own or found.dispatched_at is None:
         raise Problem("not_found")
     desk = Desk(snapshot, now(), key.actor, public_url)
-    seen = disclosed_view(case, found, desk)
+    opened = gates.opened(case, found, snapshot, desk.at)
+    seen = disclosed_view(case, found, opened, desk)
     handles = own and is_with(found) and case.request["erased_at"] is None
-    groups = shown.groups_shown(case, found, snapshot, desk.at) if handles else []
+    groups = groups_shown(case, opened) if handles else []
     if not handles:
         seen["person"] = None
         if case.is_emergency and (case.request["erased_at"] is not None or not rights.sees_people(key)):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import gates
 from app.attachment_groups import is_opened
+from app.consents import shown_by
 from app.delivery.superseding import Ended, supersede
 from app.desk import Desk
 from app.disclosures import SUPERSEDED_EVENT
@@ -23,8 +24,8 @@ from app.timeline import Case, Handoff
 
 def shown_to(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> list[Any]:
     """The groups, and whom of the obligors: each consents for themselves."""
-    obligors = gates.shown(case, handoff, snapshot).get("obligors", ())
-    return [*gates.opened(case, handoff, snapshot, at), *obligors]
+    opened = gates.opened(case, handoff, snapshot, at)
+    return [*opened.groups, *shown_by(opened.rule, case.person).get("obligors", ())]
 
 
 def is_out(handoff: Handoff) -> bool:
@@ -33,16 +34,17 @@ def is_out(handoff: Handoff) -> bool:
 
 def tell_anew(case: Case, handoff: Handoff, desk: Desk) -> None:
     """All that is open to its agency now, in a message of its own."""
-    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, desk.snapshot, desk.at)}
+    opened = gates.opened(case, handoff, desk.snapshot, desk.at)
+    data = {"agency": handoff.agency_code, **whole_disclosure(case, handoff, opened, desk.snapshot)}
     case.record("consent.told", desk.at, desk.actor, handoff_id=handoff.id, data=data)
-    tell_dispatched(case, handoff, desk)
+    tell_dispatched(case, handoff, opened, desk)
 
 
 async def take_back_messages(
     connection: AsyncConnection, case: Case, handoff: Handoff, desk: Desk, unsent: UUID | None = None
 ) -> Ended:
     """End those of a handoff's messages that show more than may be shown now; `unsent` is held by whoever asks."""
-    groups = gates.opened(case, handoff, desk.snapshot, desk.at)
+    groups = gates.opened(case, handoff, desk.snapshot, desk.at).groups
 
     def tells_of_open_papers_alone(data: Mapping[str, Any]) -> bool:
         told = data.get("supplement", {})

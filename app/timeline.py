@@ -102,7 +102,7 @@ class Handoff:
 
     @property
     def waits_for_consent(self) -> bool:
-        return self.status is HandoffStatus.WAITING and self.reason == WAITS_FOR_CONSENT
+        return self.reason == WAITS_FOR_CONSENT and self.status is HandoffStatus.WAITING
 
     @property
     def clocks(self) -> Clocks:
@@ -326,9 +326,9 @@ class Case:
 
     def _become(self, status: RequestStatus, at: datetime, actor: str, note: Any = None) -> None:
         before = self.status
-        self.request["status"] = status.value
+        self.request["status"] = str(status)
         self.request["closed_at"] = at if self.has_ended else None
-        self.record(f"request.{status}", at, actor, data={"from": before.value, "to": status.value}, note=note)
+        self.record(f"request.{status}", at, actor, data={"from": str(before), "to": str(status)}, note=note)
 
     def changed(self) -> list[Handoff]:
         """The handoffs that are stored with the next unit: every one of a new request, else those that were touched."""

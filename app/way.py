@@ -41,19 +41,23 @@ class _Walk:
         self.context = copy_context()
         self.came = _came.get()
 
-    def step(self) -> bool:
-        """Whether there is another one."""
-        if self.ended.done():  # who waited has left
-            return False
+
+def _step(walks: list[_Walk]) -> list[_Walk]:
+    """Each takes one; those that have another one."""
+    ended = []
+    for walk in walks:
+        if walk.ended.done():  # who waited has left
+            ended.append(walk)
+            continue
         try:
-            self.context.run(next, self.steps)
+            walk.context.run(next, walk.steps)
         except StopIteration as end:
-            self.ended.set_result(end.value)
+            ended.append(walk)
+            walk.ended.set_result(end.value)
         except BaseException as error:  # whoever waits hears of it, and those beside it go on
-            self.ended.set_exception(error)
-        else:
-            return True
-        return False
+            ended.append(walk)
+            walk.ended.set_exception(error)
+    return [each for each in walks if each not in ended] if ended else walks
 
 
 class RightOfWay:
@@ -127,7 +131,7 @@ class RightOfWay:
             going_on = together = self._going_on[:_TOGETHER]
             del self._going_on[:_TOGETHER]
             for _ in range(_TOGETHER // len(together)):
-                going_on = [each for each in together if each.step()]
+                going_on = _step(together)
                 if len(going_on) < len(together):
                     break
             self._going_on[:0] = going_on

@@ -52,14 +52,14 @@ def test_a_request_takes_many_short_steps_and_one_of_many_needs_not_many_times_a
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is shared with those that came with it, and nobody is to take steps long after them (docs/decisions/0024)."""
-    step, taken = way._Walk.step, 0
+    step, taken = way._step, 0
 
-    def counted(walk: way._Walk) -> bool:
+    def counted(walks: list[way._Walk]) -> list[way._Walk]:
         nonlocal taken
-        taken += 1
-        return step(walk)
+        taken += len(walks)
+        return step(walks)
 
-    monkeypatch.setattr(way._Walk, "step", counted)
+    monkeypatch.setattr(way, "_step", counted)
     take_in(service, a_request())
     of_one, taken = taken, 0
     take_in(service, a_request(*[each["code"] for each in service.client(None).get("/v1/needs").json()["items"]][:20]))

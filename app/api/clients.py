@@ -16,7 +16,7 @@ def address_of(connection: HTTPConnection) -> Address | None:
     """The caller's address; None where there is none, as on a Unix socket. `X-Forwarded-For` counts only as far as it
     was written by ONE_WINDOW_TRUSTED_PROXIES: whoever calls can write anything in front of that."""
     peer = connection.client.host if connection.client else ""
-    trusted: Networks = connection.app.state.office.settings.trusted_proxies
+    trusted: Networks = connection.app.office.settings.trusted_proxies
     forwarded = connection.headers.getlist("x-forwarded-for") if trusted else []
     return told_by(peer, forwarded, trusted)
 

@@ -38,7 +38,7 @@ class Phase(IntEnum):
 class Connection(HttpToolsProtocol):
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._settings: Settings = config.loaded_app.state.office.settings
+        self._settings: Settings = config.loaded_app.office.settings
         self._phase, self._began = Phase.NEW, 0.0
         self._head_bytes = self._body_bytes = 0
         self._unsent, self._unsent_since = 0, 0.0

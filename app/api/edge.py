@@ -56,8 +56,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        named = (b"x-request-id", b"accept-language")
-        headers = {name: value for name, value in reversed(scope["headers"]) if name in named}  # the first counts
+        headers = dict(reversed(scope["headers"]))  # the first of a name counts
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
         # Each call has a task, and so a context, of its own: nobody else is logged with its id.

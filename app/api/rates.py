@@ -30,7 +30,7 @@ class Within:
 
 async def spend_by_address(connection: HTTPConnection, budget: Budget, calls: int = 1) -> None:
     """Raises `too_many_requests`, `unavailable`."""
-    office: Office = connection.app.state.office
+    office: Office = connection.app.office
     await office.rates.spend(budget, caller_of(connection), calls)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app import handoff_views, looking, presenting, shown
+from app import gates, handoff_views, looking, presenting
 from app.attachment_groups import is_opened
 from app.clocks import rule_of
 from app.desk import Desk
@@ -20,6 +20,7 @@ from app.masks import masked_name
 from app.office import Office, again_if_outdated
 from app.purposes import Purpose, Way
 from app.registry import Snapshot
+from app.shown import groups_shown
 from app.tables import event
 from app.timeline import Case, Handoff
 
@@ -40,8 +41,9 @@ async def letter(office: Office, key: Key, handoff_id: UUID, purpose: Purpose | 
     case, found = await part(office, key, handoff_id)
     must_be_there(case)
     desk = Desk(snapshot, at, key.actor, office.settings.public_url)
-    seen = handoff_views.disclosed_view(case, found, desk)
-    groups = shown.groups_shown(case, found, snapshot, at)
+    opened = gates.opened(case, found, snapshot, at)
+    seen = handoff_views.disclosed_view(case, found, opened, desk)
+    groups = groups_shown(case, opened)
     handled = is_handled(case, found)
     if handled and groups:
         await looking.record(office, key, case, Way.HANDOFF, groups, purpose, found)
@@ -70,7 +72,7 @@ async def reply(
     case, found = await part(office, key, handoff_id)
     must_be_there(case)
     answers = [] if blank else await _answers(office, case, found)
-    named = is_handled(case, found) and "identity" in shown.opened_to(case, found, snapshot, at)
+    named = is_handled(case, found) and "identity" in gates.opened(case, found, snapshot, at).groups
     groups = [*(["identity"] if named else []), *(["notes"] if any(each["told"] for each in answers) else [])]
     if groups:
         await looking.record(office, key, case, Way.HANDOFF, groups, purpose, found)

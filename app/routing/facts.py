@@ -41,11 +41,11 @@ class FactType:
 
     @property
     def is_ordered(self) -> bool:
-        return self.kind in (FactKind.NUMBER, FactKind.MONEY, FactKind.DATE)
+        return self.least is not None
 
     def holds(self, value: Any) -> bool:
         """Whether a value of this kind lies in the domain."""
-        return not self.is_ordered or bool(self.least <= value <= self.most)
+        return self.least is None or bool(self.least <= value <= self.most)
 
 
 _STATUSES: Words = {
