@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
+import pickle
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import RFC_4122, UUID, SafeUUID
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -153,6 +156,13 @@ def test_ids_begin_at_a_moment() -> None:
     made = new_id()
     assert first_id(before) <= made < first_id(now() + timedelta(milliseconds=2))
     assert first_id(before).version == 7
+
+
+def test_a_new_id_is_an_id_like_any_other_and_later_ones_come_after_it() -> None:
+    made, later = new_id(), new_id()
+    assert made < later
+    assert (made.version, made.variant, made.is_safe) == (7, RFC_4122, SafeUUID.unknown)
+    assert copy.deepcopy(made) == pickle.loads(pickle.dumps(made)) == UUID(str(made)) == made
 
 
 def test_a_time_is_written_out_and_an_agency_is_known(county: County) -> None:

@@ -233,6 +233,15 @@ def test_a_body_that_is_not_declared_as_json_is_415(window: httpx.Client, conten
     refusal(answer, 415, "unsupported_media_type")
 
 
+def test_of_a_header_that_stands_twice_the_first_counts(window: httpx.Client) -> None:
+    kinds = ["application/json", "text/plain"]
+    answers = [
+        window.post("/v1/requests", content=b"{}", headers=[("Content-Type", each) for each in order])
+        for order in (kinds, kinds[::-1])
+    ]
+    assert [each.status_code for each in answers] == [422, 415]
+
+
 @pytest.mark.parametrize("key", ["two words", "x" * 201, ""])
 def test_an_idempotency_key_that_can_not_be_one_is_refused_by_name(service: Running, key: str) -> None:
     answer = service.client("intake").post("/v1/requests", json=a_request(), headers={"idempotency-key": key})

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum, EnumType
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sqlalchemy import select, text, update
 from app.db import Database
 from app.identifiers import now
 from app.keys import KeyRole
+from app.lifecycle import HandoffStatus
+from app.main import _find_members_at_once
 from app.tables import delivery, handoff, help_request
 from tests import serving
 from tests.county import EDUCATION, TOWNSHIP, a_callback, signed
@@ -26,6 +29,17 @@ from tests.running import Running
 from tests.watching import change, count, fetch, until
 
 DISPATCHED_AT_ONCE = 5  # handoffs of education_aid
+
+
+def test_members_of_enumerations_are_found_without_the_last_resort_that_the_service_takes_out() -> None:
+    _find_members_at_once()
+    kinds = {Enum}
+    while more := {each for kind in kinds for each in kind.__subclasses__()} - kinds:
+        kinds |= more
+    assert {HandoffStatus, KeyRole} < kinds
+    assert "__getattr__" not in vars(EnumType)
+    assert all(getattr(kind, name) is member for kind in kinds for name, member in kind.__members__.items())
+    assert not hasattr(HandoffStatus, "NO_SUCH")
 
 
 def client_of(service: serving.Service, key: str) -> httpx.Client:
