@@ -97,7 +97,7 @@ class Recorded:
         found = []
         for name, who in _asked(purpose, of, self.person):
             birth, age = self._known_of(name, who)
-            by_guardian = age is not None and age < guarded_until
+            by_guardian = _is_younger(age, guarded_until)
             its = self._given.get((purpose, name))
             if not its or not self._is_given(its, name, birth, by_guardian=by_guardian):
                 found.append(Missing(purpose, name, by_guardian))
@@ -110,7 +110,7 @@ class Recorded:
         return may_outgrow and any(not _is_outgrown(each, birth, self.day) for each in its)
 
     def _known_of(self, name: str, who: Mapping[str, Any]) -> tuple[date | None, int | None]:
-        """Birth and age. Whose age nobody knows is taken for grown up: their consent is needed all the same."""
+        """Birth and age, as far as they were told."""
         known = self._known.get(name)
         if known is None:
             birth = born(who)
@@ -164,9 +164,9 @@ def _is_outgrown(by_guardian: Mapping[str, Any], birth: date | None, day: date) 
     """A guardian consented for a minor who is of age by now and decides alone (Civil Code art. 18); who is of age and under
     guardianship still has theirs."""
     given_at = by_guardian.get("given_at")
-    if given_at is None or _is_younger(birth, _OF_AGE, day):
+    if given_at is None or birth is None or _is_younger(age_on(birth, day), _OF_AGE):
         return False
-    return _is_younger(birth, _OF_AGE, local_day(datetime.fromisoformat(given_at)))
+    return _is_younger(age_on(birth, local_day(datetime.fromisoformat(given_at))), _OF_AGE)
 
 
 def in_force(person: Person) -> list[Mapping[str, Any]]:
@@ -233,8 +233,9 @@ def _numbered(role: str, people: Sequence[Mapping[str, Any]]) -> Iterator[tuple[
     return ((f"{role}/{position}", each) for position, each in enumerate(people))
 
 
-def _is_younger(birth: date | None, years: int, day: date) -> bool:
-    return birth is not None and age_on(birth, day) < years
+def _is_younger(age: int | None, years: int) -> bool:
+    """Whose age nobody knows is taken for grown up: their consent is needed all the same."""
+    return age is not None and age < years
 
 
 def _named(person: str) -> tuple[str, str]:

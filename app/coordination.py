@@ -223,10 +223,10 @@ def ruled(case: Case, found: Handoff, agency: Agency, words: dict[str, Any], des
         case.touch(taker)
         data |= {"agency": agency.code}
         opened = None if taker.status is HandoffStatus.WAITING else gates.opened(case, taker, desk.snapshot, desk.at)
-        if opened:
+        if opened is not None:
             data |= whole_disclosure(case, taker, opened, desk.snapshot)
         case.record("handoff.ruled", desk.at, desk.actor, handoff_id=taker.id, data=data, note=words)
-        if opened:
+        if opened is not None:
             tell_dispatched(case, taker, opened, desk, given)
     else:
         taker = give(case, found, agency, desk, Act.RULED, data, words, given=given)

@@ -17,7 +17,7 @@ from app.timeline import WAITS_FOR_CONSENT, Case, Handoff
 
 
 class Opened(NamedTuple):
-    """What of the person a handoff's agency is shown: the rule that opens it, and the field groups, as far as consent goes."""
+    """What of the person a handoff's agency is shown: the field groups, as far as consent goes, and the rule that opens them."""
 
     rule: Rule
     groups: tuple[str, ...]
@@ -78,6 +78,7 @@ def disclosing(case: Case, handoff: Handoff, snapshot: Snapshot) -> Rule:
 
 
 def opened(case: Case, handoff: Handoff, snapshot: Snapshot, at: datetime) -> Opened:
+    """What of the person a handoff's agency is shown, decided once for all that follows from it."""
     rule = disclosing(case, handoff, snapshot)
     if consents.PURPOSES.isdisjoint(rule.consent):
         return Opened(rule, rule.discloses)

@@ -202,7 +202,7 @@ def tell(
         return None
     if agency.delivery_mode is DeliveryMode.REFERENCE:
         data = reference(case.request, handoff, desk)
-    elif opened:
+    elif opened is not None:
         data = {**(yield from disclosed_view.steps(case, handoff, opened, desk)), **more}
     else:
         data = {**view(case.request, handoff, desk), **more}

@@ -143,7 +143,7 @@ class Application(FastAPI):
         return edge.Edge(inner, direct_routes(self.router.routes), only_tls)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> Application:
     """Raises WrongSettingError when a setting can't be used."""
     settings = settings or load_settings()
     office = Office.of(settings)
