@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.disclosure import SENSITIVE
@@ -71,18 +72,26 @@ def text_in_force(texts: Sequence[ConsentText], purpose: str, day: date) -> Cons
     return max(begun, key=lambda each: (each.valid_from, each.version), default=None)
 
 
+class _Asked(NamedTuple):
+    """Somebody whose consent may be asked for; birth and age as far as they were told."""
+
+    name: str
+    birth: date | None
+    age: int | None
+
+
 class Recorded:
     """The consents of a request as they stand on a day. What is lacking is asked for one handoff after another, and looked
     for once."""
 
-    __slots__ = ("_given", "_known", "_lacking", "day", "person")
+    __slots__ = ("_given", "_lacking", "_people", "day", "person")
 
     def __init__(self, person: Person, day: date) -> None:
         self.person, self.day = person, day
         self._given: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for each in in_force(person):
             self._given.setdefault((each["purpose"], each["person"]), []).append(each)
-        self._known: dict[str, tuple[date | None, int | None]] = {}
+        self._people: dict[str, list[_Asked]] = {}
         self._lacking: dict[tuple[Consent, ConsentOf], tuple[Missing, ...]] = {}
 
     def lacking(self, purpose: Consent, of: ConsentOf) -> tuple[Missing, ...]:
@@ -95,27 +104,40 @@ class Recorded:
     def _looked_for(self, purpose: Consent, of: ConsentOf) -> list[Missing]:
         guarded_until = _SPEAKS_FOR_ITSELF if of is ConsentOf.GUARDIAN_UNDER_14 else _OF_AGE
         found = []
-        for name, who in _asked(purpose, of, self.person):
-            birth, age = self._known_of(name, who)
-            by_guardian = _is_younger(age, guarded_until)
-            its = self._given.get((purpose, name))
-            if not its or not self._is_given(its, name, birth, by_guardian=by_guardian):
-                found.append(Missing(purpose, name, by_guardian))
+        for each in self._asked(purpose, of):
+            by_guardian = _is_younger(each.age, guarded_until)
+            its = self._given.get((purpose, each.name))
+            if not its or not self._is_given(its, each, by_guardian=by_guardian):
+                found.append(Missing(purpose, each.name, by_guardian))
         return found
 
-    def _is_given(self, its: Sequence[Mapping[str, Any]], name: str, birth: date | None, *, by_guardian: bool) -> bool:
-        if any(("guardian" in each) is by_guardian for each in its):
-            return True
-        may_outgrow = not by_guardian and not name.startswith("obligors/")
-        return may_outgrow and any(not _is_outgrown(each, birth, self.day) for each in its)
+    def _is_given(self, its: Sequence[Mapping[str, Any]], who: _Asked, *, by_guardian: bool) -> bool:
+        for each in its:
+            if ("guardian" in each) is by_guardian:
+                return True
+        may_outgrow = not by_guardian and not who.name.startswith("obligors/")
+        return may_outgrow and any(not _is_outgrown(each, who.birth, self.day) for each in its)
 
-    def _known_of(self, name: str, who: Mapping[str, Any]) -> tuple[date | None, int | None]:
-        """Birth and age, as far as they were told."""
-        known = self._known.get(name)
-        if known is None:
-            birth = born(who)
-            known = self._known[name] = birth, None if birth is None else age_on(birth, self.day)
-        return known
+    def _asked(self, purpose: Consent, of: ConsentOf) -> list[_Asked]:
+        """Facts that are agreed to be seen are the applicant's own; what is verified is the whole household's."""
+        asked = self._of_role(APPLICANT)
+        if purpose is Consent.VERIFICATION and of in _EVERYBODYS:
+            asked = asked + self._of_role("household")
+            if of is ConsentOf.HOUSEHOLD_AND_OBLIGOR:
+                asked += self._of_role("obligors")
+        return asked
+
+    def _of_role(self, role: str) -> list[_Asked]:
+        people = self._people.get(role)
+        if people is None:
+            told = self.person.get(role, {} if role == APPLICANT else ())
+            named = [(role, told)] if role == APPLICANT else _numbered(role, told)
+            people = self._people[role] = [self._known(name, who) for name, who in named]
+        return people
+
+    def _known(self, name: str, who: Mapping[str, Any]) -> _Asked:
+        birth = born(who)
+        return _Asked(name, birth, None if birth is None else age_on(birth, self.day))
 
 
 def missing(rule: Rule, recorded: Recorded) -> tuple[Missing, ...]:
@@ -154,10 +176,16 @@ def _open_at(moment: str, rule: Rule, recorded: Recorded, is_emergency: bool) ->
 
 def missing_of(rules: Iterable[Rule], recorded: Recorded) -> list[Missing]:
     """Of several rules, once each."""
-    asked = dict.fromkeys(
-        [(purpose, rule.consent_of) for rule in rules for purpose in rule.consent if purpose in PURPOSES]
-    )
+    asked = _asked_by(tuple([(rule.consent, rule.consent_of) for rule in rules]))
     return list(dict.fromkeys([each for purpose, of in asked for each in recorded.lacking(purpose, of)]))
+
+
+@lru_cache(1024)
+def _asked_by(
+    rules: tuple[tuple[tuple[Consent, ...], ConsentOf], ...],
+) -> tuple[tuple[Consent, ConsentOf], ...]:
+    """What rules ask for, and of whom, once each."""
+    return tuple(dict.fromkeys([(each, of) for consent, of in rules for each in consent if each in PURPOSES]))
 
 
 def _is_outgrown(by_guardian: Mapping[str, Any], birth: date | None, day: date) -> bool:
@@ -194,20 +222,23 @@ def opened_groups(rule: Rule, recorded: Recorded, *, is_emergency: bool = False)
     to a charity everything; in an emergency the law asks for none (Personal Information Protection Law art. 13)."""
     if is_emergency or PURPOSES.isdisjoint(rule.consent):
         return rule.discloses
-
-    def is_given(purpose: Consent) -> bool:
-        return not recorded.lacking(purpose, rule.consent_of)
-
-    if Consent.SHARING in rule.consent and not is_given(Consent.SHARING):
+    of = rule.consent_of
+    if Consent.SHARING in rule.consent and recorded.lacking(Consent.SHARING, of):
         return ()
+    groups = _opening(rule.discloses, rule.consent)
+    return tuple([group for group, by in groups if not by or not all(recorded.lacking(each, of) for each in by)])
 
-    def is_open(by: Sequence[Consent]) -> bool:
-        named = [purpose for purpose in by if purpose in rule.consent]
+
+@lru_cache(1024)
+def _opening(discloses: tuple[str, ...], consent: tuple[Consent, ...]) -> tuple[tuple[str, tuple[Consent, ...]], ...]:
+    """Each group that a rule discloses, with the consents any of which opens it; none: it is open."""
+    found = []
+    for group in discloses:
+        by = _OPENED_BY.get(group, ())
+        named = tuple([purpose for purpose in by if purpose in consent])
         # Who agreed to something narrower has agreed to as much; who agreed to sensitive data has to no verification.
-        enough = by if Consent.SENSITIVE in named else named
-        return not named or any(map(is_given, enough))
-
-    return tuple([group for group in rule.discloses if group not in _OPENED_BY or is_open(_OPENED_BY[group])])
+        found.append((group, by if Consent.SENSITIVE in named else named))
+    return tuple(found)
 
 
 def shown_by(rule: Rule, person: Person) -> Person:
@@ -218,15 +249,6 @@ def shown_by(rule: Rule, person: Person) -> Person:
     asked = rule.consent_of is ConsentOf.HOUSEHOLD_AND_OBLIGOR
     shown = [each for name, each in _numbered("obligors", person["obligors"]) if asked and name in agreed]
     return {**person, "obligors": shown}
-
-
-def _asked(purpose: Consent, of: ConsentOf, person: Person) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Facts that are agreed to be seen are the applicant's own; what is verified is the whole household's."""
-    yield APPLICANT, person.get("applicant", {})
-    if purpose is Consent.VERIFICATION and of in _EVERYBODYS:
-        yield from _numbered("household", person.get("household", ()))
-        if of is ConsentOf.HOUSEHOLD_AND_OBLIGOR:
-            yield from _numbered("obligors", person.get("obligors", ()))
 
 
 def _numbered(role: str, people: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:

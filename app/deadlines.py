@@ -39,6 +39,7 @@ class Limit:
         return f"{self.kind}:{self.count}"
 
 
+@lru_cache(256)  # a table has thousands, of few kinds
 def parse_limit(text: str) -> Limit | None:
     """None for an empty cell. Raises ValueError for anything that is not `WD:n`, `CD:n` or `H:n`."""
     if not text:

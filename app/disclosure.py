@@ -17,9 +17,10 @@ _PERSON = {
     "bank_account": ("bank_account",),
 }
 _HELPER = ("name", "phone", "relation", "organisation")
-_MEMBER = ("name", "relation", "birth_date")
-_MEMBER_IDENTITY = ("id_type", "id_number")
-_CONSENT = ("purpose", "person", "given_at", "text_version", "evidence", "withdrawn_at")
+_MEMBER = frozenset({"name", "relation", "birth_date"})
+_MEMBER_IDENTIFIED = _MEMBER | {"id_type", "id_number"}
+_CONSENT = frozenset({"purpose", "person", "given_at", "text_version", "evidence", "withdrawn_at"})
+_CONSENT_IDENTIFIED = _CONSENT | {"guardian"}
 _FACTS = {
     "household": ("household_size", "residence", "recognised_status"),
     "income": ("monthly_income_yuan", "recognised_status"),
@@ -60,11 +61,12 @@ def disclose(
     if "contact" in opened and person.get("helper"):
         seen["helper"] = _only(person["helper"], _HELPER)
     if "household" in opened:
-        of_member = (*_MEMBER, *_MEMBER_IDENTITY) if "identity" in opened else _MEMBER
+        of_member, of_consent = _MEMBER, _CONSENT
+        if "identity" in opened:
+            of_member, of_consent = _MEMBER_IDENTIFIED, _CONSENT_IDENTIFIED
         seen["household"] = [_only(each, of_member) for each in person.get("household", [])]
         if person.get("obligors"):
             seen["obligors"] = [_only(each, of_member) for each in person["obligors"]]
-        of_consent = (*_CONSENT, "guardian") if "identity" in opened else _CONSENT
         seen["consents"] = [_consent(each, of_consent) for each in person.get("consents", [])]
     need: Mapping[str, Any] = next((each for each in person.get("needs", []) if each["code"] == need_code), {})
     supplements = person.get("supplements", [])
@@ -83,7 +85,9 @@ def disclose(
 def _consent(given: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
     """How it can be proved is told by kind; the reference stays with who took it."""
     seen = _only(given, fields)
-    return seen | {"evidence": _only(seen["evidence"], ("kind",))} if seen.get("evidence") else seen
+    if seen.get("evidence"):
+        seen["evidence"] = _only(seen["evidence"], ("kind",))
+    return seen
 
 
 def _supplement(added: Mapping[str, Any], opened: Collection[str], papers: Collection[str]) -> dict[str, Any] | None:

@@ -193,25 +193,28 @@ def facts_of(division_code: str, person: Mapping[str, Any], day: date) -> Facts:
     birth = born(person["applicant"])
     shared = read_facts(person.get("facts", {}), day)
     if birth is not None and birth <= day:
-        shared |= _plausible({"age": age_on(birth, day)})
+        shared |= _plausible("age", age_on(birth, day))
     own = {each["code"]: read_facts(each["facts"], day) for each in needs if each.get("facts")}
     return Facts(division_code, tuple(each["code"] for each in needs), shared, own)
 
 
 def read_facts(declared: Mapping[str, Any], day: date) -> dict[str, Value]:
-    """Declared facts as JSON has them, typed; names that are no facts of the table are passed over."""
-    values = {
-        name: read(value) for name, value in declared.items() if value is not None and (read := _READERS.get(name))
-    }
+    """Declared facts as JSON has them, typed; names that are no facts of the table are passed over, and values beyond the
+    bounds that a table is proved for: nobody is 300 years old."""
+    values: dict[str, Value] = {}
+    for name, value in declared.items():
+        if value is not None and (fact := _READ.get(name)):
+            kind, read = fact
+            if kind.holds(typed := read(value)):
+                values[name] = typed
     disaster = values.get("disaster_date")
     if isinstance(disaster, date) and disaster <= day:
-        values["days_since_disaster"] = (day - disaster).days
-    return _plausible(values)
+        values |= _plausible("days_since_disaster", (day - disaster).days)
+    return values
 
 
-def _plausible(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Those within the bounds that a table is proved for: nobody is 300 years old."""
-    return {name: value for name, value in values.items() if FACTS[name].holds(value)}
+def _plausible(name: str, value: Value) -> dict[str, Value]:
+    return {name: value} if FACTS[name].holds(value) else {}
 
 
 def lies_in(division_code: str, area: str) -> bool:
@@ -240,4 +243,4 @@ _BY_KIND: Mapping[FactKind, Any] = {
     FactKind.CHOICE: str,
     FactKind.CHOICES: frozenset,
 }
-_READERS: Mapping[str, Any] = {fact.name: _BY_KIND[fact.kind] for fact in FACTS.values()}
+_READ: Mapping[str, tuple[FactType, Any]] = {fact.name: (fact, _BY_KIND[fact.kind]) for fact in FACTS.values()}
