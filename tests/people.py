@@ -32,7 +32,7 @@ class Person:
 
     def __init__(self, service: Running, staff_id: str, login_name: str, password: str) -> None:
         self.service, self.staff_id, self.login_name, self.password = service, staff_id, login_name, password
-        self.browser = httpx.Client(base_url=service.address, timeout=30, trust_env=False)
+        self.browser = httpx.Client(base_url=service.address, timeout=30, trust_env=False, verify=False)
         self.browser.headers["accept-language"] = "en"
         service._clients.append(self.browser)
 

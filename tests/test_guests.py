@@ -37,7 +37,7 @@ class Officer:
 
     def __init__(self, running: Running, link: str) -> None:
         self.path = urlsplit(link).path
-        self.browser = httpx.Client(base_url=running.address, timeout=20, trust_env=False)
+        self.browser = httpx.Client(base_url=running.address, timeout=20, trust_env=False, verify=False)
         running._clients.append(self.browser)
 
     def open(self) -> httpx.Response:

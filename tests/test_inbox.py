@@ -54,6 +54,7 @@ class Inbox:
             headers={"authorization": f"Bearer {key}", "accept-language": "en"},
             timeout=LONG + 10,
             trust_env=False,
+            verify=False,
         )
         self.after: str | None = None
         OPEN.append(self.client)
