@@ -10,10 +10,12 @@ from typing import Any
 
 import hypothesis
 import pytest
+from argon2 import Parameters, PasswordHasher, Type
 from sqlalchemy import Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.db
+from app import passwords
 from tests import serving
 from tests.county import EDUCATION, AtWork, County, Seen
 from tests.receivers import Receiver
@@ -23,6 +25,7 @@ BACKENDS = ("sqlite", "postgresql")
 # A busy machine is no failure of the rule under test.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+_SLOW = passwords._HASHER
 _LONGEST = {"test_contract.py", "test_conformance.py"}
 
 
@@ -49,6 +52,22 @@ def shared_words() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patching:
         patching.setattr(app.db, "_engine", sharing)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """A third of a second of a processor is what a password's hash should cost whoever guesses, not whoever tests."""
+    profile = Parameters(Type.ID, version=19, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(passwords, "_HASHER", PasswordHasher.from_parameters(profile))
+        patching.setattr(passwords, "_NOBODYS", passwords._nobodys(profile))
+        yield
+
+
+@pytest.fixture
+def slow_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in service."""
+    monkeypatch.setattr(passwords, "_HASHER", _SLOW)
 
 
 @pytest.fixture(scope="session")

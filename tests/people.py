@@ -11,10 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from argon2 import PasswordHasher
 from sqlalchemy import update
 
-from app import staff
+from app import passwords, staff
 from app.office import Office
 from app.schemas_staff import StaffIn
 from app.tables import staff_account
@@ -108,4 +107,4 @@ def make_account(url: str, role: str, provider: dict[str, Any] | None = None, **
 
 @cache
 def _hashed(password: str) -> str:
-    return PasswordHasher().hash(password)
+    return passwords._HASHER.hash(password)

@@ -45,6 +45,7 @@ def kinds(url: str, staff_id: str) -> list[str]:
     return [row["kind"] for row in rows if str(row["account_id"]) == staff_id]
 
 
+@pytest.mark.usefixtures("slow_passwords")
 def test_an_account_is_made_with_a_password_that_is_shown_this_once(service: Running, security: Any) -> None:
     answer = security.post(
         "/v1/staff",
