@@ -112,9 +112,8 @@ class Recorded:
         return found
 
     def _is_given(self, its: Sequence[Mapping[str, Any]], who: _Asked, *, by_guardian: bool) -> bool:
-        for each in its:
-            if ("guardian" in each) is by_guardian:
-                return True
+        if any(("guardian" in each) is by_guardian for each in its):
+            return True
         may_outgrow = not by_guardian and not who.name.startswith("obligors/")
         return may_outgrow and any(not _is_outgrown(each, who.birth, self.day) for each in its)
 
