@@ -167,17 +167,14 @@ def _postgres_rows(
 def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings: bool, wakes: bool) -> str:
     parts, number = [], 0
     for table, filled in tables:
-        arrays, chosen = [], []
+        chosen = []
         for name in filled:
             number += 1
             kind = table.c[name].type
             of_json = isinstance(kind, JSON)
             element = "TEXT" if of_json or isinstance(kind, String) else kind.compile(dialect=_POSTGRESQL)
-            arrays.append(f"${number}::{element}[]")
-            chosen.append(f"{name}::JSONB" if of_json else name)
-        names = ", ".join(filled)
-        source = f"unnest({', '.join(arrays)}) AS given ({names})"
-        insertion = f"INSERT INTO {table.name} ({names}) SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608
+            chosen.append(f"unnest(${number}::{element}[]){'::JSONB' if of_json else ''}")
+        insertion = f"INSERT INTO {table.name} ({', '.join(filled)}) SELECT {', '.join(chosen)}"  # noqa: S608
         parts.append(f"{table.name}_in AS ({insertion})")
     told = ["1"]
     if rings:
