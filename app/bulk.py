@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.columns import Packed, packed
 from app.db import DELIVERIES_CHANNEL, Database, sqlite_maintainer, sqlite_writer
 from app.inboxes import CHANNEL, payload_of
 from app.logs import describe
@@ -120,6 +121,8 @@ def _for_sqlite(column: Column[Any], dialect: Dialect) -> Callable[[tuple[Any, .
     process: Any = column.type.dialect_impl(dialect).bind_processor(dialect)
     if isinstance(column.type, LargeBinary | Boolean):
         process = bytearray if isinstance(column.type, LargeBinary) else index
+    elif isinstance(column.type, Packed):
+        process = _packed
 
     def turned(values: tuple[Any, ...]) -> list[Any]:
         turn = process or (str.__str__ if isinstance(values[0], StrEnum) else None)
@@ -130,6 +133,10 @@ def _for_sqlite(column: Column[Any], dialect: Dialect) -> Callable[[tuple[Any, .
         return [_NULL if value is None else turn(value) for value in values]
 
     return turned
+
+
+def _packed(content: bytes) -> bytearray:
+    return bytearray(packed(content))
 
 
 class _PostgresBulk:
@@ -174,7 +181,7 @@ def _postgres_statement(tables: tuple[tuple[Table, tuple[str, ...]], ...], rings
             of_json = isinstance(kind, JSON)
             element = "TEXT" if of_json or isinstance(kind, String) else kind.compile(dialect=_POSTGRESQL)
             chosen.append(f"unnest(${number}::{element}[]){'::JSONB' if of_json else ''}")
-        insertion = f"INSERT INTO {table.name} ({', '.join(filled)}) SELECT {', '.join(chosen)}"  # noqa: S608
+        insertion = f"INSERT INTO {table.name} ({', '.join(filled)}) SELECT {', '.join(chosen)}"
         parts.append(f"{table.name}_in AS ({insertion})")
     told = ["1"]
     if rings:

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, String, Uuid
+from cramjam import lz4
+from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, String, TypeDecorator, Uuid
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -47,6 +48,29 @@ class _UuidBytes(UserDefinedType[UUID]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return lambda value: None if value is None else UUID(bytes=value)
+
+
+def packed(content: bytes) -> bytes:
+    """A zero, then LZ4 with the length before it (lz4/doc/lz4_Block_format.md), where that is shorter; else as it is."""
+    made = b"\0" + bytes(lz4.compress_block(content))
+    return made if len(made) < len(content) or content[:1] == b"\0" else content
+
+
+def unpacked(stored: bytes) -> bytes:
+    return bytes(lz4.decompress_block(stored[1:])) if stored[:1] == b"\0" else stored
+
+
+class Packed(TypeDecorator[bytes]):
+    """Bytes that say the same again and again (docs/decisions/0031)."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else packed(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else unpacked(value)
 
 
 Instant = DateTime(timezone=True).with_variant(_InstantText(), "sqlite")  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-HEAD = "0031"  # of migrations/versions; tests/test_migrations.py holds it there
+HEAD = "0032"  # of migrations/versions; tests/test_migrations.py holds it there
 
 
 async def is_at_head(connection: AsyncConnection) -> bool:

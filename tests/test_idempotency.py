@@ -10,14 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import LargeBinary, select, type_coerce, update
 
+from app.columns import packed, unpacked
 from app.tables import delivery, event, handoff, help_request, idempotency
 from tests import serving
 from tests.county import EDUCATION, County, Seen
 from tests.examples import a_request
 from tests.running import Running
-from tests.watching import count, fetch
+from tests.watching import change, count, fetch
 
 KEY = {"idempotency-key": "kiosk-7:2026-11-23:0001", "content-type": "application/json"}
 BODY = json.dumps(a_request("education_aid"), ensure_ascii=False).encode()
@@ -73,6 +76,29 @@ def test_a_repeat_after_a_restart_gets_the_same_token(database_url: str, run_ser
         for _ in range(2)
     ]
     assert answers[0].content == answers[1].content
+
+
+def test_a_first_answer_is_stored_packed_and_one_that_was_stored_as_it_came_is_read(county: County) -> None:
+    first = county.window.post("/v1/requests", content=BODY, headers=KEY)
+    as_stored = type_coerce(idempotency.c.answer, LargeBinary)
+    ((answer,), (stored,)) = (
+        fetch(county.running.url, select(each.label("it"))) for each in (idempotency.c.answer, as_stored)
+    )
+    assert json.loads(answer["it"]).items() < first.json().items()
+    assert len(stored["it"]) < len(answer["it"]) / 2
+    assert change(county.running.url, update(idempotency).values(answer=type_coerce(answer["it"], LargeBinary))) == 1
+    assert fetch(county.running.url, select(as_stored.label("it"))) == [answer]
+    assert county.window.post("/v1/requests", content=BODY, headers=KEY).content == first.content
+
+
+@given(st.binary())
+@example(b"")
+@example(b"\0 is how what is packed begins")
+@example(b"again and " * 100)
+def test_whatever_is_packed_comes_back_and_never_grows_by_more_than_its_head(content: bytes) -> None:
+    stored = packed(content)
+    assert unpacked(stored) == content
+    assert len(stored) <= len(content) or content[:1] == b"\0"
 
 
 def test_the_same_key_with_another_body_is_a_conflict(county: County) -> None:

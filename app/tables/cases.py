@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.columns import Digest, Id, Instant, Json
+from app.columns import Digest, Id, Instant, Json, Packed
 from app.lifecycle import DisputeState, HandoffStatus, RequestStatus
 from app.routing.rules import Role
 from app.tables.naming import metadata, one_of
@@ -382,8 +382,7 @@ idempotency = Table(
     # None where something else than a request was made.
     Column("request_id", Id, ForeignKey("help_request.id")),
     Column("created_at", Instant, nullable=False),
-    # On PostgreSQL it is stored as it is (docs/decisions/0029).
-    Column("answer", LargeBinary, nullable=False),
+    Column("answer", Packed, nullable=False),
     PrimaryKeyConstraint("api_key_id", "key_hash"),
     Index(None, "created_at"),
     Index(
