@@ -16,7 +16,6 @@ from app.answers_agencies import MOST_COUNTED
 from app.config import Settings
 from app.delivery.addresses import AllowList, WrongEndpointError
 from app.delivery.lanes import Priority
-from app.delivery.ping import ping
 from app.delivery.tls import WrongTlsError, tls_context
 from app.identifiers import now
 from app.office import Office
@@ -81,6 +80,8 @@ async def tried(office: Office, code: str, receiver: Receiver, told: dict[str, A
         raise Problem("no_endpoint")
     if wait := office.pings.take(code, time.monotonic()):
         raise Problem("too_many_pings", headers={"Retry-After": str(int(wait) + 1)})
+    from app.delivery.ping import ping  # the client of HTTP takes memory, and most processes never need it
+
     try:
         message_id, attempt, seen = await ping(office.settings, receiver, told)
     finally:

@@ -63,7 +63,6 @@ from app.office import Office
 from app.pages import answering, forms, kiosk_files, nowhere, signing_in, tracking_live
 from app.pages import kiosks as kiosk_pages
 from app.pages import tracking as own_pages
-from app.process import start_when_possible, worker_of
 from app.schemas import CallbackIn, LookUpIn, RequestIn, SupplementIn, WithdrawIn
 from app.schemas_agencies import AgencyChange, AgencyIn, SecretIn
 from app.schemas_bulk import CallbacksIn
@@ -195,6 +194,8 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
     office = app.office
     settings = office.settings
     logs.configure(settings.log_format, settings.log_level)
+    if settings.embedded_worker:
+        from app.process import start_when_possible, worker_of  # who delivers nothing does without its memory
     gc.freeze()
     gc.enable()
     sys.setswitchinterval(_SWITCH_SECONDS)

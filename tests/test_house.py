@@ -250,7 +250,7 @@ def test_the_http_client_stands_in_delivery_only() -> None:
 
 def test_who_serves_loads_no_library_that_few_calls_need(tmp_path: Path) -> None:
     """It would take a third as much memory again."""
-    heavy = {"alembic", "authlib", "httpx2", "lxml", "obstore", "openpyxl", "PIL", "pikepdf", "watchfiles"}
+    heavy = {"aiohttp", "alembic", "authlib", "httpx2", "lxml", "obstore", "openpyxl", "PIL", "pikepdf", "watchfiles"}
     code = "import sys, app.cli, uvicorn; from app.main import create_app; create_app(); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],

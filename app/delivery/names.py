@@ -8,8 +8,6 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
-import aiohttp
-
 # Each ends by itself when the system's resolver gives up, mostly within half a minute.
 _MOST = 512
 _room = threading.Semaphore(_MOST)
@@ -37,25 +35,3 @@ async def look_up(host: str, port: int | None, family: int = 0, flags: int = 0) 
         room.release()
         raise OSError("no thread could be started") from error
     return await asyncio.wrap_future(found)
-
-
-class Resolver(aiohttp.abc.AbstractResolver):
-    """For aiohttp, which asks once for several connections to one name, and keeps what it heard for ten seconds."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[aiohttp.abc.ResolveResult]:
-        return [
-            aiohttp.abc.ResolveResult(
-                hostname=host,
-                host=f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else address[0],
-                port=address[1],
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, _, protocol, _, address in await look_up(host, port, family, socket.AI_ADDRCONFIG)
-        ]
-
-    async def close(self) -> None:
-        """Nothing is kept."""

@@ -15,8 +15,8 @@ import aiohttp
 from app import __version__, signing
 from app.config import Settings
 from app.delivery.addresses import AddressNotAllowedError, AllowList
-from app.delivery.names import Resolver
 from app.delivery.outbox import UNREADABLE, Attempt, Claimed
+from app.delivery.resolver import Resolver
 from app.delivery.schedule import wait_asked_for
 from app.delivery.tls import WrongTlsError, tls_context
 from app.identifiers import now

@@ -14,7 +14,6 @@ from app import callbacks, guests, reading
 from app.api.access import office_of
 from app.api.bodies import parse
 from app.api.rates import looked_up, spend_by_address
-from app.delivery.codes import send_code
 from app.guests import CodeRefusal, Guest
 from app.identifiers import now
 from app.lifecycle import Act
@@ -82,6 +81,8 @@ async def ask_for_code(request: Request, token: str) -> Response:
     if isinstance(code, CodeRefusal):
         return await _door(office, token, guest, 429, wrong=_SAID_WRONG[code])
     text = f"【一门受理】验证码 {code},10 分钟内有效,仅用于答复转办单。请勿转告他人。"
+    from app.delivery.codes import send_code  # the client of HTTP takes memory, and most processes never need it
+
     if not await send_code(office.settings, agency.phone, text):
         return await _door(office, token, guest, 502, wrong=_SAID_WRONG["not_sent"])
     return go_to(f"{_base(office, token)}?said=sent")
