@@ -3,6 +3,7 @@ fares, how old its secrets are, what it answers to a test, and which state of it
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import asdict
 from typing import Any
@@ -78,10 +79,9 @@ async def tried(office: Office, code: str, receiver: Receiver, told: dict[str, A
     """What came back on a test message with `told` as its data. Raises `no_endpoint`, `too_many_pings`."""
     if receiver.endpoint is None or not secrets_at(receiver, now()):
         raise Problem("no_endpoint")
+    ping = await asyncio.to_thread(_pinging)
     if wait := office.pings.take(code, time.monotonic()):
         raise Problem("too_many_pings", headers={"Retry-After": str(int(wait) + 1)})
-    from app.delivery.ping import ping  # the client of HTTP takes memory, and most processes never need it
-
     try:
         message_id, attempt, seen = await ping(office.settings, receiver, told)
     finally:
@@ -100,6 +100,12 @@ async def tried(office: Office, code: str, receiver: Receiver, told: dict[str, A
         "headers": seen.headers,
         "answer": attempt.answer.decode("utf-8", "replace"),
     }
+
+
+def _pinging() -> Any:
+    from app.delivery.ping import ping  # with a client of HTTP, which who delivers nothing does without
+
+    return ping
 
 
 async def fares(connection: AsyncConnection, receiver: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.columns import Packed
 from app.config import load_settings
 from app.tables import metadata
 
@@ -19,6 +20,8 @@ def render(kind: str, item: Any, _context: Any) -> str | bool:
     """Migrations say what the columns were on their day; they import nothing of the application."""
     if kind == "type" and isinstance(item, sa.DateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, Packed):
+        return "sa.LargeBinary()"
     if kind == "type" and isinstance(item, sa.Uuid):
         return 'sa.Uuid().with_variant(sa.BLOB(), "sqlite")'
     if kind == "type" and isinstance(item, sa.JSON):

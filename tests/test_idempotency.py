@@ -95,7 +95,7 @@ def test_a_first_answer_is_stored_packed_and_one_that_was_stored_as_it_came_is_r
 @example(b"")
 @example(b"\0 is how what is packed begins")
 @example(b"again and " * 100)
-def test_whatever_is_packed_comes_back_and_never_grows_by_more_than_its_head(content: bytes) -> None:
+def test_whatever_is_packed_comes_back_and_nothing_grows_but_what_looks_packed(content: bytes) -> None:
     stored = packed(content)
     assert unpacked(stored) == content
     assert len(stored) <= len(content) or content[:1] == b"\0"

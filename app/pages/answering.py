@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from datetime import date, datetime, time
@@ -77,15 +78,20 @@ async def ask_for_code(request: Request, token: str) -> Response:
     agency = (await office.registry.current()).directory.agencies[guest.agency_code]
     if agency.phone is None or office.settings.code_gateway_url is None:
         return await _door(office, token, guest, 409, wrong=_SAID_WRONG["not_sent"])
+    send_code = await asyncio.to_thread(_sending)
     code = await guests.code_to_send(office, guest)
     if isinstance(code, CodeRefusal):
         return await _door(office, token, guest, 429, wrong=_SAID_WRONG[code])
     text = f"【一门受理】验证码 {code},10 分钟内有效,仅用于答复转办单。请勿转告他人。"
-    from app.delivery.codes import send_code  # the client of HTTP takes memory, and most processes never need it
-
     if not await send_code(office.settings, agency.phone, text):
         return await _door(office, token, guest, 502, wrong=_SAID_WRONG["not_sent"])
     return go_to(f"{_base(office, token)}?said=sent")
+
+
+def _sending() -> Any:
+    from app.delivery.codes import send_code  # with a client of HTTP, which who delivers nothing does without
+
+    return send_code
 
 
 @router.post("/{token}/session")

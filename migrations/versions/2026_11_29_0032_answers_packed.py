@@ -1,6 +1,7 @@
 """the first answers to calls are stored packed from now on, which no process of before can read
 
-No row changes: what is stored as it is says so by how it begins. Processes of before say that migrations are missing.
+No row changes: what is stored as it is says so by how it begins. `/health/ready` of a process of before says that it is not at
+the database's revision; it is to be stopped all the same.
 
 Revision ID: 0032
 Revises: 0031
